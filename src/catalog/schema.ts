@@ -1,0 +1,173 @@
+/**
+ * The catalog: providers, regions, models, endpoints. Data, no code: adding an OpenAI-like provider is adding rows here.
+ * Prices are integers in pico-dollars per unit. Every fact of ours names its source.
+ * `Catalog` is what an operator publishes and what `parseCatalog` accepts; readers get one `ModelEntry` at a time.
+ */
+import * as z from "zod";
+import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+
+const SLUG = /^[a-z0-9][a-z0-9.-]{0,63}$/;
+const providerId = z.string().regex(SLUG, "must be lower case letters, digits, dots and hyphens").transform((text) => text as ProviderId);
+const regionId = z.string().regex(SLUG, "must be lower case letters, digits, dots and hyphens").transform((text) => text as RegionId);
+const modelId = z
+  .string()
+  .regex(/^~?[a-z0-9][\w.-]{0,63}\/[\w.-]{1,96}(:(free|extended|thinking))?$/i, "must be author/slug, or author/slug:free")
+  .transform((text) => text as ModelId);
+const endpointTag = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,63}(\/[a-z0-9][a-z0-9._-]{0,63})?$/, "must be provider-slug or provider-slug/suffix")
+  .transform((text) => text as EndpointTag);
+const pico = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const tokens = z.int().min(1).max(100_000_000);
+
+const priceKeys = {
+  request: pico.optional(),
+  image: pico.optional(),
+  image_output: pico.optional(),
+  audio: pico.optional(),
+  audio_output: pico.optional(),
+  internal_reasoning: pico.optional(),
+  input_cache_read: pico.optional(),
+  input_cache_write: pico.optional(),
+  input_cache_write_1h: pico.optional(),
+  web_search: pico.optional(),
+};
+export const PriceSchema = z.strictObject({
+  prompt: pico,
+  completion: pico,
+  ...priceKeys,
+  overrides: z
+    .array(z.strictObject({ min_prompt_tokens: tokens, prompt: pico.optional(), completion: pico.optional(), ...priceKeys }))
+    .max(8)
+    .optional(),
+});
+
+export const QUANTIZATIONS = ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"] as const;
+
+/** Where a fact is from: a URL and the day it was read, or the data package it came with. */
+const Source = z.string().min(3).max(500);
+
+/** A place where a provider runs. Coordinates only where documented; null counts as far. */
+export const RegionSchema = z.strictObject({
+  id: regionId,
+  latitude: z.number().min(-90).max(90).nullable(),
+  longitude: z.number().min(-180).max(180).nullable(),
+  /** The jurisdiction that holds for traffic to it; null: none is promised. */
+  jurisdiction: z.enum(["eu", "us"]).nullable(),
+  /** Own base URL of the region, else the provider's. */
+  base_url: z.url().optional(),
+  source: Source,
+});
+
+export const DataPolicySchema = z.strictObject({
+  /** Prompts may be used for training. */
+  training: z.boolean(),
+  /** Prompts are kept beyond the request. */
+  retains_prompts: z.boolean(),
+  retention_days: z.int().min(0).nullable(),
+  /** Zero data retention is promised for what we send. */
+  zdr: z.boolean(),
+  source: Source,
+});
+
+/**
+ * What happens when a client leaves: `stops` bills only what was generated once the connection closes; `bills_all`
+ * goes on and bills the whole answer, so it is drained for its usage.
+ */
+export const CancellationSchema = z.strictObject({ policy: z.enum(["stops", "bills_all"]), source: Source });
+
+/** Operator-set capacity of a credential per region; absent: none is configured. */
+export const CapacitySchema = z.strictObject({
+  requests_per_min: z.int().min(1).optional(),
+  tokens_per_min: z.int().min(1).optional(),
+  concurrency: z.int().min(1).optional(),
+});
+
+export const ProviderSchema = z.strictObject({
+  slug: providerId,
+  name: z.string().min(1).max(80),
+  /** Name of an adapter in `providers/registry.ts`. */
+  adapter: z.string().min(1).max(40),
+  base_url: z.url(),
+  regions: z.array(RegionSchema).min(1).max(64),
+  data_policy: DataPolicySchema,
+  cancellation: CancellationSchema,
+  capacity: CapacitySchema.optional(),
+  /** Declared deviations from the adapter's family; the adapter validates them. */
+  quirks: z.record(z.string(), z.json()).default({}),
+  markup_bps: z.int().min(0).max(100_000).default(0),
+  headquarters: z.string().length(2).nullable().default(null),
+  privacy_policy_url: z.url().nullable().default(null),
+  terms_of_service_url: z.url().nullable().default(null),
+  status_page_url: z.url().nullable().default(null),
+});
+
+export const EndpointSchema = z.strictObject({
+  tag: endpointTag,
+  provider: providerId,
+  upstream_model: z.string().min(1).max(200),
+  /** What the provider charges the operator; null: not priced, so not routable. */
+  price: PriceSchema.nullable(),
+  price_source: Source,
+  /** Overrides the provider's markup. */
+  markup_bps: z.int().min(0).max(100_000).optional(),
+  context_length: tokens,
+  max_completion_tokens: tokens.nullable(),
+  max_prompt_tokens: tokens.nullable().default(null),
+  quantization: z.enum(QUANTIZATIONS).default("unknown"),
+  supported_parameters: z.array(z.string().max(40)).max(60),
+  input_modalities: z.array(z.enum(["text", "image", "file", "audio", "video"])).min(1),
+  supports_implicit_caching: z.boolean().default(false),
+  /** Ids of the provider's regions that run it; all of them when absent. */
+  regions: z.array(regionId).min(1).optional(),
+  /** Typical seconds to the first token, where published; the prior before anything was measured. */
+  typical_ttft_ms: z.int().min(1).max(600_000).optional(),
+  hardware: z.string().max(80).optional(),
+  /** Overrides of the provider's data policy for this endpoint (free endpoints often train). */
+  data_policy: DataPolicySchema.optional(),
+});
+
+export const ModelSchema = z.strictObject({
+  id: modelId,
+  /** Permanent, usually date-suffixed; resolves like the id. */
+  canonical_slug: z.string().min(3).max(200),
+  /** Other spellings that resolve to it. */
+  aliases: z.array(z.string().min(3).max(200)).max(20).default([]),
+  name: z.string().min(1).max(200),
+  created_s: z.int().min(0),
+  description: z.string().max(4_000).default(""),
+  hugging_face_id: z.string().max(200).nullable().default(null),
+  input_modalities: z.array(z.enum(["text", "image", "file", "audio", "video"])).min(1),
+  output_modalities: z.array(z.enum(["text", "image", "audio", "embeddings"])).min(1),
+  tokenizer: z.string().max(40).default("Other"),
+  instruct_type: z.string().max(40).nullable().default(null),
+  knowledge_cutoff: z.string().max(20).nullable().default(null),
+  expiration_date: z.string().max(20).nullable().default(null),
+  open_weights: z.boolean().default(false),
+  distillable: z.boolean().default(false),
+  /** Reasoning cannot be turned off. */
+  reasoning_mandatory: z.boolean().default(false),
+  endpoints: z.array(EndpointSchema).min(1).max(100),
+});
+
+export const CatalogSchema = z.strictObject({
+  /** Format of this document. */
+  version: z.literal(1),
+  providers: z.array(ProviderSchema).min(1).max(500),
+  models: z.array(ModelSchema).min(1).max(10_000),
+});
+
+export type Region = z.infer<typeof RegionSchema>;
+export type DataPolicy = z.infer<typeof DataPolicySchema>;
+export type Capacity = z.infer<typeof CapacitySchema>;
+export type Provider = z.infer<typeof ProviderSchema>;
+export type Endpoint = z.infer<typeof EndpointSchema>;
+export type Model = z.infer<typeof ModelSchema>;
+export type Catalog = z.infer<typeof CatalogSchema>;
+export type Quantization = (typeof QUANTIZATIONS)[number];
+
+/** What a reader gets for one model: the model and every provider its endpoints name. One KV value. */
+export interface ModelEntry {
+  readonly model: Model;
+  readonly providers: readonly Provider[];
+}

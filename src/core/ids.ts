@@ -1,0 +1,77 @@
+/**
+ * Branded identifiers and how the ones we make are made.
+ * A generation is `gen-<unix seconds>-<20 characters>`; an account is `<home><shard>` and 13 characters, so that the
+ * id alone says where its gate and books live (`eu1k3v...`: home eu, shard 1).
+ */
+import type { EpochMs, RandomBytes } from "./clock.ts";
+
+declare const brand: unique symbol;
+type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** `author/slug`, without variant. */
+export type ModelId = Brand<string, "ModelId">;
+/** A provider's slug: lower case, digits and hyphens. */
+export type ProviderId = Brand<string, "ProviderId">;
+/** `provider-slug` or `provider-slug/suffix`; unique within a model. */
+export type EndpointTag = Brand<string, "EndpointTag">;
+/** A place where a provider runs; unique within the provider. */
+export type RegionId = Brand<string, "RegionId">;
+export type GenerationId = Brand<string, "GenerationId">;
+export type AccountId = Brand<string, "AccountId">;
+/** Lower-case SHA-256 hex of a whole key. */
+export type KeyHash = Brand<string, "KeyHash">;
+/** One per HTTP request, `req-...`. */
+export type RequestId = Brand<string, "RequestId">;
+
+export const asModelId = (text: string): ModelId => text as ModelId;
+export const asProviderId = (text: string): ProviderId => text as ProviderId;
+export const asEndpointTag = (text: string): EndpointTag => text as EndpointTag;
+export const asRegionId = (text: string): RegionId => text as RegionId;
+export const asGenerationId = (text: string): GenerationId => text as GenerationId;
+export const asAccountId = (text: string): AccountId => text as AccountId;
+export const asKeyHash = (text: string): KeyHash => text as KeyHash;
+export const asRequestId = (text: string): RequestId => text as RequestId;
+
+const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE32 = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/** Where an account's gate and books live. `gl` is anywhere; `eu` and `us` are hard pins. */
+export type Home = "gl" | "eu" | "us";
+
+/** `length` characters of `alphabet` (at most 256 letters), without modulo bias. */
+function randomText(random: RandomBytes, length: number, alphabet: string): string {
+  const limit = 256 - (256 % alphabet.length);
+  let text = "";
+  while (text.length < length) {
+    for (const byte of random(length * 2)) {
+      if (byte < limit && text.length < length) text += alphabet[byte % alphabet.length];
+    }
+  }
+  return text;
+}
+
+/** A new generation id; sorts by second. */
+export function newGenerationId(nowMs: EpochMs, random: RandomBytes): GenerationId {
+  return `gen-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}` as GenerationId;
+}
+
+/** A new request id. */
+export function newRequestId(nowMs: EpochMs, random: RandomBytes): RequestId {
+  return `req-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}` as RequestId;
+}
+
+/** A new account id in `home`, shard 1-9. */
+export function newAccountId(home: Home, shard: number, random: RandomBytes): AccountId {
+  return `${home}${shard}${randomText(random, 13, BASE32)}` as AccountId;
+}
+
+/** `length` base62 characters for a key's secret part (32 carry 190 bits). */
+export function newSecret(length: number, random: RandomBytes): string {
+  return randomText(random, length, BASE62);
+}
+
+/** Home and shard of an account id, or undefined if the text is not one. */
+export function placeOfAccount(account: string): { home: Home; shard: number } | undefined {
+  const found = /^(gl|eu|us)([1-9])[0-9a-hjkmnp-tv-z]{13}$/.exec(account);
+  return found ? { home: found[1] as Home, shard: Number(found[2]) } : undefined;
+}

@@ -1,0 +1,118 @@
+/**
+ * Server-sent events, both ways, synchronous and by batches: bytes of any cut in, whole frames out.
+ * Follows the WHATWG event-stream rules where upstreams differ in practice: CR, LF and CRLF line ends, `data:` with or
+ * without a space, comments, several data lines, a missing blank line at the end, a BOM, cuts inside a UTF-8 sequence.
+ * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (accessed 2026-11-21).
+ */
+
+/** One dispatched event. `event` is "" when the upstream gave none. */
+export interface SseFrame {
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Longest frame kept in memory; a longer one is reported by `overflow` and dropped. 32 MiB: an image as base64. */
+export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
+
+export interface SseSplitter {
+  /** Frames that `bytes` completes. */
+  feed(bytes: Uint8Array): SseFrame[];
+  /** The frame left over when the stream ended without a final blank line. */
+  end(): SseFrame[];
+  /** True once a frame was longer than FRAME_CHARS_MAX; nothing more is decoded. */
+  overflow(): boolean;
+}
+
+/** A new splitter for one stream. */
+export function createSseSplitter(): SseSplitter {
+  const decoder = new TextDecoder();
+  let rest: string[] = [];
+  let restLength = 0;
+  let event = "";
+  let data = "";
+  let hasData = false;
+  let overflowed = false;
+
+  const line = (text: string, out: SseFrame[]): void => {
+    if (text === "") {
+      if (hasData) out.push({ event, data });
+      event = "";
+      data = "";
+      hasData = false;
+      return;
+    }
+    if (text.startsWith("data:")) {
+      const value = text.charCodeAt(5) === 32 ? text.slice(6) : text.slice(5);
+      data = hasData ? `${data}\n${value}` : value;
+      hasData = true;
+    } else if (text.startsWith("event:")) {
+      event = text.charCodeAt(6) === 32 ? text.slice(7) : text.slice(6);
+    } else if (text === "data") {
+      data = hasData ? `${data}\n` : "";
+      hasData = true;
+    }
+  };
+
+  /** Takes whole lines off `text`; what is left becomes the rest. */
+  const drain = (text: string, isLast: boolean): SseFrame[] => {
+    const out: SseFrame[] = [];
+    let from = 0;
+    let back = text.indexOf("\r");
+    let feed = text.indexOf("\n");
+    while (back !== -1 || feed !== -1) {
+      const isReturn = back !== -1 && (feed === -1 || back < feed);
+      const at = isReturn ? back : feed;
+      // A CR at the very end may be half of a CRLF: wait for the next bytes.
+      if (isReturn && at === text.length - 1 && !isLast) break;
+      line(text.slice(from, at), out);
+      from = isReturn && text.charCodeAt(at + 1) === 10 ? at + 2 : at + 1;
+      if (isReturn) back = text.indexOf("\r", from);
+      if (feed !== -1 && feed < from) feed = text.indexOf("\n", from);
+    }
+    keep(text.slice(from));
+    return out;
+  };
+
+  const keep = (text: string): void => {
+    rest = text === "" ? [] : [text];
+    restLength = text.length;
+  };
+
+  const overflow = (): void => {
+    overflowed = true;
+    keep("");
+    data = "";
+  };
+
+  return {
+    feed(bytes) {
+      if (overflowed) return [];
+      const text = decoder.decode(bytes, { stream: true });
+      // Pieces of one long line are joined once, at its end: a large image must not be copied with every read.
+      const endsHeldReturn = restLength > 0 && rest[rest.length - 1]?.endsWith("\r") === true;
+      if (!endsHeldReturn && !text.includes("\n") && !text.includes("\r")) {
+        if (text !== "") rest.push(text);
+        restLength += text.length;
+        if (restLength + data.length > FRAME_CHARS_MAX) overflow();
+        return [];
+      }
+      const frames = drain(restLength === 0 ? text : rest.join("") + text, false);
+      if (data.length > FRAME_CHARS_MAX) overflow();
+      return frames;
+    },
+    end() {
+      if (overflowed) return [];
+      const out = drain(rest.join("") + decoder.decode(), true);
+      if (restLength > 0) line(rest.join(""), out);
+      keep("");
+      line("", out);
+      return out;
+    },
+    overflow: () => overflowed,
+  };
+}
+
+/** A `data:` frame as sent to clients: LF only, no `id:` line (old clients break on one after a comment). */
+export function sseData(json: string): string {
+  return `data: ${json}\n\n`;
+}

@@ -1,0 +1,77 @@
+/**
+ * The port that every dialect fills: what a client says in, what it hears out.
+ * A dialect never sees a status, a provider or a binding. Renderers are synchronous state machines: events in,
+ * text out, one instance per answer.
+ */
+import type { ChatRequest } from "../core/chat.ts";
+import type { Collected, GenerationEvent } from "../core/event.ts";
+import type { RouterError } from "../core/error.ts";
+import type { GenerationId } from "../core/ids.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { Result } from "../core/result.ts";
+import type { Usage } from "../core/usage.ts";
+
+/** A parsed client body: the request, which models it names, and its routing wishes still unread. */
+export interface ParsedBody {
+  readonly request: ChatRequest;
+  /** `model` first, then `models[]`, without repeats; each may carry variants. */
+  readonly models: readonly string[];
+  /** The `provider` object as given; `router/preferences.ts` reads it. */
+  readonly provider: JsonObject | null;
+  readonly sessionId: string | null;
+  /** One sentence per thing that was accepted but will not be honoured. */
+  readonly warnings: readonly string[];
+}
+
+/** What is known of an answer before its first event. `model` is the concrete model that serves. */
+export interface AnswerHead {
+  readonly id: GenerationId;
+  readonly createdS: number;
+  readonly model: string;
+  /** Display name. */
+  readonly provider: string;
+  /** Leave reasoning out of what the client sees. */
+  readonly excludeReasoning: boolean;
+}
+
+/** What is known at the end. `usage` is exact or, with `isEstimated`, counted by us. */
+export interface AnswerTail {
+  readonly usage: Usage;
+  readonly isEstimated: boolean;
+  readonly costNusd: NanoUsd;
+  readonly upstreamCostNusd: NanoUsd;
+  readonly upstreamPromptCostNusd: NanoUsd;
+  readonly upstreamCompletionCostNusd: NanoUsd;
+  readonly isByok: boolean;
+  /** The route explanation, when the client asked for it. */
+  readonly metadata: Json | null;
+}
+
+/** A failure in the client's shape: what `error` holds, and the status it goes with. */
+export interface ErrorFace {
+  readonly status: number;
+  readonly message: string;
+  readonly metadata: JsonObject;
+  /** Siblings of `error` and of its `code`, e.g. `availability`. */
+  readonly availability: JsonObject | null;
+}
+
+export interface StreamRenderer {
+  /** Appends what `events` become; "" when they become nothing. */
+  render(events: readonly GenerationEvent[]): string;
+  /** The last frames of an answer that ended well. */
+  end(tail: AnswerTail): string;
+  /** The one error event of a stream that broke after its first event; the answer's last bytes. */
+  fail(face: ErrorFace, tail: AnswerTail): string;
+}
+
+export interface Dialect {
+  readonly name: string;
+  /** @returns `bad_request` with the path of the first fault, `unprocessable` for well-formed nonsense. */
+  parse(body: unknown): Result<ParsedBody, RouterError>;
+  createStreamRenderer(head: AnswerHead): StreamRenderer;
+  renderReply(head: AnswerHead, answer: Collected, tail: AnswerTail): Json;
+  /** A comment that keeps the connection open; never inside an event. */
+  readonly keepAlive: string;
+}

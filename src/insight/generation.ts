@@ -1,0 +1,69 @@
+/**
+ * The record of one generation: what `GET /generation` shows and what the ledger's charge is explained by.
+ * It travels from the isolate through the AccountGate's outbox into D1 as one JSON value, so money is stored as safe
+ * integers here (nano-dollars), and every field has a bound. It never holds a prompt, an answer or a secret.
+ */
+import type { Usage } from "../core/usage.ts";
+
+/** One upstream call. */
+export interface AttemptRecord {
+  readonly provider: string;
+  readonly providerName: string;
+  /** Endpoint tag. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly model: string;
+  /** The upstream's status; 0 when it gave none; 200 for the one that answered. */
+  readonly status: number;
+  /** `ok`, or the error type of the failure. */
+  readonly outcome: string;
+  /** To the first event, or to the failure. */
+  readonly latencyMs: number;
+}
+
+export interface GenerationRecord {
+  readonly id: string;
+  readonly requestId: string;
+  readonly keyHash: string;
+  readonly createdAtMs: number;
+  /** Concrete model that served, else the one asked for. */
+  readonly model: string;
+  readonly requestedModel: string;
+  readonly provider: string | null;
+  readonly providerName: string | null;
+  readonly endpoint: string | null;
+  readonly region: string | null;
+  readonly upstreamId: string | null;
+  readonly streamed: boolean;
+  /** The client left before the end. */
+  readonly cancelled: boolean;
+  /** Usage was counted by us because the provider's was missing. */
+  readonly estimated: boolean;
+  /** `aborted`, `drained` or null: what was done to the upstream when the client left. */
+  readonly cancellation: "aborted" | "drained" | null;
+  readonly finishReason: string | null;
+  readonly nativeFinishReason: string | null;
+  /** Request received to first content event. */
+  readonly latencyMs: number;
+  /** First content event to the end. */
+  readonly generationTimeMs: number;
+  readonly usage: Usage;
+  /** usage x listed price, before any cap by credit. */
+  readonly costNusd: number;
+  /** What the provider bills the operator. */
+  readonly upstreamCostNusd: number;
+  readonly isByok: boolean;
+  readonly isFree: boolean;
+  readonly attempts: readonly AttemptRecord[];
+  readonly httpReferer: string | null;
+  readonly appTitle: string | null;
+  readonly origin: string | null;
+  readonly userAgent: string | null;
+  readonly externalUser: string | null;
+  readonly sessionId: string | null;
+  readonly dataRegion: "global" | "eu" | "us";
+  /** Colo or bucket of the client. */
+  readonly clientPlace: string | null;
+  /** Version of the catalog whose prices were used. */
+  readonly catalogVersion: string | null;
+}

@@ -1,0 +1,64 @@
+/**
+ * The port that every wire format of an upstream fills.
+ * Pure: an adapter builds the request and reads the answer; it neither fetches nor knows the time. `encode` gets the
+ * endpoint's capabilities and says what it could not express; decoders are synchronous state machines, equal for every
+ * cut of the bytes; `classifyFailure` is the only place that knows what an upstream's error means.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { ChatRequest } from "../core/chat.ts";
+import type { UpstreamFailure } from "../core/error.ts";
+import type { GenerationEvent } from "../core/event.ts";
+import type { ProviderId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Result } from "../core/result.ts";
+import type { SseFrame } from "../core/sse.ts";
+
+/** Where one attempt goes, and what may be said there. */
+export interface Target {
+  readonly provider: ProviderId;
+  /** The model's name at the provider. */
+  readonly upstreamModel: string;
+  /** Without a slash at the end; already the region's own, if it has one. */
+  readonly baseUrl: string;
+  readonly credential: string;
+  /** Names from `supported_parameters` that this endpoint takes. */
+  readonly supportedParameters: readonly string[];
+  /** Tokens; null when the catalog does not know. */
+  readonly maxCompletionTokens: number | null;
+  /** Declared deviations of the provider from its family; each adapter reads its own (see its QuirksSchema). */
+  readonly quirks: JsonObject;
+  /** Hash of the tenant's end-user id, for abuse reports; null when the client gave none. */
+  readonly userHash: string | null;
+}
+
+/** A request ready to be sent. `warnings`: one sentence per thing that this endpoint cannot take and that was left out. */
+export interface EncodedRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly warnings: readonly string[];
+}
+
+/** Reads one stream. */
+export interface StreamDecoder {
+  feed(frame: SseFrame): GenerationEvent[];
+  /** What the end of the body means: missing finish events, or a failure when the stream was cut. */
+  end(): GenerationEvent[];
+}
+
+/** An upstream's answer that is not a success. */
+export interface FailedResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: string;
+}
+
+export interface Adapter {
+  readonly name: string;
+  /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */
+  encode(request: ChatRequest, target: Target): Result<EncodedRequest, string>;
+  createDecoder(request: ChatRequest, target: Target): StreamDecoder;
+  /** Events of a whole buffered answer (parsed JSON); an error object in a 200 gives one `error` event. */
+  decodeReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[];
+  classifyFailure(response: FailedResponse, target: Target, nowMs: EpochMs): UpstreamFailure;
+}

@@ -52,6 +52,8 @@ export const RegionSchema = z.strictObject({
   id: regionId,
   latitude: z.number().min(-90).max(90).nullable(),
   longitude: z.number().min(-180).max(180).nullable(),
+  /** ISO 3166-1 alpha-2 code of the country it is in, where documented. */
+  country: z.string().regex(/^[A-Z]{2}$/, "must be two capital letters").nullable().default(null),
   /** The jurisdiction that holds for traffic to it; null: none is promised. */
   jurisdiction: z.enum(["eu", "us"]).nullable(),
   /** Own base URL of the region, else the provider's. */
@@ -96,7 +98,7 @@ export const ProviderSchema = z.strictObject({
   /** Declared deviations from the adapter's family; the adapter validates them. */
   quirks: z.record(z.string(), z.json()).default({}),
   markup_bps: z.int().min(0).max(100_000).default(0),
-  headquarters: z.string().length(2).nullable().default(null),
+  headquarters: z.string().regex(/^[A-Z]{2}$/, "must be two capital letters").nullable().default(null),
   privacy_policy_url: z.url().nullable().default(null),
   terms_of_service_url: z.url().nullable().default(null),
   status_page_url: z.url().nullable().default(null),
@@ -166,8 +168,22 @@ export type Model = z.infer<typeof ModelSchema>;
 export type Catalog = z.infer<typeof CatalogSchema>;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
-/** What a reader gets for one model: the model and every provider its endpoints name. One KV value. */
+/**
+ * An endpoint as readers get it: `price` is what a tenant pays, margin included; `upstream_price` what the provider
+ * charges the operator. Both are null together.
+ */
+export interface ListedEndpoint extends Omit<Endpoint, "markup_bps"> {
+  readonly upstream_price: Endpoint["price"];
+}
+export interface ListedModel extends Omit<Model, "endpoints"> {
+  readonly endpoints: readonly ListedEndpoint[];
+}
+
+/**
+ * What a reader gets for one model: the model and every provider its endpoints name. One KV value.
+ * The margin is already in the endpoints' prices, so the providers here say `markup_bps: 0`.
+ */
 export interface ModelEntry {
-  readonly model: Model;
+  readonly model: ListedModel;
   readonly providers: readonly Provider[];
 }

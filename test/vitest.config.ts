@@ -1,0 +1,63 @@
+/**
+ * The test projects. `unit` runs in Node and touches nothing outside the house; `contract` loops over the registries;
+ * `worker` runs inside workerd with the bindings of wrangler.toml, its D1 migrated before each file; `e2e` talks to real
+ * processes started as `npm start` does, one file after the other. None of them needs the network.
+ */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const root = path.resolve(import.meta.dirname, "..");
+const migrationsDir = path.join(root, "migrations");
+// The names that wrangler.toml requires; workers get these values, whatever the machine's environment says.
+const secrets = { OPERATOR_KEY: "operator-key-of-the-tests", WAYPOST_SECRET: "waypost-secret-of-the-tests-0123456789" };
+Object.assign(process.env, secrets);
+
+const hasMigrations = readdirSync(migrationsDir).some((name) => name.endsWith(".sql"));
+
+export default defineConfig({
+  root,
+  test: {
+    // Two cores are what a small CI machine has; more workers only make workerd wait.
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 },
+      },
+      {
+        extends: true,
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: path.join(root, "wrangler.toml") },
+            miniflare: {
+              bindings: { ...secrets, TEST_MIGRATIONS: hasMigrations ? await readD1Migrations(migrationsDir) : [] },
+            },
+          })),
+        ],
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          setupFiles: ["test/worker/setup.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});

@@ -24,8 +24,10 @@ export interface PriceKeys {
 }
 
 /** Replaces keys of the base price when the prompt is longer than `min_prompt_tokens` (strictly). */
-export interface PriceOverride extends Partial<PriceKeys> {
+export interface PriceOverride extends Omit<PriceKeys, "prompt" | "completion"> {
   readonly min_prompt_tokens: number;
+  readonly prompt?: PicoUsd | undefined;
+  readonly completion?: PicoUsd | undefined;
 }
 
 export interface Price extends PriceKeys {

@@ -23,11 +23,12 @@ export interface PriceKeys {
   readonly web_search?: PicoUsd | undefined;
 }
 
+/** Any of the keys, none of them required. */
+export type SomePriceKeys = { readonly [name in keyof PriceKeys]?: PicoUsd | undefined };
+
 /** Replaces keys of the base price when the prompt is longer than `min_prompt_tokens` (strictly). */
-export interface PriceOverride extends Omit<PriceKeys, "prompt" | "completion"> {
+export interface PriceOverride extends SomePriceKeys {
   readonly min_prompt_tokens: number;
-  readonly prompt?: PicoUsd | undefined;
-  readonly completion?: PicoUsd | undefined;
 }
 
 export interface Price extends PriceKeys {
@@ -39,7 +40,7 @@ export interface Price extends PriceKeys {
 export function withMarkup(price: Price, markupBps: number): Price {
   if (markupBps === 0) return price;
   const charged = (value: PicoUsd): PicoUsd => Math.ceil((value * (10_000 + markupBps)) / 10_000);
-  const keysOf = <T extends Partial<PriceKeys>>(keys: T): T =>
+  const keysOf = <T extends SomePriceKeys>(keys: T): T =>
     Object.fromEntries(
       Object.entries(keys).map(([key, value]) => [
         key,

@@ -1,0 +1,226 @@
+/**
+ * The filters of `GET /models`: query string -> `ModelQuery` -> page of rows. Pure.
+ * Filters and sorts that need benchmarks or traffic statistics are accepted and reported as a warning, because nothing
+ * of the kind was measured yet; models without the measured value would come last anyway. Prices are USD per million.
+ */
+import { err, ok, type Result } from "../core/result.ts";
+import type { ListingRow, PublicModel } from "./listing.ts";
+import { compareText } from "./nearest.ts";
+
+export type ModelSort = "newest" | "pricing-low-to-high" | "pricing-high-to-low" | "context-high-to-low";
+
+export interface ModelQuery {
+  readonly supportedParameters: readonly string[];
+  /** Every one must be taken. */
+  readonly inputModalities: readonly string[];
+  /** Any one must be given; null: all models. */
+  readonly outputModalities: readonly string[] | null;
+  readonly words: readonly string[];
+  readonly contextMinTokens: number | null;
+  readonly promptPriceMinUsdPerM: number | null;
+  readonly promptPriceMaxUsdPerM: number | null;
+  readonly outputPriceMinUsdPerM: number | null;
+  readonly outputPriceMaxUsdPerM: number | null;
+  readonly arch: string | null;
+  readonly authors: readonly string[];
+  readonly providers: readonly string[];
+  readonly distillable: boolean | null;
+  readonly zdr: boolean;
+  readonly region: "eu" | "us" | null;
+  readonly ageMinDays: number | null;
+  readonly ageMaxDays: number | null;
+  readonly sort: ModelSort | null;
+  /** Null: neither offset nor limit was given, so the whole list is wanted. */
+  readonly page: { readonly offset: number; readonly limit: number } | null;
+}
+
+export interface ParsedModelQuery {
+  readonly query: ModelQuery;
+  readonly warnings: readonly string[];
+}
+
+/** One page of models, as `GET /models` answers. */
+export interface ModelPage {
+  readonly data: readonly PublicModel[];
+  readonly total_count: number;
+  readonly links: { readonly next: string | null };
+}
+
+const SORTS: readonly string[] = ["newest", "pricing-low-to-high", "pricing-high-to-low", "context-high-to-low"];
+const UNMEASURED_SORTS: readonly string[] = [
+  "most-popular",
+  "top-weekly",
+  "throughput-high-to-low",
+  "latency-low-to-high",
+  "intelligence-high-to-low",
+  "coding-high-to-low",
+  "agentic-high-to-low",
+  "design-arena-elo-high-to-low",
+];
+const UNMEASURED_FILTERS: readonly string[] = [
+  "category",
+  ...["intelligence_index", "coding_index", "agentic_index", "tool_success_rate"].flatMap((name) => [`min_${name}`, `max_${name}`]),
+];
+const LIMIT_DEFAULT = 500;
+const LIMIT_MAX = 1_000;
+const DAY_S = 86_400;
+
+/** A query parameter that cannot be read. */
+export interface QueryFault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Reads the query string. @returns the first parameter that is not what it must be. */
+export function parseModelQuery(search: URLSearchParams): Result<ParsedModelQuery, QueryFault> {
+  const faults: QueryFault[] = [];
+  const warnings = UNMEASURED_FILTERS.filter((name) => search.has(name)).map(
+    (name) => `${name}: nothing of the kind was measured yet, so it was not applied`,
+  );
+  const number = (name: string, integer: boolean, min: number, max: number): number | null => {
+    const text = search.get(name);
+    if (text === null || text === "") return null;
+    const value = Number(text);
+    if (Number.isFinite(value) && value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
+    faults.push({ path: name, message: `must be ${integer ? "an integer" : "a number"} from ${min} to ${max}` });
+    return null;
+  };
+  const oneOf = <T extends string>(name: string, allowed: readonly T[]): T | null => {
+    const text = search.get(name);
+    if (text === null || text === "") return null;
+    const found = allowed.find((value) => value === text);
+    if (found === undefined) faults.push({ path: name, message: `must be one of ${allowed.join(", ")}` });
+    return found ?? null;
+  };
+  const outputs = listOf(search, "output_modalities");
+  const sort = oneOf("sort", [...SORTS, ...UNMEASURED_SORTS]);
+  if (sort !== null && UNMEASURED_SORTS.includes(sort)) {
+    warnings.push(`sort=${sort}: nothing of the kind was measured yet, so the default order was used`);
+  }
+  const distillable = oneOf("distillable", ["true", "false"]);
+  const offset = number("offset", true, 0, 1_000_000);
+  const limit = number("limit", true, 1, LIMIT_MAX);
+  const query: ModelQuery = {
+    supportedParameters: listOf(search, "supported_parameters"),
+    inputModalities: listOf(search, "input_modalities"),
+    outputModalities: outputs.includes("all") ? null : outputs.length === 0 ? ["text"] : outputs,
+    words: (search.get("q") ?? "").toLowerCase().split(/\s+/).filter((word) => word !== ""),
+    contextMinTokens: number("context", true, 1, Number.MAX_SAFE_INTEGER),
+    promptPriceMinUsdPerM: number("min_price", false, 0, 1e9),
+    promptPriceMaxUsdPerM: number("max_price", false, 0, 1e9),
+    outputPriceMinUsdPerM: number("min_output_price", false, 0, 1e9),
+    outputPriceMaxUsdPerM: number("max_output_price", false, 0, 1e9),
+    arch: search.get("arch")?.toLowerCase() ?? null,
+    authors: listOf(search, "model_authors"),
+    providers: listOf(search, "providers"),
+    distillable: distillable === null ? null : distillable === "true",
+    zdr: oneOf("zdr", ["true"]) === "true",
+    region: oneOf("region", ["eu", "us"]),
+    ageMinDays: number("min_age_days", true, 0, 100_000),
+    ageMaxDays: number("max_age_days", true, 0, 100_000),
+    sort: isMeasuredSort(sort) ? sort : null,
+    page: offset === null && limit === null ? null : { offset: offset ?? 0, limit: limit ?? LIMIT_DEFAULT },
+  };
+  const fault = faults[0];
+  return fault === undefined ? ok({ query, warnings }) : err(fault);
+}
+
+function isMeasuredSort(sort: string | null): sort is ModelSort {
+  return sort !== null && SORTS.includes(sort);
+}
+
+function listOf(search: URLSearchParams, name: string): readonly string[] {
+  return search
+    .getAll(name)
+    .flatMap((text) => text.toLowerCase().split(","))
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
+}
+
+/**
+ * The page of models that a query asks for. `search` is the client's query string, kept in `links.next`; `path` is the
+ * route's own path, such as `/api/v1/models`.
+ */
+export function filterModels(
+  rows: readonly ListingRow[],
+  query: ModelQuery,
+  request: { readonly nowMs: number; readonly path: string; readonly search: URLSearchParams },
+): ModelPage {
+  const found = sorted(rows.filter((row) => matches(row, query, request.nowMs / 1000)), query.sort);
+  if (query.page === null) return { data: found.map((row) => row.model), total_count: found.length, links: { next: null } };
+  const { offset, limit } = query.page;
+  const search = new URLSearchParams(request.search);
+  search.set("offset", String(offset + limit));
+  search.set("limit", String(limit));
+  return {
+    data: found.slice(offset, offset + limit).map((row) => row.model),
+    total_count: found.length,
+    links: { next: offset + limit < found.length ? `${request.path}?${search.toString()}` : null },
+  };
+}
+
+/** How many listed models give any of these output modalities (`/models/count`); null: all models. */
+export function countModels(rows: readonly ListingRow[], outputModalities: readonly string[] | null): number {
+  return rows.filter(({ model }) => givesAny(model, outputModalities)).length;
+}
+
+function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
+  const { model } = row;
+  const text = `${model.id} ${model.name}`.toLowerCase();
+  const author = model.id.slice(0, model.id.indexOf("/")).toLowerCase();
+  return (
+    givesAny(model, query.outputModalities) &&
+    query.inputModalities.every((modality) => model.architecture.input_modalities.includes(modality)) &&
+    query.supportedParameters.every((name) => model.supported_parameters.includes(name)) &&
+    query.words.every((word) => text.includes(word)) &&
+    within(model.context_length, query.contextMinTokens, null) &&
+    within(usdPerM(row.promptPusd), query.promptPriceMinUsdPerM, query.promptPriceMaxUsdPerM) &&
+    within(usdPerM(row.completionPusd), query.outputPriceMinUsdPerM, query.outputPriceMaxUsdPerM) &&
+    (query.arch === null || model.architecture.tokenizer.toLowerCase().startsWith(query.arch)) &&
+    (query.authors.length === 0 || query.authors.includes(author)) &&
+    (query.providers.length === 0 || query.providers.some((name) => row.providers.includes(name))) &&
+    (query.distillable === null || row.distillable === query.distillable) &&
+    (!query.zdr || row.zdr) &&
+    (query.region === null || row.regions.includes(query.region)) &&
+    hasAge(model, nowS, query)
+  );
+}
+
+function givesAny(model: PublicModel, outputModalities: readonly string[] | null): boolean {
+  return outputModalities === null || outputModalities.some((modality) => model.architecture.output_modalities.includes(modality));
+}
+
+/** Pico-dollars per token are micro-dollars per million tokens. */
+function usdPerM(pricePusd: number): number {
+  return pricePusd / 1_000_000;
+}
+
+function within(value: number, min: number | null, max: number | null): boolean {
+  return (min === null || value >= min) && (max === null || value <= max);
+}
+
+/** A model whose release date is not known has no age, so a filter by age leaves it out. */
+function hasAge(model: PublicModel, nowS: number, query: ModelQuery): boolean {
+  if (query.ageMinDays === null && query.ageMaxDays === null) return true;
+  return model.created > 0 && within((nowS - model.created) / DAY_S, query.ageMinDays, query.ageMaxDays);
+}
+
+/** Equal ones keep the catalog's order, except by id when sorted by anything. */
+function sorted(rows: readonly ListingRow[], sort: ModelSort | null): readonly ListingRow[] {
+  const by = (key: (row: ListingRow) => number): readonly ListingRow[] =>
+    rows.toSorted((a, b) => key(a) - key(b) || compareText(a.model.id, b.model.id));
+  switch (sort) {
+    case null:
+      return rows;
+    case "newest":
+      return by((row) => -row.model.created);
+    case "pricing-low-to-high":
+      return by((row) => row.promptPusd + row.completionPusd);
+    case "pricing-high-to-low":
+      return by((row) => -(row.promptPusd + row.completionPusd));
+    case "context-high-to-low":
+      return by((row) => -row.model.context_length);
+    default:
+      return sort satisfies never;
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * What the catalog looks like from outside: the JSON of models, endpoints and providers. Pure.
+ * Prices are exact decimal strings in USD per unit, and always the charged ones. A model without a priced endpoint is
+ * not listed, because nobody could use it. Statistics come in as an argument; what was never measured is null.
+ */
+import { formatPrice } from "../core/money.ts";
+import type { Price, PriceKeys, SomePriceKeys } from "../core/price.ts";
+import { compareText } from "./nearest.ts";
+import type { ListedEndpoint, ListedModel, ModelEntry, Provider, Quantization } from "./schema.ts";
+
+const PRICE_KEYS = [
+  "prompt",
+  "completion",
+  "request",
+  "image",
+  "image_output",
+  "audio",
+  "audio_output",
+  "internal_reasoning",
+  "input_cache_read",
+  "input_cache_write",
+  "input_cache_write_1h",
+  "web_search",
+] as const satisfies readonly (keyof PriceKeys)[];
+type PriceName = (typeof PRICE_KEYS)[number];
+
+/** The parameter names that the public API knows, in its order. */
+const PUBLIC_PARAMETERS: readonly string[] = (
+  "temperature top_p top_k min_p top_a frequency_penalty presence_penalty repetition_penalty max_tokens " +
+  "max_completion_tokens logit_bias logprobs top_logprobs prediction seed response_format structured_outputs stop " +
+  "tools tool_choice parallel_tool_calls include_reasoning reasoning reasoning_effort web_search_options verbosity"
+).split(" ");
+
+export type PublicPriceOverride = { readonly min_prompt_tokens: number } & { readonly [name in PriceName]?: string };
+export type PublicPricing = {
+  readonly prompt: string;
+  readonly completion: string;
+  readonly overrides?: readonly PublicPriceOverride[];
+} & { readonly [name in PriceName]?: string };
+
+export interface PublicArchitecture {
+  readonly modality: string;
+  readonly input_modalities: readonly string[];
+  readonly output_modalities: readonly string[];
+  readonly tokenizer: string;
+  readonly instruct_type: string | null;
+}
+
+export interface PublicModel {
+  readonly id: string;
+  readonly canonical_slug: string;
+  readonly hugging_face_id: string | null;
+  readonly name: string;
+  /** Seconds since the epoch; 0 when the release date is not known. */
+  readonly created: number;
+  readonly description: string;
+  readonly context_length: number;
+  readonly architecture: PublicArchitecture;
+  readonly pricing: PublicPricing;
+  readonly top_provider: {
+    readonly context_length: number;
+    readonly max_completion_tokens: number | null;
+    readonly is_moderated: boolean;
+  };
+  readonly per_request_limits: null;
+  readonly supported_parameters: readonly string[];
+  readonly default_parameters: null;
+  readonly supported_voices: null;
+  readonly reasoning?: { readonly mandatory: boolean };
+  readonly knowledge_cutoff: string | null;
+  readonly expiration_date: string | null;
+  readonly links: { readonly details: string };
+}
+
+/** Quantiles of what was measured. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p75: number;
+  readonly p90: number;
+  readonly p99: number;
+}
+
+/** What was measured at one endpoint lately. Uptimes are percentages; null: too little was seen. */
+export interface EndpointStatistics {
+  /** 0 healthy, -1 degraded, -2 down, -5 switched off, -10 no credential. */
+  readonly status: 0 | -1 | -2 | -3 | -5 | -10;
+  readonly uptimeLast5mPercent: number | null;
+  readonly uptimeLast30mPercent: number | null;
+  readonly uptimeLast1dPercent: number | null;
+  /** Time to the first token. */
+  readonly latencyLast30mMs: Percentiles | null;
+  readonly throughputLast30mTokensPerS: Percentiles | null;
+}
+
+export interface PublicEndpoint {
+  readonly name: string;
+  readonly model_id: string;
+  readonly model_name: string;
+  readonly provider_name: string;
+  readonly tag: string;
+  readonly context_length: number;
+  readonly max_completion_tokens: number | null;
+  readonly max_prompt_tokens: number | null;
+  readonly quantization: Quantization;
+  readonly pricing: PublicPricing;
+  readonly supported_parameters: readonly string[];
+  readonly supports_implicit_caching: boolean;
+  readonly supports_voice_cloning: false;
+  readonly status: EndpointStatistics["status"];
+  readonly uptime_last_5m: number | null;
+  readonly uptime_last_30m: number | null;
+  readonly uptime_last_1d: number | null;
+  readonly latency_last_30m: Percentiles | null;
+  readonly throughput_last_30m: Percentiles | null;
+}
+
+export interface PublicModelEndpoints {
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+  readonly description: string;
+  readonly architecture: PublicArchitecture;
+  readonly endpoints: readonly PublicEndpoint[];
+}
+
+export interface PublicProvider {
+  readonly name: string;
+  readonly slug: string;
+  readonly headquarters: string | null;
+  readonly datacenters: readonly string[] | null;
+  readonly privacy_policy_url: string | null;
+  readonly terms_of_service_url: string | null;
+  readonly status_page_url: string | null;
+}
+
+/** One row of the published list: the public model, and what the filters need to know about its endpoints. */
+export interface ListingRow {
+  readonly model: PublicModel;
+  readonly promptPusd: number;
+  readonly completionPusd: number;
+  /** Slugs and names of the providers, in lower case. */
+  readonly providers: readonly string[];
+  readonly regions: readonly ("eu" | "us")[];
+  readonly zdr: boolean;
+  readonly distillable: boolean;
+}
+
+/** The row of one model, or undefined when none of its endpoints is priced. */
+export function listingRow(entry: ModelEntry): ListingRow | undefined {
+  const model = publicModel(entry);
+  const price = topEndpoint(entry.model)?.price;
+  if (model === undefined || price == null) return undefined;
+  const priced = entry.model.endpoints.filter((endpoint) => endpoint.price !== null);
+  const regions = new Set<"eu" | "us">();
+  const names = new Set<string>();
+  let zdr = false;
+  for (const endpoint of priced) {
+    const provider = entry.providers.find((known) => known.slug === endpoint.provider);
+    if (provider === undefined) continue;
+    names.add(provider.slug).add(provider.name.toLowerCase());
+    zdr ||= (endpoint.data_policy ?? provider.data_policy).zdr;
+    for (const region of provider.regions) {
+      if (region.jurisdiction !== null && (endpoint.regions ?? [region.id]).includes(region.id)) regions.add(region.jurisdiction);
+    }
+  }
+  return {
+    model,
+    promptPusd: price.prompt,
+    completionPusd: price.completion,
+    providers: [...names],
+    regions: [...regions].toSorted(compareText),
+    zdr,
+    distillable: entry.model.distillable,
+  };
+}
+
+/** The public form of a model, or undefined when none of its endpoints is priced. */
+export function publicModel({ model }: ModelEntry): PublicModel | undefined {
+  const top = topEndpoint(model);
+  if (top === undefined || top.price === null) return undefined;
+  const priced = model.endpoints.filter((endpoint) => endpoint.price !== null);
+  const parameters = new Set(priced.flatMap((endpoint) => endpoint.supported_parameters));
+  return {
+    id: model.id,
+    canonical_slug: model.canonical_slug,
+    hugging_face_id: model.hugging_face_id,
+    name: model.name,
+    created: model.created_s,
+    description: model.description,
+    context_length: Math.max(...priced.map((endpoint) => endpoint.context_length)),
+    architecture: architectureOf(model),
+    pricing: publicPricing(top.price),
+    top_provider: {
+      context_length: top.context_length,
+      max_completion_tokens: top.max_completion_tokens,
+      is_moderated: false,
+    },
+    per_request_limits: null,
+    supported_parameters: publicParameters(parameters),
+    default_parameters: null,
+    supported_voices: null,
+    ...(parameters.has("reasoning") ? { reasoning: { mandatory: model.reasoning_mandatory } } : {}),
+    knowledge_cutoff: model.knowledge_cutoff,
+    expiration_date: model.expiration_date,
+    links: { details: `/api/v1/models/${model.id}/endpoints` },
+  };
+}
+
+/** The answer of `/models/{author}/{slug}/endpoints`; `statisticsOf` gets an endpoint's tag. Unpriced ones are left out. */
+export function publicModelEndpoints(
+  entry: ModelEntry,
+  statisticsOf: (tag: string) => EndpointStatistics | undefined,
+): PublicModelEndpoints {
+  const { model, providers } = entry;
+  return {
+    id: model.id,
+    name: model.name,
+    created: model.created_s,
+    description: model.description,
+    architecture: architectureOf(model),
+    endpoints: model.endpoints.flatMap((endpoint) => {
+      const provider = providers.find((known) => known.slug === endpoint.provider);
+      if (provider === undefined || endpoint.price === null) return [];
+      return [publicEndpoint(model, endpoint, endpoint.price, provider, statisticsOf(endpoint.tag))];
+    }),
+  };
+}
+
+function publicEndpoint(
+  model: ListedModel,
+  endpoint: ListedEndpoint,
+  price: Price,
+  provider: Provider,
+  statistics: EndpointStatistics | undefined,
+): PublicEndpoint {
+  return {
+    name: `${provider.name}: ${model.name}`,
+    model_id: model.id,
+    model_name: model.name,
+    provider_name: provider.name,
+    tag: endpoint.tag,
+    context_length: endpoint.context_length,
+    max_completion_tokens: endpoint.max_completion_tokens,
+    max_prompt_tokens: endpoint.max_prompt_tokens,
+    quantization: endpoint.quantization,
+    pricing: publicPricing(price),
+    supported_parameters: publicParameters(new Set(endpoint.supported_parameters)),
+    supports_implicit_caching: endpoint.supports_implicit_caching,
+    supports_voice_cloning: false,
+    status: statistics?.status ?? 0,
+    uptime_last_5m: statistics?.uptimeLast5mPercent ?? null,
+    uptime_last_30m: statistics?.uptimeLast30mPercent ?? null,
+    uptime_last_1d: statistics?.uptimeLast1dPercent ?? null,
+    latency_last_30m: statistics?.latencyLast30mMs ?? null,
+    throughput_last_30m: statistics?.throughputLast30mTokensPerS ?? null,
+  };
+}
+
+/** The public form of a provider. Its data centres are the countries of its regions, where those are documented. */
+export function publicProvider(provider: Provider): PublicProvider {
+  const countries = new Set(provider.regions.flatMap((region) => (region.country === null ? [] : [region.country])));
+  return {
+    name: provider.name,
+    slug: provider.slug,
+    headquarters: provider.headquarters,
+    datacenters: countries.size === 0 ? null : [...countries].toSorted(compareText),
+    privacy_policy_url: provider.privacy_policy_url,
+    terms_of_service_url: provider.terms_of_service_url,
+    status_page_url: provider.status_page_url,
+  };
+}
+
+/** The exact decimal strings of a price; only the keys that it has. */
+export function publicPricing(price: Price): PublicPricing {
+  const { prompt, completion } = price;
+  return {
+    prompt: formatPrice(prompt),
+    completion: formatPrice(completion),
+    ...formatted(price),
+    ...(price.overrides === undefined
+      ? {}
+      : {
+          overrides: price.overrides.map((override) => ({
+            min_prompt_tokens: override.min_prompt_tokens,
+            ...formatted(override),
+          })),
+        }),
+  };
+}
+
+function formatted(keys: SomePriceKeys): { readonly [name in PriceName]?: string } {
+  const texts: { [name in PriceName]?: string } = {};
+  for (const name of PRICE_KEYS) {
+    const value = keys[name];
+    if (value !== undefined) texts[name] = formatPrice(value);
+  }
+  return texts;
+}
+
+/** The cheapest priced endpoint (three prompt tokens to one of completion); the first of equals. Its price is shown. */
+function topEndpoint(model: ListedModel): ListedEndpoint | undefined {
+  const blended = ({ price }: ListedEndpoint): number =>
+    price === null ? Number.POSITIVE_INFINITY : 3 * price.prompt + price.completion;
+  return model.endpoints.filter((endpoint) => endpoint.price !== null).toSorted((a, b) => blended(a) - blended(b))[0];
+}
+
+function architectureOf(model: ListedModel): PublicArchitecture {
+  return {
+    modality: `${model.input_modalities.join("+")}->${model.output_modalities.join("+")}`,
+    input_modalities: model.input_modalities,
+    output_modalities: model.output_modalities,
+    tokenizer: model.tokenizer,
+    instruct_type: model.instruct_type,
+  };
+}
+
+function publicParameters(parameters: ReadonlySet<string>): readonly string[] {
+  return PUBLIC_PARAMETERS.filter((name) => parameters.has(name));
+}

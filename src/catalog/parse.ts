@@ -1,0 +1,135 @@
+/**
+ * The border of the catalog: a body that an operator sends (or the build writes) becomes a `Catalog`, or a list of
+ * faults, each with its path. Schema faults and cross faults (dangling providers and regions, double names, unordered
+ * overrides) are reported together when the schema allows it. At most FAULTS_MAX are reported; nothing is repaired.
+ */
+import type * as z from "zod";
+import { err, ok, type Result } from "../core/result.ts";
+import { CatalogSchema, type Catalog, type Endpoint, type Model, type Provider } from "./schema.ts";
+
+/** One thing that is wrong: where (`models[3].endpoints[0].provider`) and what. */
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The most faults in one report. */
+export const FAULTS_MAX = 200;
+
+/** Reads and checks a whole catalog. `adapters` are the names an endpoint's provider may use; never throws. */
+export function parseCatalog(body: unknown, adapters: readonly string[]): Result<Catalog, Fault[]> {
+  const parsed = CatalogSchema.safeParse(body);
+  if (!parsed.success) return err(schemaFaults(parsed.error.issues).slice(0, FAULTS_MAX));
+  const faults: Fault[] = [];
+  const report = (path: string, message: string): void => {
+    if (faults.length < FAULTS_MAX) faults.push({ path, message });
+  };
+  const providers = checkProviders(parsed.data.providers, adapters, report);
+  checkModels(parsed.data.models, providers, report);
+  return faults.length === 0 ? ok(parsed.data) : err(faults);
+}
+
+type Report = (path: string, message: string) => void;
+
+/** `["models", 3, "endpoints", 0]` is `models[3].endpoints[0]`; the whole document is `$`. */
+function pathText(path: readonly PropertyKey[]): string {
+  const text = path.reduce<string>(
+    (before, part) => (typeof part === "number" ? `${before}[${part}]` : `${before}${before === "" ? "" : "."}${String(part)}`),
+    "",
+  );
+  return text === "" ? "$" : text;
+}
+
+function schemaFaults(issues: readonly z.core.$ZodIssue[]): Fault[] {
+  return issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ path: pathText([...issue.path, key]), message: "is not a field of the catalog" }))
+      : [{ path: pathText(issue.path), message: issue.message }],
+  );
+}
+
+function checkProviders(
+  providers: readonly Provider[],
+  adapters: readonly string[],
+  report: Report,
+): ReadonlyMap<string, Provider> {
+  const bySlug = new Map<string, Provider>();
+  for (const [at, provider] of providers.entries()) {
+    const path = `providers[${at}]`;
+    if (bySlug.has(provider.slug)) report(`${path}.slug`, `"${provider.slug}" is already the slug of another provider`);
+    else bySlug.set(provider.slug, provider);
+    if (!adapters.includes(provider.adapter)) {
+      report(`${path}.adapter`, `"${provider.adapter}" is not an adapter; known are ${adapters.join(", ")}`);
+    }
+    const seen = new Set<string>();
+    for (const [regionAt, region] of provider.regions.entries()) {
+      const regionPath = `${path}.regions[${regionAt}]`;
+      if (seen.has(region.id)) report(`${regionPath}.id`, `"${region.id}" is already a region of this provider`);
+      seen.add(region.id);
+      if ((region.latitude === null) !== (region.longitude === null)) {
+        report(regionPath, "latitude and longitude must both be given or both be null");
+      }
+    }
+  }
+  return bySlug;
+}
+
+function checkModels(models: readonly Model[], providers: ReadonlyMap<string, Provider>, report: Report): void {
+  const claimed = new Map<string, string>();
+  const claim = (name: string, owner: string, path: string): void => {
+    const key = name.toLowerCase();
+    const other = claimed.get(key);
+    if (other !== undefined) report(path, `"${name}" is already a name of ${other}`);
+    else claimed.set(key, owner);
+  };
+  for (const [at, model] of models.entries()) {
+    const path = `models[${at}]`;
+    claim(model.id, model.id, `${path}.id`);
+    if (model.canonical_slug !== model.id) claim(model.canonical_slug, model.id, `${path}.canonical_slug`);
+    for (const [aliasAt, alias] of model.aliases.entries()) claim(alias, model.id, `${path}.aliases[${aliasAt}]`);
+    checkEndpoints(model, path, providers, report);
+  }
+}
+
+function checkEndpoints(
+  model: Model,
+  modelPath: string,
+  providers: ReadonlyMap<string, Provider>,
+  report: Report,
+): void {
+  const tags = new Set<string>();
+  for (const [at, endpoint] of model.endpoints.entries()) {
+    const path = `${modelPath}.endpoints[${at}]`;
+    if (tags.has(endpoint.tag)) report(`${path}.tag`, `"${endpoint.tag}" is already a tag of this model`);
+    tags.add(endpoint.tag);
+    const tag: string = endpoint.tag;
+    if (tag !== endpoint.provider && !tag.startsWith(`${endpoint.provider}/`)) {
+      report(`${path}.tag`, `must be "${endpoint.provider}" or begin with "${endpoint.provider}/"`);
+    }
+    const provider = providers.get(endpoint.provider);
+    if (provider === undefined) {
+      report(`${path}.provider`, `"${endpoint.provider}" is not a provider of this catalog`);
+    } else {
+      checkEndpointRegions(endpoint, provider, path, report);
+    }
+    checkOverrides(endpoint, path, report);
+  }
+}
+
+function checkEndpointRegions(endpoint: Endpoint, provider: Provider, path: string, report: Report): void {
+  for (const [at, region] of (endpoint.regions ?? []).entries()) {
+    if (!provider.regions.some((known) => known.id === region)) {
+      report(`${path}.regions[${at}]`, `"${region}" is not a region of ${provider.slug}`);
+    }
+  }
+}
+
+function checkOverrides(endpoint: Endpoint, path: string, report: Report): void {
+  const overrides = endpoint.price?.overrides ?? [];
+  for (const [at, override] of overrides.entries()) {
+    const before = overrides[at - 1];
+    if (before !== undefined && before.min_prompt_tokens >= override.min_prompt_tokens) {
+      report(`${path}.price.overrides[${at}].min_prompt_tokens`, "must be greater than that of the override before it");
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Publishing a catalog to KV. Values are content-addressed and written first, in any order and only when missing; the
+ * index that names them is written last. So a publication that was cut leaves the old one live, and running it again
+ * writes only what is missing. The last HISTORY_MAX indexes are kept for rollback; values that none of them names are
+ * deleted when the store can list and delete.
+ */
+import * as z from "zod";
+import type { EpochMs } from "../core/clock.ts";
+import { parseJson } from "../core/json.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { Catalog } from "./schema.ts";
+import { snapshotOf, valueKey, type CatalogIndex, type ValueKind } from "./snapshot.ts";
+
+/** What the catalog needs of a key-value store; a Workers KV binding fits. */
+export interface CatalogStore {
+  get(key: string): Promise<string | null>;
+  put(key: string, value: string): Promise<void>;
+  delete(key: string): Promise<void>;
+  list(options: { prefix: string; cursor?: string | null }): Promise<KeyPage>;
+}
+
+export interface KeyPage {
+  readonly keys: readonly { readonly name: string }[];
+  readonly list_complete: boolean;
+  readonly cursor?: string;
+}
+
+/** The reading half. */
+export type CatalogReads = Pick<CatalogStore, "get">;
+
+/** An index with the publication around it: this is what the keys `index` and `index:<version>` hold. */
+export interface LiveIndex extends CatalogIndex {
+  readonly publishedAtMs: EpochMs;
+  /** Earlier versions, newest first, each under `index:<version>`. */
+  readonly history: readonly { readonly version: string; readonly publishedAtMs: EpochMs }[];
+}
+
+export interface Publication {
+  readonly version: string;
+  /** False: the same content was live already, and nothing was written. */
+  readonly changed: boolean;
+  readonly valuesWritten: number;
+  readonly valuesDeleted: number;
+}
+
+/** Versions that can be rolled back to, the live one among them. */
+export const HISTORY_MAX = 10;
+/** The most pages of keys (1,000 each on Workers KV) that one publication looks through per kind. */
+const PAGES_MAX = 50;
+const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "source"];
+export const LIVE_KEY = "index";
+
+/** The key of a version's own index. */
+export function versionKey(version: string): string {
+  return `index:${version}`;
+}
+
+const hash = z.string().regex(/^[0-9a-f]{32}$/);
+const LiveIndexSchema = z.object({
+  format: z.literal(1),
+  version: hash,
+  models: z.record(z.string(), hash),
+  aliases: z.record(z.string(), z.string()),
+  listing: hash,
+  providers: hash,
+  source: hash,
+  counts: z.object({ models: z.number(), providers: z.number(), endpoints: z.number() }),
+  publishedAtMs: z.number(),
+  history: z.array(z.object({ version: hash, publishedAtMs: z.number() })).max(HISTORY_MAX),
+});
+
+/** Reads an index's text; undefined for a missing or corrupt one. */
+export function readIndex(text: string | null): LiveIndex | undefined {
+  if (text === null) return undefined;
+  const parsed = LiveIndexSchema.safeParse(parseJson(text));
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Makes `catalog` (already parsed) the live one. Safe to repeat after any failure; a store's failure is thrown on. */
+export async function publish(catalog: Catalog, store: CatalogStore, nowMs: EpochMs): Promise<Publication> {
+  const { index, values } = await snapshotOf(catalog);
+  const live = readIndex(await store.get(LIVE_KEY));
+  const present = await presentKeys(store);
+  let valuesWritten = 0;
+  for (const { key, text } of values) {
+    if (present.has(key)) continue;
+    await store.put(key, text);
+    valuesWritten++;
+  }
+  if (live?.version === index.version) {
+    return { version: index.version, changed: false, valuesWritten, valuesDeleted: 0 };
+  }
+  await goLive(store, index, live, nowMs);
+  const valuesDeleted = await sweep(store, new Set([...present, ...values.map(({ key }) => key)]));
+  return { version: index.version, changed: true, valuesWritten, valuesDeleted };
+}
+
+/**
+ * Makes an earlier version live again.
+ * @returns an error sentence when its index or one of its values is gone.
+ */
+export async function rollback(version: string, store: CatalogStore, nowMs: EpochMs): Promise<Result<Publication, string>> {
+  const live = readIndex(await store.get(LIVE_KEY));
+  const wanted = readIndex(await store.get(versionKey(version)));
+  if (wanted === undefined) return err(`there is no version ${version} to go back to`);
+  if (live?.version === version) return ok({ version, changed: false, valuesWritten: 0, valuesDeleted: 0 });
+  const present = await presentKeys(store);
+  if (!valueKeysOf(wanted).every((key) => present.has(key))) return err(`version ${version} is no longer complete`);
+  const { publishedAtMs: _before, history: _old, ...index } = wanted;
+  await goLive(store, index, live, nowMs);
+  return ok({ version, changed: true, valuesWritten: 0, valuesDeleted: 0 });
+}
+
+/** The live catalog as it was sent, with its index; undefined when nothing complete is published. */
+export async function readPublished(
+  store: CatalogReads,
+): Promise<{ readonly index: LiveIndex; readonly catalog: unknown } | undefined> {
+  const index = readIndex(await store.get(LIVE_KEY));
+  if (index === undefined) return undefined;
+  const catalog = parseJson((await store.get(valueKey("source", index.source))) ?? "");
+  return catalog === undefined ? undefined : { index, catalog };
+}
+
+async function goLive(store: CatalogStore, index: CatalogIndex, live: LiveIndex | undefined, nowMs: EpochMs): Promise<void> {
+  const before = live === undefined ? [] : [{ version: live.version, publishedAtMs: live.publishedAtMs }, ...live.history];
+  const history = before.filter(({ version }) => version !== index.version);
+  const next: LiveIndex = { ...index, publishedAtMs: nowMs, history: history.slice(0, HISTORY_MAX - 1) };
+  const text = JSON.stringify(next);
+  await store.put(versionKey(index.version), text);
+  await store.put(LIVE_KEY, text);
+  for (const { version } of history.slice(HISTORY_MAX - 1)) await store.delete(versionKey(version));
+}
+
+/** Deletes values that no kept index names. Reads the live index anew: only what is really live counts. */
+async function sweep(store: CatalogStore, present: ReadonlySet<string>): Promise<number> {
+  const live = readIndex(await store.get(LIVE_KEY));
+  if (live === undefined) return 0;
+  const named = new Set(valueKeysOf(live));
+  for (const { version } of live.history) {
+    const index = readIndex(await store.get(versionKey(version)));
+    // An index that cannot be read may name anything, so nothing is deleted.
+    if (index === undefined) return 0;
+    for (const key of valueKeysOf(index)) named.add(key);
+  }
+  const doomed = [...present].filter((key) => !named.has(key));
+  for (const key of doomed) await store.delete(key);
+  return doomed.length;
+}
+
+function valueKeysOf(index: CatalogIndex): readonly string[] {
+  return [
+    ...Object.values(index.models).map((value) => valueKey("model", value)),
+    valueKey("listing", index.listing),
+    valueKey("providers", index.providers),
+    valueKey("source", index.source),
+  ];
+}
+
+async function presentKeys(store: CatalogStore): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const kind of KINDS) {
+    let cursor: string | null = null;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const { keys, ...rest }: KeyPage = await store.list({ prefix: `${kind}:`, cursor });
+      for (const { name } of keys) found.add(name);
+      cursor = rest.list_complete ? null : (rest.cursor ?? null);
+      if (cursor === null) break;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,110 @@
+/**
+ * A catalog as it is published: many small content-addressed values and one small index that names them.
+ * Pure: the same catalog always gives the same keys and bytes. A cold isolate that routes one request reads the index
+ * and one model value, never more. Prices in a model value are the charged ones, margin included.
+ */
+import { withMarkup } from "../core/price.ts";
+import { listingRow, type ListingRow } from "./listing.ts";
+import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
+
+/** What the live index says. Keys of values are made by `valueKey`. */
+export interface CatalogIndex {
+  readonly format: 1;
+  /** Hash of everything that the publication says; the same content has the same version. */
+  readonly version: string;
+  /** Model id -> hash of its value. */
+  readonly models: Readonly<Record<string, string>>;
+  /** Other lookup names (canonical slugs, aliases; all in lower case) -> model id. */
+  readonly aliases: Readonly<Record<string, string>>;
+  /** Hashes of the list of models, the list of providers, and the catalog as it was sent. */
+  readonly listing: string;
+  readonly providers: string;
+  readonly source: string;
+  readonly counts: { readonly models: number; readonly providers: number; readonly endpoints: number };
+}
+
+export type ValueKind = "model" | "listing" | "providers" | "source";
+
+/** One content-addressed value. */
+export interface PublishedValue {
+  readonly key: string;
+  readonly text: string;
+}
+
+export interface Snapshot {
+  readonly index: CatalogIndex;
+  readonly values: readonly PublishedValue[];
+}
+
+/** The KV key of a value. */
+export function valueKey(kind: ValueKind, hash: string): string {
+  return `${kind}:${hash}`;
+}
+
+/** The first 128 bits of SHA-256 as 32 hexadecimal digits. */
+export async function contentHash(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest).subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Everything that publishing this catalog writes, except the history around the index. */
+export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
+  const values = new Map<string, string>();
+  const add = async (kind: ValueKind, content: unknown): Promise<string> => {
+    const text = JSON.stringify(content);
+    const hash = await contentHash(text);
+    values.set(valueKey(kind, hash), text);
+    return hash;
+  };
+  const models: Record<string, string> = {};
+  const aliases: Record<string, string> = {};
+  const rows: ListingRow[] = [];
+  let endpoints = 0;
+  for (const model of catalog.models) {
+    const entry = entryOf(model, catalog.providers);
+    models[model.id] = await add("model", entry);
+    for (const name of new Set([model.id, model.canonical_slug, ...model.aliases].map((text) => text.toLowerCase()))) {
+      if (name !== model.id) aliases[name] = model.id;
+    }
+    endpoints += model.endpoints.length;
+    const row = listingRow(entry);
+    if (row !== undefined) rows.push(row);
+  }
+  const named = {
+    models,
+    aliases,
+    listing: await add("listing", rows),
+    providers: await add("providers", catalog.providers),
+    source: await add("source", catalog),
+    counts: { models: catalog.models.length, providers: catalog.providers.length, endpoints },
+  };
+  const version = await contentHash(JSON.stringify(named));
+  return {
+    index: { format: 1, version, ...named },
+    values: [...values].map(([key, text]) => ({ key, text })),
+  };
+}
+
+/** One model as readers get it, with charged prices and the providers that its endpoints name. */
+export function entryOf(model: Model, providers: readonly Provider[]): ModelEntry {
+  const named = providers.filter((provider) => model.endpoints.some((endpoint) => endpoint.provider === provider.slug));
+  const listed: ListedModel = {
+    ...model,
+    endpoints: model.endpoints.map((endpoint) =>
+      listedEndpoint(endpoint, named.find((provider) => provider.slug === endpoint.provider)?.markup_bps ?? 0),
+    ),
+  };
+  return { model: listed, providers: named.map((provider) => ({ ...provider, markup_bps: 0 })) };
+}
+
+function listedEndpoint(endpoint: Endpoint, providerMarkupBps: number): ListedEndpoint {
+  const { markup_bps: ownMarkupBps, ...rest } = endpoint;
+  const markupBps = ownMarkupBps ?? providerMarkupBps;
+  return { ...rest, price: chargedPrice(endpoint.price, markupBps), upstream_price: endpoint.price };
+}
+
+function chargedPrice(price: Endpoint["price"], markupBps: number): Endpoint["price"] {
+  if (price === null) return null;
+  const { overrides, ...keys } = withMarkup(price, markupBps);
+  return { ...keys, ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
+}

@@ -1,0 +1,182 @@
+/**
+ * The isolate's reader of the published catalog. Memory is a cache, KV behind it: the index is refreshed in the
+ * background every 30 s (stale-while-revalidate), in the foreground when it is older than five minutes; model values
+ * are content-addressed, so they never go stale, and at most MODELS_MAX are kept, the least recently used leave first.
+ * A half-seen publication (index there, value not yet) is never an unknown model: the reader keeps what it had for that
+ * name, and a cold one falls back to the publication before. Corrupt values count as missing.
+ * No promise is shared between requests: a refresh is marked by time, and whoever started it owns it.
+ */
+import type { Clock, EpochMs } from "../core/clock.ts";
+import type { RouterError } from "../core/error.ts";
+import { isObject, parseJson } from "../core/json.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { ListingRow } from "./listing.ts";
+import { nearestNames } from "./nearest.ts";
+import { LIVE_KEY, readIndex, versionKey, type CatalogReads, type LiveIndex } from "./publish.ts";
+import type { ModelEntry, Provider } from "./schema.ts";
+import { valueKey, type ValueKind } from "./snapshot.ts";
+
+/** Keeps a promise alive past the answer, as an ExecutionContext does. */
+export type WaitUntil = (promise: Promise<unknown>) => void;
+
+/** A model as it was found, and the version of the catalog whose prices it carries. */
+export interface Resolved {
+  readonly entry: ModelEntry;
+  readonly version: string;
+}
+
+export type LookupError = Extract<RouterError, { kind: "unknown_model" | "overloaded" }>;
+export type Unavailable = Extract<RouterError, { kind: "overloaded" }>;
+
+export interface CatalogReader {
+  /** The model of an id, canonical slug or alias; `overloaded` only when the store cannot be read at all. */
+  lookup(name: string, waitUntil: WaitUntil): Promise<Result<Resolved, LookupError>>;
+  listing(waitUntil: WaitUntil): Promise<Result<readonly ListingRow[], Unavailable>>;
+  providers(waitUntil: WaitUntil): Promise<Result<readonly Provider[], Unavailable>>;
+  /** Version and counts of what this isolate serves, without reading anything; null before the first read. */
+  seen(): Pick<LiveIndex, "version" | "publishedAtMs" | "counts"> | null;
+  /** The next call reads the index anew: for the isolate that has just published. */
+  forgetIndex(): void;
+}
+
+const FRESH_MS = 30_000;
+const STALE_MAX_MS = 300_000;
+/** How long a value that was missing is not asked for again. */
+const MISSING_MS = 2_000;
+const MODELS_MAX = 2_000;
+const NEAREST = 5;
+const UNAVAILABLE: Unavailable = { kind: "overloaded", retryAfterS: 1, message: "The model catalog cannot be read right now." };
+
+interface Held {
+  readonly hash: string;
+  readonly resolved: Resolved;
+}
+
+/** A reader for one isolate. `clock` is read on every call. */
+export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogReader {
+  // The index that this isolate serves: at most STALE_MAX_MS old when the store answers.
+  let index: LiveIndex | undefined;
+  let readAtMs: EpochMs = Number.NEGATIVE_INFINITY;
+  let triedAtMs: EpochMs = Number.NEGATIVE_INFINITY;
+  // Model id -> its newest value seen; in order of use, at most MODELS_MAX.
+  const models = new Map<string, Held>();
+  // Value hash -> when it was missed; cleared when it grows past MODELS_MAX.
+  const missing = new Map<string, EpochMs>();
+  // The two lists, each with its hash: one value each.
+  const lists = new Map<ValueKind, { readonly hash: string; readonly content: unknown }>();
+
+  async function refresh(): Promise<void> {
+    triedAtMs = clock();
+    const read = readIndex(await getText(store, LIVE_KEY));
+    if (read === undefined) return;
+    index = read;
+    readAtMs = clock();
+  }
+
+  async function currentIndex(waitUntil: WaitUntil): Promise<LiveIndex | undefined> {
+    const nowMs = clock();
+    if (index === undefined || (nowMs - readAtMs > STALE_MAX_MS && nowMs - triedAtMs >= MISSING_MS)) await refresh();
+    else if (nowMs - Math.max(readAtMs, triedAtMs) >= FRESH_MS) waitUntil(refresh());
+    return index;
+  }
+
+  async function readModel(id: string, hash: string, version: string): Promise<Resolved | undefined> {
+    const missedAtMs = missing.get(hash);
+    if (missedAtMs !== undefined && clock() - missedAtMs < MISSING_MS) return undefined;
+    const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
+    if (entry === undefined) {
+      if (missing.size >= MODELS_MAX) missing.clear();
+      missing.set(hash, clock());
+      return undefined;
+    }
+    missing.delete(hash);
+    const resolved = { entry, version };
+    models.delete(id);
+    models.set(id, { hash, resolved });
+    const oldest = models.size > MODELS_MAX ? models.keys().next().value : undefined;
+    if (oldest !== undefined) models.delete(oldest);
+    return resolved;
+  }
+
+  /** What a cold isolate serves when the newest publication is only half visible: the one before. */
+  async function readBefore(live: LiveIndex, name: string): Promise<Resolved | undefined> {
+    const version = live.history[0]?.version;
+    const before = version === undefined ? undefined : readIndex(await getText(store, versionKey(version)));
+    const id = before === undefined ? undefined : idOf(before, name);
+    const hash = id === undefined ? undefined : before?.models[id];
+    if (before === undefined || id === undefined || hash === undefined) return undefined;
+    const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
+    return entry === undefined ? undefined : { entry, version: before.version };
+  }
+
+  async function list(kind: "listing" | "providers", waitUntil: WaitUntil): Promise<unknown> {
+    const live = await currentIndex(waitUntil);
+    const held = lists.get(kind);
+    if (live === undefined || held?.hash === live[kind]) return held?.content;
+    const content = parseJson((await getText(store, valueKey(kind, live[kind]))) ?? "");
+    if (!Array.isArray(content)) return held?.content;
+    lists.set(kind, { hash: live[kind], content });
+    return content;
+  }
+
+  return {
+    async lookup(name, waitUntil) {
+      const live = await currentIndex(waitUntil);
+      if (live === undefined) return err(UNAVAILABLE);
+      const id = idOf(live, name);
+      const hash = id === undefined ? undefined : live.models[id];
+      if (id === undefined || hash === undefined) {
+        return err({ kind: "unknown_model", model: name, nearest: nearestNames(name, Object.keys(live.models), NEAREST) });
+      }
+      const held = models.get(id);
+      if (held?.hash === hash) {
+        models.delete(id);
+        models.set(id, held);
+        return ok({ entry: held.resolved.entry, version: live.version });
+      }
+      const found = (await readModel(id, hash, live.version)) ?? held?.resolved ?? (await readBefore(live, name));
+      return found === undefined ? err(UNAVAILABLE) : ok(found);
+    },
+    async listing(waitUntil) {
+      const rows = await list("listing", waitUntil);
+      // Written by `snapshotOf` and addressed by its hash; nobody else writes under that key.
+      return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly ListingRow[]);
+    },
+    async providers(waitUntil) {
+      const rows = await list("providers", waitUntil);
+      // As above.
+      return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly Provider[]);
+    },
+    seen: () => (index === undefined ? null : { version: index.version, publishedAtMs: index.publishedAtMs, counts: index.counts }),
+    forgetIndex() {
+      readAtMs = Number.NEGATIVE_INFINITY;
+      triedAtMs = Number.NEGATIVE_INFINITY;
+      missing.clear();
+    },
+  };
+}
+
+/** A store that fails is a store that has nothing: the reader keeps what it had. */
+async function getText(store: CatalogReads, key: string): Promise<string | null> {
+  try {
+    return await store.get(key);
+  } catch {
+    return null;
+  }
+}
+
+function idOf(index: LiveIndex, name: string): string | undefined {
+  if (Object.hasOwn(index.models, name)) return name;
+  const lower = name.toLowerCase();
+  if (Object.hasOwn(index.models, lower)) return lower;
+  return Object.hasOwn(index.aliases, lower) ? index.aliases[lower] : undefined;
+}
+
+/** The entry if the text is one and is of that model. Its shape was checked before it was published. */
+function modelEntryOf(text: string | null, id: string): ModelEntry | undefined {
+  const value = text === null ? undefined : parseJson(text);
+  if (!isObject(value) || !isObject(value["model"]) || value["model"]["id"] !== id) return undefined;
+  if (!Array.isArray(value["model"]["endpoints"]) || !Array.isArray(value["providers"])) return undefined;
+  // Content-addressed and written by `snapshotOf` from a parsed catalog.
+  return value as unknown as ModelEntry;
+}

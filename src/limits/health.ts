@@ -1,0 +1,217 @@
+/**
+ * Health of one endpoint region: what recent attempts did to it, and the snapshot that routing reads.
+ * `HealthState` is plain JSON, kept by the ProviderGate (or by an isolate on its own); `healthAfter` folds one outcome
+ * into it; `healthSnapshot` derives uptime, percentiles and the breaker's word for a moment. Pure; times in epoch ms.
+ * What counts against uptime follows the public rule of the API we are compatible with: 401, 402, 404, 5xx and breaks
+ * in mid-stream do; 400, 403, 413 and 429 are neutral.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { FailureScope } from "../core/error.ts";
+import { BREAKER_CLOSED, breakerNext, closedUntil, type Breaker, type BreakerRule, BREAKER_RULE } from "./breaker.ts";
+import { EMPTY_WINDOW, percentilesOf, windowHistogram, windowWith } from "./histogram.ts";
+import type { HistogramWindow, Percentiles } from "./histogram.ts";
+
+/** Where clients are, as coarsely as latency cares: the platform's own location hints. */
+export const CLIENT_BUCKETS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
+export type ClientBucket = (typeof CLIENT_BUCKETS)[number];
+
+/** How one attempt ended. `bucket` is where its client is, null when unknown. */
+export type Outcome =
+  | {
+      readonly kind: "success";
+      readonly bucket: ClientBucket | null;
+      /** Sent to first event. */
+      readonly ttftMs: number;
+      /** Completion tokens. */
+      readonly tokens: number;
+      /** Sent to last event. */
+      readonly durationMs: number;
+    }
+  | {
+      readonly kind: "failure";
+      readonly scope: FailureScope;
+      /** The upstream's; 0 when it gave none, 200 for an error inside an answer. */
+      readonly status: number;
+      /** As the upstream asked after a 429; null when it did not. */
+      readonly retryAfterMs: number | null;
+    };
+
+/** Counted requests of one slot; `slot` is in units of its list. */
+interface UptimeSlot {
+  readonly slot: number;
+  readonly good: number;
+  readonly bad: number;
+}
+
+export interface HealthState {
+  readonly lastFailureMs: EpochMs | null;
+  readonly breaker: Breaker;
+  readonly closedUntilMs: EpochMs;
+  /** Time to first token, ms. */
+  readonly latency: HistogramWindow;
+  readonly latencyByBucket: { readonly [bucket in ClientBucket]?: HistogramWindow };
+  /** Tokens per second over the whole attempt. */
+  readonly throughput: HistogramWindow;
+  readonly minutes: readonly UptimeSlot[];
+  readonly halfHours: readonly UptimeSlot[];
+}
+
+export interface Health {
+  /** The last failure that counts against the endpoint. */
+  readonly lastFailureMs: EpochMs | null;
+  readonly breaker: Breaker;
+  /** Closed for lack of capacity until then; 0 when never. */
+  readonly closedUntilMs: EpochMs;
+  /** Shares in 0..1; null when nothing was counted. */
+  readonly uptime5m: number | null;
+  readonly uptime30m: number | null;
+  readonly uptime1d: number | null;
+  /** Requests counted in the last 30 minutes. */
+  readonly requestCount30m: number;
+  readonly latencyMs5m: Percentiles | null;
+  readonly latencyMs30m: Percentiles | null;
+  readonly throughputTps5m: Percentiles | null;
+  readonly throughputTps30m: Percentiles | null;
+  /** Time to first token as measured for clients of each bucket in the last 30 minutes. */
+  readonly latencyMsByBucket: { readonly [bucket in ClientBucket]?: Percentiles };
+}
+
+const MINUTE_MS = 60_000;
+const HALF_HOUR_MS = 30 * MINUTE_MS;
+const MINUTE_SLOTS = 30;
+const HALF_HOUR_SLOTS = 48;
+const NEUTRAL_STATUSES: ReadonlySet<number> = new Set([400, 403, 413, 429]);
+
+export const NEW_HEALTH: HealthState = {
+  lastFailureMs: null,
+  breaker: BREAKER_CLOSED,
+  closedUntilMs: 0,
+  latency: EMPTY_WINDOW,
+  latencyByBucket: {},
+  throughput: EMPTY_WINDOW,
+  minutes: [],
+  halfHours: [],
+};
+
+/** True for a failure that lowers uptime. */
+export function countsAgainstUptime(scope: FailureScope, status: number): boolean {
+  return (scope === "endpoint" || scope === "credential") && !NEUTRAL_STATUSES.has(status);
+}
+
+/**
+ * The state after one attempt. A request's own fault changes nothing; a 429 only closes the region; a bad credential
+ * lowers uptime but leaves the breaker alone, because the endpoint is not to blame.
+ */
+export function healthAfter(
+  state: HealthState,
+  outcome: Outcome,
+  nowMs: EpochMs,
+  rule: BreakerRule = BREAKER_RULE,
+): HealthState {
+  if (outcome.kind === "success") {
+    return {
+      ...withCount(state, true, nowMs),
+      breaker: breakerNext(state.breaker, { kind: "success" }, nowMs, rule),
+      latency: windowWith(state.latency, outcome.ttftMs, nowMs),
+      latencyByBucket: withBucket(state.latencyByBucket, outcome.bucket, outcome.ttftMs, nowMs),
+      throughput:
+        outcome.tokens > 0 && outcome.durationMs > 0
+          ? windowWith(state.throughput, (outcome.tokens * 1000) / outcome.durationMs, nowMs)
+          : state.throughput,
+    };
+  }
+  switch (outcome.scope) {
+    case "request":
+      return state;
+    case "capacity":
+      return { ...state, closedUntilMs: closedUntil(state.closedUntilMs, outcome.retryAfterMs, nowMs) };
+    case "credential":
+    case "endpoint": {
+      if (!countsAgainstUptime(outcome.scope, outcome.status)) return state;
+      const counted = { ...withCount(state, false, nowMs), lastFailureMs: Math.max(state.lastFailureMs ?? 0, nowMs) };
+      return outcome.scope === "credential"
+        ? counted
+        : { ...counted, breaker: breakerNext(state.breaker, { kind: "failure" }, nowMs, rule) };
+    }
+    default:
+      return outcome.scope satisfies never;
+  }
+}
+
+/** The state after somebody was allowed to send the one probe. */
+export function healthAfterProbe(state: HealthState, nowMs: EpochMs, rule: BreakerRule = BREAKER_RULE): HealthState {
+  return { ...state, breaker: breakerNext(state.breaker, { kind: "probe" }, nowMs, rule) };
+}
+
+/** What routing and the public statistics read, as of `nowMs`. */
+export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
+  const day = counted(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS) - HALF_HOUR_SLOTS);
+  const long = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 30);
+  const short = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 5);
+  const latencyMsByBucket: { [bucket in ClientBucket]?: Percentiles } = {};
+  for (const bucket of CLIENT_BUCKETS) {
+    const window = state.latencyByBucket[bucket];
+    const found = window === undefined ? null : percentilesOf(windowHistogram(window, 30, nowMs));
+    if (found !== null) latencyMsByBucket[bucket] = found;
+  }
+  return {
+    lastFailureMs: state.lastFailureMs,
+    breaker: state.breaker,
+    closedUntilMs: state.closedUntilMs,
+    uptime5m: shareOf(short),
+    uptime30m: shareOf(long),
+    uptime1d: shareOf(day),
+    requestCount30m: long.good + long.bad,
+    latencyMs5m: percentilesOf(windowHistogram(state.latency, 5, nowMs)),
+    latencyMs30m: percentilesOf(windowHistogram(state.latency, 30, nowMs)),
+    throughputTps5m: percentilesOf(windowHistogram(state.throughput, 5, nowMs)),
+    throughputTps30m: percentilesOf(windowHistogram(state.throughput, 30, nowMs)),
+    latencyMsByBucket,
+  };
+}
+
+function withCount(state: HealthState, isGood: boolean, nowMs: EpochMs): HealthState {
+  return {
+    ...state,
+    minutes: countedIn(state.minutes, Math.floor(nowMs / MINUTE_MS), isGood, MINUTE_SLOTS),
+    halfHours: countedIn(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS), isGood, HALF_HOUR_SLOTS),
+  };
+}
+
+/** One more request in `slot`; reports may come late, so the slot need not be the newest. */
+function countedIn(slots: readonly UptimeSlot[], slot: number, isGood: boolean, keep: number): readonly UptimeSlot[] {
+  const newest = Math.max(slot, slots.at(-1)?.slot ?? slot);
+  const kept = slots.filter((entry) => entry.slot > newest - keep);
+  if (slot <= newest - keep) return kept;
+  const at = kept.findLastIndex((entry) => entry.slot <= slot);
+  const found = kept[at];
+  const before = found?.slot === slot ? found : { slot, good: 0, bad: 0 };
+  const after = isGood ? { ...before, good: before.good + 1 } : { ...before, bad: before.bad + 1 };
+  return before === found ? kept.with(at, after) : kept.toSpliced(at + 1, 0, after);
+}
+
+function withBucket(
+  byBucket: HealthState["latencyByBucket"],
+  bucket: ClientBucket | null,
+  ttftMs: number,
+  nowMs: EpochMs,
+): HealthState["latencyByBucket"] {
+  if (bucket === null) return byBucket;
+  return { ...byBucket, [bucket]: windowWith(byBucket[bucket] ?? EMPTY_WINDOW, ttftMs, nowMs) };
+}
+
+function counted(slots: readonly UptimeSlot[], after: number): { good: number; bad: number } {
+  let good = 0;
+  let bad = 0;
+  for (const entry of slots) {
+    if (entry.slot <= after) continue;
+    good += entry.good;
+    bad += entry.bad;
+  }
+  return { good, bad };
+}
+
+function shareOf(count: { good: number; bad: number }): number | null {
+  const all = count.good + count.bad;
+  return all === 0 ? null : count.good / all;
+}

@@ -1,0 +1,123 @@
+import { expect, test } from "vitest";
+import {
+  countsAgainstUptime,
+  healthAfter,
+  healthAfterProbe,
+  healthSnapshot,
+  NEW_HEALTH,
+  type HealthState,
+  type Outcome,
+} from "../../../src/limits/health.ts";
+
+const NOW = 1_800_000_000_000;
+const MINUTE = 60_000;
+const good: Outcome = { kind: "success", bucket: "weur", ttftMs: 400, tokens: 100, durationMs: 2_000 };
+const failure = (
+  scope: "credential" | "endpoint" | "request" | "capacity",
+  status: number,
+  retryAfterMs: number | null = null,
+): Outcome => ({
+  kind: "failure",
+  scope,
+  status,
+  retryAfterMs,
+});
+const fold = (outcomes: readonly Outcome[], atMs = NOW, from: HealthState = NEW_HEALTH): HealthState =>
+  outcomes.reduce((state, outcome) => healthAfter(state, outcome, atMs), from);
+
+test("a new endpoint has no figures", () => {
+  expect(healthSnapshot(NEW_HEALTH, NOW)).toEqual({
+    lastFailureMs: null,
+    breaker: { kind: "closed", failures: 0 },
+    closedUntilMs: 0,
+    uptime5m: null,
+    uptime30m: null,
+    uptime1d: null,
+    requestCount30m: 0,
+    latencyMs5m: null,
+    latencyMs30m: null,
+    throughputTps5m: null,
+    throughputTps30m: null,
+    latencyMsByBucket: {},
+  });
+});
+
+test("a success is counted, timed, and kept by the client's bucket", () => {
+  const health = healthSnapshot(fold([good, good, { ...good, bucket: null }]), NOW);
+  expect(health).toMatchObject({ uptime5m: 1, uptime30m: 1, uptime1d: 1, requestCount30m: 3 });
+  expect(health.latencyMs5m?.p50).toBeCloseTo(400, -2);
+  expect(health.throughputTps5m?.p50).toBeGreaterThan(45);
+  expect(health.throughputTps5m?.p50).toBeLessThan(55);
+  expect(health.latencyMsByBucket.weur?.sampleCount).toBe(2);
+  expect(health.latencyMsByBucket.apac).toBeUndefined();
+});
+
+test("an answer without tokens says nothing of throughput", () => {
+  expect(healthSnapshot(fold([{ ...good, tokens: 0 }]), NOW).throughputTps5m).toBeNull();
+});
+
+test.each([
+  { name: "401 counts", scope: "credential", status: 401, counts: true },
+  { name: "402 counts", scope: "credential", status: 402, counts: true },
+  { name: "404 counts", scope: "endpoint", status: 404, counts: true },
+  { name: "500 counts", scope: "endpoint", status: 500, counts: true },
+  { name: "529 counts", scope: "endpoint", status: 529, counts: true },
+  { name: "an error in mid-stream counts", scope: "endpoint", status: 200, counts: true },
+  { name: "a connection that was refused counts", scope: "endpoint", status: 0, counts: true },
+  { name: "400 is neutral", scope: "request", status: 400, counts: false },
+  { name: "413 is neutral", scope: "endpoint", status: 413, counts: false },
+  { name: "403 is neutral", scope: "credential", status: 403, counts: false },
+  { name: "429 is neutral", scope: "capacity", status: 429, counts: false },
+] as const)("$name", ({ scope, status, counts }) => {
+  expect(countsAgainstUptime(scope, status)).toBe(counts);
+  const health = healthSnapshot(fold([good, failure(scope, status)]), NOW);
+  expect(health.uptime5m).toBe(counts ? 0.5 : 1);
+  expect(health.lastFailureMs).toBe(counts ? NOW : null);
+});
+
+test("a refused request changes nothing at all", () => {
+  const state = fold([good]);
+  expect(healthAfter(state, failure("request", 400), NOW)).toBe(state);
+});
+
+test("failures in a row open the breaker; bad credentials do not", () => {
+  const broken = fold(Array.from({ length: 5 }, () => failure("endpoint", 503)));
+  expect(broken.breaker).toEqual({ kind: "open", untilMs: NOW + 10_000, trips: 1 });
+  expect(fold(Array.from({ length: 5 }, () => failure("credential", 401))).breaker.kind).toBe("closed");
+  const probing = healthAfterProbe(broken, NOW + 10_000);
+  expect(probing.breaker.kind).toBe("half-open");
+  expect(healthAfter(probing, good, NOW + 11_000).breaker.kind).toBe("closed");
+});
+
+test("a 429 closes the region for what the upstream asked, and a success does not reopen it", () => {
+  const closed = fold([failure("capacity", 429, 20_000), good]);
+  expect(healthSnapshot(closed, NOW).closedUntilMs).toBe(NOW + 20_000);
+  expect(closed.breaker.kind).toBe("closed");
+});
+
+test("uptime forgets after five minutes, half an hour and a day", () => {
+  const state = fold([good, good, failure("endpoint", 500), good]);
+  const at = (minutes: number) => healthSnapshot(state, NOW + minutes * MINUTE);
+  expect(at(0)).toMatchObject({ uptime5m: 0.75, uptime30m: 0.75, uptime1d: 0.75 });
+  expect(at(6)).toMatchObject({ uptime5m: null, uptime30m: 0.75, uptime1d: 0.75, requestCount30m: 4 });
+  expect(at(31)).toMatchObject({ uptime5m: null, uptime30m: null, uptime1d: 0.75, requestCount30m: 0 });
+  expect(at(25 * 60)).toMatchObject({ uptime1d: null });
+});
+
+test("a late report is counted in its own minute", () => {
+  const state = fold([good], NOW - 10 * MINUTE, fold([good]));
+  expect(healthSnapshot(state, NOW)).toMatchObject({ requestCount30m: 2 });
+  expect(healthSnapshot(state, NOW + 25 * MINUTE)).toMatchObject({ requestCount30m: 1 });
+});
+
+test("a day of traffic stays small and survives JSON", () => {
+  let state: HealthState = NEW_HEALTH;
+  for (let minute = 0; minute < 1_600; minute++) {
+    state = healthAfter(state, { ...good, ttftMs: 100 + (minute % 50) * 20 }, NOW + minute * MINUTE);
+  }
+  const text = JSON.stringify(state);
+  expect(text.length).toBeLessThan(10_000);
+  const end = NOW + 1_599 * MINUTE;
+  expect(healthSnapshot(JSON.parse(text) as HealthState, end)).toEqual(healthSnapshot(state, end));
+  expect(healthSnapshot(state, end).requestCount30m).toBe(30);
+});

@@ -1,0 +1,78 @@
+/**
+ * What a server needs before its first request, done through its own API so that the launcher knows no table: the
+ * default catalog published, an account with credits and a key. Safe to repeat after a kill at any point: at worst an
+ * empty account is left over.
+ */
+import { createHash } from "node:crypto";
+import * as z from "zod";
+import { err, ok, type Result } from "../core/result.ts";
+import { type AdminApi, createAdminApi } from "./admin-api.ts";
+import type { DataDir, Memory } from "./data-dir.ts";
+
+/** Credits of the first account, in USD. */
+const FIRST_CREDITS_USD = "100";
+
+const AccountReply = z.looseObject({
+  data: z.looseObject({ id: z.string() }),
+  key: z.string(),
+  management_key: z.string(),
+});
+
+export interface FirstRun {
+  readonly url: string;
+  readonly operatorKey: string;
+  readonly dataDir: DataDir;
+  /** The default catalog as JSON text. */
+  readonly catalog: string;
+}
+
+/** Publishes the catalog when it is a new one and makes the first account. @returns its key, or an error sentence. */
+export async function prepare(first: FirstRun): Promise<Result<string, string>> {
+  const api = createAdminApi(first.url, first.operatorKey);
+  const published = await publish(api, first);
+  if (!published.ok) return published;
+  const { dataDir } = first;
+  let { account } = dataDir.memory();
+  if (account !== undefined && !(await isKnown(first.url, account.key))) account = undefined;
+  if (account === undefined) {
+    const made = await makeAccount(api);
+    if (!made.ok) return made;
+    account = made.value;
+    dataDir.remember({ ...dataDir.memory(), account });
+  }
+  if (!account.hasCredits) {
+    const granted = await api.call("POST", `/admin/accounts/${account.id}/credits`, {
+      amount: FIRST_CREDITS_USD,
+      idempotency_key: `first-credits-${account.id}`,
+      reason: "first credits, granted by npm start",
+    });
+    if (!granted.ok) return granted;
+    dataDir.remember({ ...dataDir.memory(), account: { ...account, hasCredits: true } });
+  }
+  return ok(account.key);
+}
+
+/** Publishes only what differs from the last publication, so that an operator's own catalog outlives restarts. */
+async function publish(api: AdminApi, { dataDir, catalog }: FirstRun): Promise<Result<null, string>> {
+  const catalogHash = createHash("sha256").update(catalog).digest("hex");
+  if (dataDir.memory().catalogHash === catalogHash) return ok(null);
+  const put = await api.call("PUT", "/admin/catalog", catalog);
+  if (!put.ok) return put;
+  dataDir.remember({ ...dataDir.memory(), catalogHash });
+  return ok(null);
+}
+
+/** False when the key is refused: WAYPOST_SECRET is another one now, or the storage was emptied. */
+async function isKnown(url: string, key: string): Promise<boolean> {
+  const answer = await createAdminApi(url, key).call("GET", "/key");
+  return answer.ok || !answer.error.includes("answered with 401");
+}
+
+async function makeAccount(api: AdminApi): Promise<Result<NonNullable<Memory["account"]>, string>> {
+  const made = await api.call("POST", "/admin/accounts", { name: "first" });
+  if (!made.ok) return made;
+  const reply = AccountReply.safeParse(made.value);
+  if (!reply.success) return err(`POST /admin/accounts gave an unexpected answer: ${z.prettifyError(reply.error)}`);
+  const { data, key, management_key: managementKey } = reply.data;
+  return ok({ id: data.id, key, managementKey, hasCredits: false });
+}

@@ -1,0 +1,63 @@
+/**
+ * What `npm start` was asked for: environment variables, parsed once. Each fault is one sentence that names the variable
+ * and what it should be; the value of a secret is never repeated.
+ */
+import path from "node:path";
+import { err, ok, type Result } from "../core/result.ts";
+import type { Environment } from "./environment.ts";
+import { ROOT } from "./paths.ts";
+
+/** Shortest accepted operator key and Waypost secret, in characters. */
+const SECRET_CHARS_MIN = 16;
+
+export interface StartOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly dataDir: string;
+  /** Null: made at the first start and kept in the data folder. */
+  readonly operatorKey: string | null;
+  readonly secret: string | null;
+  /** Believe the place that a proxy in front states. */
+  readonly trustsPlaceHeader: boolean;
+  /** Print the worker's log lines instead of keeping them in the data folder. */
+  readonly printsLog: boolean;
+}
+
+/** @returns an error sentence for the first variable that is malformed. */
+export function readStartOptions(env: Environment): Result<StartOptions, string> {
+  const port = readPort(env["PORT"] ?? "8787");
+  if (port === undefined) return err(`PORT must be a whole number from 0 to 65535, not "${env["PORT"]}".`);
+  const host = env["HOST"] ?? "127.0.0.1";
+  if (!/^[a-z0-9.:-]{1,253}$/i.test(host)) return err(`HOST must be an IP address or a host name, not "${host}".`);
+  for (const name of ["OPERATOR_KEY", "WAYPOST_SECRET"]) {
+    const fault = secretFault(name, env[name]);
+    if (fault !== undefined) return err(fault);
+  }
+  for (const name of ["TRUST_PLACE_HEADER", "WAYPOST_LOG"]) {
+    const value = env[name];
+    if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
+  }
+  return ok({
+    host: host === "localhost" ? "127.0.0.1" : host,
+    port,
+    dataDir: path.resolve(ROOT, env["DATA_DIR"] ?? ".waypost"),
+    operatorKey: env["OPERATOR_KEY"] ?? null,
+    secret: env["WAYPOST_SECRET"] ?? null,
+    trustsPlaceHeader: env["TRUST_PLACE_HEADER"] === "1",
+    printsLog: env["WAYPOST_LOG"] === "1",
+  });
+}
+
+function readPort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+function secretFault(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  if (value.length < SECRET_CHARS_MIN)
+    return `${name} must have at least ${SECRET_CHARS_MIN} characters, it has ${value.length}.`;
+  // It travels in a header.
+  if (!/^[\x21-\x7e]+$/.test(value)) return `${name} must be printable ASCII without spaces.`;
+  return undefined;
+}

@@ -1,0 +1,130 @@
+/**
+ * Waypost's production bundle on workerd: D1, KV and Durable Objects embedded and kept on disk, no inspector, no
+ * request log, no worker in front of ours. Miniflare builds the configuration and starts workerd; `workerd.sh` makes
+ * sure that nothing is left behind.
+ * Limits: STOP_MS for the requests in flight when it is told to stop.
+ */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type WorkerdStructuredLog } from "miniflare";
+import { FRONT } from "./front-socket.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** How long requests in flight may go on after a stop was asked for. */
+const STOP_MS = 5_000;
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export interface RuntimeOptions {
+  readonly manifest: Manifest;
+  readonly bundlePath: string;
+  /** Where D1, KV and the Durable Objects live. */
+  readonly storageDir: string;
+  /** Where the running workerd leaves its process id. */
+  readonly runDir: string;
+  readonly host: string;
+  readonly port: number;
+  /** Variables and secrets of the worker, on top of the manifest's. */
+  readonly bindings: Readonly<Record<string, string>>;
+  /** Request header whose JSON becomes `request.cf`; null: nothing does. */
+  readonly cfBlobHeader: string | null;
+  readonly onLog: (log: WorkerdStructuredLog) => void;
+}
+
+export interface Runtime {
+  /** The embedded database behind a D1 binding. */
+  d1(binding: string): ReturnType<Miniflare["getD1Database"]>;
+  /** Lets requests in flight end (at most STOP_MS), then ends workerd. */
+  stop(): Promise<void>;
+}
+
+/** Starts workerd and resolves once it listens. Throws what miniflare throws when it cannot. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  rmSync(stoppingMark(options.runDir), { force: true });
+  const fromMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
+  // The stand-in script needs to know where the real binary is; both are read when workerd is spawned.
+  process.env["MINIFLARE_WORKERD_PATH"] = path.join(import.meta.dirname, "workerd.sh");
+  process.env["WAYPOST_WORKERD"] = fromMiniflare("workerd").default;
+  process.env["WAYPOST_RUN_DIR"] = options.runDir;
+  const before = new Map(SIGNALS.map((signal) => [signal, process.listeners(signal)]));
+  const miniflare = new Miniflare(miniflareOptions(options));
+  // Miniflare would end workerd at the first signal, in the middle of answers; the launcher does that itself.
+  for (const signal of SIGNALS) {
+    for (const listener of process.listeners(signal)) {
+      if (before.get(signal)?.includes(listener) !== true) process.removeListener(signal, listener);
+    }
+  }
+  await miniflare.ready;
+  return {
+    d1: (binding) => miniflare.getD1Database(binding),
+    async stop() {
+      writeFileSync(stoppingMark(options.runDir), "");
+      await drain(options.runDir);
+      await miniflare.dispose();
+      rmSync(pidFile(options.runDir), { force: true });
+    },
+  };
+}
+
+function stoppingMark(runDir: string): string {
+  return path.join(runDir, "stopping");
+}
+
+/** The file that holds the process id of the workerd that runs, or ran last. */
+export function pidFile(runDir: string): string {
+  return path.join(runDir, "workerd.pid");
+}
+
+/** SIGTERM makes workerd stop listening and end when its last request has. */
+async function drain(runDir: string): Promise<void> {
+  if (!existsSync(pidFile(runDir))) return;
+  const pid = Number(readFileSync(pidFile(runDir), "utf8"));
+  try {
+    process.kill(pid, "SIGTERM");
+    for (let waitedMs = 0; waitedMs < STOP_MS; waitedMs += 20) {
+      await sleep(20);
+      process.kill(pid, 0);
+    }
+  } catch {
+    // Gone already.
+  }
+}
+
+function miniflareOptions(options: RuntimeOptions): ReturnType<typeof convertV4MiniflareOptions> {
+  const { manifest } = options;
+  return convertV4MiniflareOptions({
+    name: manifest.name,
+    modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(options.bundlePath, "utf8") }],
+    compatibilityDate: manifest.compatibilityDate,
+    compatibilityFlags: [...manifest.compatibilityFlags],
+    bindings: { ...manifest.vars, ...options.bindings },
+    d1Databases: Object.fromEntries(manifest.d1.map(({ binding, name }) => [binding, name])),
+    kvNamespaces: Object.fromEntries(manifest.kv.map((binding) => [binding, binding])),
+    durableObjects: Object.fromEntries(
+      manifest.durableObjects.map(({ binding, className }) => [binding, { className, useSQLite: true }]),
+    ),
+    unsafeBindings: [
+      {
+        name: FRONT,
+        type: "front",
+        plugin: { package: path.join(import.meta.dirname, "front-socket.ts"), name: FRONT },
+        options: {
+          address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`,
+          workerName: manifest.name,
+          cfBlobHeader: options.cfBlobHeader,
+        },
+      },
+    ],
+    // Miniflare's own entry, for applying migrations only: a free port on loopback.
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    logRequests: false,
+    telemetry: { enabled: false },
+    log: new Log(LogLevel.NONE),
+    resourcePersistencePath: options.storageDir,
+    handleStructuredLogs: options.onLog,
+  });
+}

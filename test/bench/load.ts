@@ -1,0 +1,172 @@
+/**
+ * The load generator: a process of its own that lives as long as the run, so that its code is as warm for the last
+ * target as for the first. Takes one `Job` at a time over IPC and answers with its `Measured`.
+ * Every answer is judged (verdict.ts); whatever is in flight when the time is up is waited for, so that the money
+ * check knows every request that was served.
+ */
+import { fastPiece, monotonicUs, SLOW_PIECE } from "./answers.ts";
+import type { Accumulator } from "./http-bytes.ts";
+import { openLane, type Lane, type Outcome } from "./lane.ts";
+import { percentile } from "./numbers.ts";
+import { requestBytes, type Role, type Target } from "./target.ts";
+import { judge } from "./verdict.ts";
+
+/**
+ * `throughput`: as many answers as `connections` can get in `runMs`, after `warmMs`.
+ * `first-byte`: the same with one connection, and the time to the first byte (of a stream: to the first event).
+ * `slow`: one slow stream per connection, and the delay of each event since it was sent.
+ */
+export interface Job {
+  readonly kind: "throughput" | "first-byte" | "slow";
+  readonly target: Target;
+  readonly role: Role;
+  readonly connections: number;
+  readonly warmMs: number;
+  readonly runMs: number;
+}
+
+/** Times in milliseconds: of whole answers, of first bytes or of event delays, as the job's kind says. */
+export interface Measured {
+  readonly perSecond: number;
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Right answers, warm-up included, and the sum of their costs in nano-dollars. */
+  readonly served: number;
+  readonly costNusd: string;
+  readonly faultCount: number;
+  /** The first few, as sentences. */
+  readonly faults: readonly string[];
+}
+
+const FAULTS_KEPT = 5;
+const THOROUGH_EVERY = 16;
+const FIRST_EVENT = Buffer.from(fastPiece(0));
+
+interface Tally {
+  served: number;
+  counted: number;
+  costNusd: bigint;
+  faultCount: number;
+  readonly faults: string[];
+  readonly timesUs: number[];
+}
+
+function run(job: Job): Promise<Measured> {
+  const tally: Tally = { served: 0, counted: 0, costNusd: 0n, faultCount: 0, faults: [], timesUs: [] };
+  const startUs = monotonicUs();
+  const countFromUs = startUs + job.warmMs * 1_000;
+  const untilUs = countFromUs + job.runMs * 1_000;
+  const request = requestBytes(job.target, job.role);
+  return new Promise((resolve) => {
+    let open = job.connections;
+    const closed = (): void => {
+      open -= 1;
+      if (open === 0) resolve(measuredOf(tally, job));
+    };
+    for (let index = 0; index < job.connections; index += 1) {
+      if (job.kind === "slow") slowLane(job, request, tally, closed);
+      else busyLane(job, request, tally, { countFromUs, untilUs }, closed);
+    }
+  });
+}
+
+/** Judges one outcome; true if the answer was right. */
+function record(outcome: Outcome, job: Job, tally: Tally, isThorough: boolean): boolean {
+  const verdict = outcome.ok ? judge(outcome.answer.message, job.role, job.target.isPriced, isThorough) : outcome;
+  if (!verdict.ok) {
+    tally.faultCount += 1;
+    if (tally.faults.length < FAULTS_KEPT) tally.faults.push(verdict.fault);
+    return false;
+  }
+  tally.served += 1;
+  tally.costNusd += verdict.costNusd;
+  return true;
+}
+
+function busyLane(
+  job: Job,
+  request: Buffer,
+  tally: Tally,
+  window: { countFromUs: number; untilUs: number },
+  closed: () => void,
+): void {
+  const { host, port } = job.target;
+  const wantsFirstByte = job.kind === "first-byte";
+  const wantsFirstEvent = wantsFirstByte && job.role !== "buffered";
+  let lane: Lane = openLane(host, port);
+  let firstEventAtUs = 0;
+  const onBytes = (soFar: Accumulator): void => {
+    if (firstEventAtUs !== 0) return;
+    const at = soFar.bytes.indexOf(FIRST_EVENT);
+    if (at !== -1 && at < soFar.length) firstEventAtUs = monotonicUs();
+  };
+  const next = (): void => {
+    if (monotonicUs() >= window.untilUs || tally.faultCount > 50) {
+      lane.close();
+      closed();
+      return;
+    }
+    firstEventAtUs = 0;
+    lane.send(request, onOutcome, wantsFirstEvent ? onBytes : undefined);
+  };
+  const onOutcome = (outcome: Outcome): void => {
+    const isRight = record(outcome, job, tally, tally.served % THOROUGH_EVERY === 0);
+    if (!outcome.ok) lane = openLane(host, port);
+    if (isRight && outcome.ok) {
+      const { sentAtUs, firstByteAtUs, doneAtUs } = outcome.answer;
+      const endUs = wantsFirstEvent ? firstEventAtUs : wantsFirstByte ? firstByteAtUs : doneAtUs;
+      if (doneAtUs >= window.countFromUs && doneAtUs < window.untilUs) {
+        tally.counted += 1;
+        tally.timesUs.push(endUs - sentAtUs);
+      }
+    }
+    next();
+  };
+  next();
+}
+
+function slowLane(job: Job, request: Buffer, tally: Tally, closed: () => void): void {
+  const lane = openLane(job.target.host, job.target.port);
+  let searchedTo = 0;
+  const onBytes = (soFar: Accumulator): void => {
+    const nowUs = monotonicUs();
+    const text = soFar.bytes.toString("latin1", searchedTo, soFar.length);
+    let usedTo = 0;
+    for (const stamp of text.matchAll(SLOW_PIECE)) {
+      tally.timesUs.push(nowUs - Number(stamp[1]));
+      usedTo = stamp.index + stamp[0].length;
+    }
+    searchedTo += usedTo;
+  };
+  lane.send(
+    request,
+    (outcome) => {
+      record(outcome, job, tally, true);
+      lane.close();
+      closed();
+    },
+    onBytes,
+  );
+}
+
+function measuredOf(tally: Tally, job: Job): Measured {
+  const sorted = tally.timesUs.toSorted((left, right) => left - right);
+  return {
+    perSecond: job.kind === "slow" ? 0 : tally.counted / (job.runMs / 1_000),
+    samples: sorted.length,
+    p50Ms: percentile(sorted, 50) / 1_000,
+    p99Ms: percentile(sorted, 99) / 1_000,
+    maxMs: (sorted.at(-1) ?? 0) / 1_000,
+    served: tally.served,
+    costNusd: tally.costNusd.toString(),
+    faultCount: tally.faultCount,
+    faults: tally.faults,
+  };
+}
+
+process.on("message", (job: Job) => {
+  void run(job).then((measured) => process.send?.(measured));
+});
+process.on("disconnect", () => process.exit(0));

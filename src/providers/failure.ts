@@ -125,7 +125,9 @@ const ELSEWHERE = { scope: "request", retry: "elsewhere" } as const;
 const ENDPOINT = { scope: "endpoint", retry: "elsewhere" } as const;
 const CREDENTIAL = { scope: "credential", retry: "elsewhere" } as const;
 
-const VERDICT_BY_TYPE: Readonly<Record<ErrorType, { readonly scope: FailureScope; readonly retry: "elsewhere" | "never" }>> = {
+const VERDICT_BY_TYPE: Readonly<
+  Record<ErrorType, { readonly scope: FailureScope; readonly retry: "elsewhere" | "never" }>
+> = {
   // Another endpoint may have a longer context, a larger output or another policy.
   context_length_exceeded: ELSEWHERE,
   max_tokens_exceeded: ELSEWHERE,
@@ -211,7 +213,16 @@ export function waitMsOf(text: string | null, nowMs: EpochMs): number | null {
   return Number.isNaN(atMs) ? null : bounded(atMs - nowMs);
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1, us: 0.001, "µs": 0.001, ns: 0.000001 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  d: 86_400_000,
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+  us: 0.001,
+  µs: 0.001,
+  ns: 0.000001,
+};
 
 /** "6m0s", "1.5s", "120ms", "1h2m" as milliseconds; null when it is not a duration. */
 export function durationMsOf(text: string): number | null {
@@ -233,6 +244,8 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic)\s+[^\s"',;\\]{6,}/gi, "$1 ***"],
   [/\b(?:sk|pk|rk|gsk|csk|xai|nvapi|hf|r8|fw|pplx|tgp|sess|ghp|glpat)[-_][\w*.-]{8,}/g, "***"],
   [/\bAIza[\w-]{8,}|\bAQ\.[\w-]{16,}|\bya29\.[\w.-]{8,}|\b(?:AKIA|ASIA)[0-9A-Z]{12,}/g, "***"],
+  // Not secrets, but the operator's: OpenAI names the organisation in its refusals.
+  [/\b(?:org|proj)[-_][A-Za-z0-9]{12,}/g, "***"],
   [/\beyJ[\w-]{8,}(?:\.[\w-]{4,}){1,2}/g, "***"],
   // A masked key still shows its last characters: ****1a2b.
   [/\w{0,12}\*{4,}\w{1,12}/g, "***"],

@@ -1,0 +1,17 @@
+/**
+ * The OpenAI-compatible family: one adapter for every provider that speaks `/chat/completions`. How they differ is
+ * data (`openai-quirks.ts`); adding one is adding rows to the catalog.
+ * Source of the wire format: https://platform.openai.com/docs/api-reference/chat (accessed 2026-11-21).
+ */
+import type { Adapter } from "./adapter.ts";
+import { createOpenAiDecoder, decodeOpenAiReply } from "./openai-decode.ts";
+import { encodeOpenAi } from "./openai-encode.ts";
+import { classifyOpenAiFailure } from "./openai-failure.ts";
+
+export const openAiCompatible: Adapter = {
+  name: "openai-compatible",
+  encode: encodeOpenAi,
+  createDecoder: createOpenAiDecoder,
+  decodeReply: decodeOpenAiReply,
+  classifyFailure: classifyOpenAiFailure,
+};

@@ -1,0 +1,294 @@
+/**
+ * The body of `POST /chat/completions` as a client may send it: shapes, limits, and what makes a URL or base64 usable.
+ * zod checks once and copies no text; long strings (a 25 MB image) are looked at only at their beginning. `null` means
+ * "not set" everywhere. Unknown fields are allowed and kept by the parser, which also words the faults.
+ * Field names and limits: https://openrouter.ai/docs/api-reference/parameters and the OpenAPI file of OpenRouter
+ * (accessed 2026-11-21). Counts that no document limits are limited by us.
+ */
+import * as z from "zod";
+import type { ErrorType } from "../core/error.ts";
+
+export const MESSAGES_MAX = 10_000;
+/** Parts, tool calls, reasoning entries of one message. */
+const PARTS_MAX = 4_096;
+const TOOLS_MAX = 1_024;
+const MODELS_MAX = 16;
+const HTTP_URL_CHARS_MAX = 8_192;
+/** Where the comma of a data URL must be found: longer media types do not exist. */
+const DATA_URL_HEAD_CHARS_MAX = 256;
+const BASE64_DATA_URL = /^data:([a-z0-9.+-]+)\/[a-z0-9.+-]+(?:;[^;,]+)*;base64,$/i;
+
+/** Adds one fault to a zod check; `errorType` says more than `invalid_request` where it can. */
+type Fault = { readonly message: string; readonly errorType?: ErrorType };
+
+/** A string that must pass `judge`, which sees the string itself and never copies it. */
+function text(judge: (value: string) => Fault | undefined): z.ZodString {
+  return z.string().check((context) => {
+    const fault = judge(context.value);
+    if (fault === undefined) return;
+    context.issues.push({
+      code: "custom",
+      input: undefined,
+      message: fault.message,
+      params: fault.errorType === undefined ? {} : { errorType: fault.errorType },
+    });
+  });
+}
+
+const IMAGE_URL = "must be an http(s) URL or a data URL such as data:image/png;base64,...";
+
+/** What is wrong with a URL that must be http(s) or a base64 data URL of `media` ("" takes any). */
+function judgeUrl(url: string, media: string, remedy: string): Fault | undefined {
+  const scheme = url.slice(0, 8).toLowerCase();
+  if (scheme.startsWith("https://") || scheme.startsWith("http://")) {
+    if (url.length > HTTP_URL_CHARS_MAX) return { message: `must have at most ${HTTP_URL_CHARS_MAX} characters` };
+    return URL.canParse(url) ? undefined : { message: `is not a valid URL; it ${remedy}` };
+  }
+  if (!scheme.startsWith("data:")) return { message: remedy };
+  const head = url.slice(0, DATA_URL_HEAD_CHARS_MAX);
+  const comma = head.indexOf(",");
+  const found = comma === -1 ? null : BASE64_DATA_URL.exec(head.slice(0, comma + 1));
+  if (found === null) return { message: `is not a well-formed base64 data URL; it ${remedy}` };
+  if (url.length === comma + 1) return { message: `is a data URL without data; it ${remedy}` };
+  if (media !== "" && found[1]?.toLowerCase() !== media) return { message: `holds no ${media}; it ${remedy}` };
+  return undefined;
+}
+
+function judgeImageUrl(url: string): Fault | undefined {
+  const fault = judgeUrl(url, "image", IMAGE_URL);
+  if (fault === undefined) return undefined;
+  return { ...fault, errorType: fault.message.startsWith("holds no") ? "unsupported_image_format" : "invalid_image" };
+}
+
+const imageUrl = text(judgeImageUrl);
+const videoUrl = text((url) =>
+  judgeUrl(url, "video", "must be an http(s) URL or a data URL such as data:video/mp4;base64,..."),
+);
+const fileData = text((url) =>
+  judgeUrl(url, "", "must be an http(s) URL or a data URL such as data:application/pdf;base64,..."),
+);
+const audioData = text((data) => {
+  const start = data.slice(0, 8).toLowerCase();
+  if (start.startsWith("data:")) return { message: "must be the base64 alone, without a data: prefix" };
+  if (start.startsWith("http")) return { message: "must be base64; audio URLs are not supported" };
+  return data === "" ? { message: "must be base64 of the audio, not empty" } : undefined;
+});
+
+const cacheControl = z.looseObject({ type: z.literal("ephemeral"), ttl: z.enum(["5m", "1h"]).nullish() }).nullish();
+const name = z.string().max(256).nullish();
+
+const textPart = z.looseObject({ type: z.literal("text"), text: z.string(), cache_control: cacheControl });
+const imagePart = z.looseObject({
+  type: z.literal("image_url"),
+  image_url: z.looseObject({ url: imageUrl, detail: z.enum(["auto", "low", "high", "original"]).nullish() }),
+  cache_control: cacheControl,
+});
+const audioPart = z.looseObject({
+  type: z.literal("input_audio"),
+  input_audio: z.looseObject({ data: audioData, format: z.string().min(1).max(32) }),
+  cache_control: cacheControl,
+});
+const video = z.looseObject({ url: videoUrl });
+const videoPart = z.looseObject({ type: z.literal("video_url"), video_url: video, cache_control: cacheControl });
+/** The older spelling of `video_url`. */
+const inputVideoPart = z.looseObject({ type: z.literal("input_video"), video_url: video, cache_control: cacheControl });
+const filePart = z.looseObject({
+  type: z.literal("file"),
+  file: z
+    .looseObject({
+      filename: z.string().max(1_024).nullish(),
+      file_data: fileData.nullish(),
+      file_id: z.string().max(512).nullish(),
+    })
+    .refine((file) => typeof file.file_data === "string" || typeof file.file_id === "string", {
+      error: "needs file_data (a URL or data URL) or file_id",
+    }),
+  cache_control: cacheControl,
+});
+const part = z.discriminatedUnion("type", [textPart, imagePart, audioPart, videoPart, inputVideoPart, filePart]);
+export type WirePart = z.infer<typeof part>;
+
+const textContent = z.union([z.string(), z.array(textPart).max(PARTS_MAX)]);
+const anyContent = z.union([z.string(), z.array(part).max(PARTS_MAX)]);
+
+const toolCall = z.looseObject({
+  id: z.string().min(1).max(512),
+  type: z.literal("function").nullish(),
+  function: z.looseObject({ name: z.string().min(1).max(256), arguments: z.string().nullish() }),
+});
+
+/** Entries of a type we do not know are kept out of the conversation and reported. */
+const reasoningDetail = z.looseObject({
+  type: z.string().max(64),
+  text: z.string().nullish(),
+  signature: z.string().nullish(),
+  summary: z.string().nullish(),
+  data: z.string().nullish(),
+  id: z.string().nullish(),
+  format: z.string().max(64).nullish(),
+  index: z.number().nullish(),
+});
+export type WireReasoningDetail = z.infer<typeof reasoningDetail>;
+
+const assistantMessage = z.looseObject({
+  role: z.literal("assistant"),
+  content: anyContent.nullish(),
+  name,
+  refusal: z.string().nullish(),
+  reasoning: z.string().nullish(),
+  reasoning_content: z.string().nullish(),
+  reasoning_details: z.array(reasoningDetail).max(PARTS_MAX).nullish(),
+  tool_calls: z.array(toolCall).max(PARTS_MAX).nullish(),
+  images: z
+    .array(z.looseObject({ image_url: z.looseObject({ url: imageUrl }) }))
+    .max(PARTS_MAX)
+    .nullish(),
+  cache_control: cacheControl,
+});
+export type WireAssistantMessage = z.infer<typeof assistantMessage>;
+
+const message = z.discriminatedUnion("role", [
+  z.looseObject({ role: z.literal("system"), content: textContent, name, cache_control: cacheControl }),
+  z.looseObject({ role: z.literal("developer"), content: textContent, name, cache_control: cacheControl }),
+  z.looseObject({ role: z.literal("user"), content: anyContent, name, cache_control: cacheControl }),
+  assistantMessage,
+  z.looseObject({
+    role: z.literal("tool"),
+    content: anyContent,
+    tool_call_id: z.string().min(1).max(512),
+    cache_control: cacheControl,
+  }),
+]);
+export type WireMessage = z.infer<typeof message>;
+
+const jsonObject = z.custom<Record<string, unknown>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "must be an object",
+);
+
+const tool = z.looseObject({
+  type: z.string().check((context) => {
+    if (context.value === "function") return;
+    const message = 'must be "function"; server tools and custom tools are not available here';
+    context.issues.push({ code: "custom", input: undefined, message });
+  }),
+  function: z.looseObject({
+    name: z.string().min(1).max(64),
+    description: z.string().nullish(),
+    parameters: jsonObject.nullish(),
+    strict: z.boolean().nullish(),
+  }),
+  cache_control: cacheControl,
+});
+export type WireTool = z.infer<typeof tool>;
+
+const toolChoice = z.union([
+  z.enum(["none", "auto", "required"]),
+  z.looseObject({ type: z.literal("function"), function: z.looseObject({ name: z.string().min(1).max(64) }) }),
+]);
+
+const responseFormat = z.discriminatedUnion("type", [
+  z.looseObject({ type: z.literal("text") }),
+  z.looseObject({ type: z.literal("json_object") }),
+  z.looseObject({
+    type: z.literal("json_schema"),
+    json_schema: z.looseObject({
+      name: z.string().min(1).max(64),
+      schema: jsonObject.nullish(),
+      strict: z.boolean().nullish(),
+      description: z.string().nullish(),
+    }),
+  }),
+]);
+
+const effort = z.enum(["max", "xhigh", "high", "medium", "low", "minimal", "none"]).nullish();
+const reasoning = z.looseObject({
+  effort,
+  max_tokens: z.int().min(1).max(10_000_000).nullish(),
+  exclude: z.boolean().nullish(),
+  enabled: z.boolean().nullish(),
+  summary: z.enum(["auto", "concise", "detailed"]).nullish(),
+});
+
+const between = (min: number, max: number) => z.number().min(min).max(max).nullish();
+const wholeBetween = (min: number, max: number) => z.int().min(min).max(max).nullish();
+const tokens = wholeBetween(1, 100_000_000);
+
+/** Fields of `Sampling`; the parser copies exactly these. */
+export const samplingShape = {
+  temperature: between(0, 2),
+  top_p: between(0, 1),
+  top_k: wholeBetween(0, 1_000_000),
+  min_p: between(0, 1),
+  top_a: between(0, 1),
+  frequency_penalty: between(-2, 2),
+  presence_penalty: between(-2, 2),
+  repetition_penalty: between(0, 2),
+  seed: z.int().nullish(),
+  logit_bias: z
+    .record(z.string().max(64), z.number().min(-100).max(100))
+    .refine((bias) => Object.keys(bias).length <= 2_048, { error: "must have at most 2048 entries" })
+    .nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: wholeBetween(0, 20),
+  verbosity: z.enum(["low", "medium", "high", "xhigh", "max"]).nullish(),
+  n: wholeBetween(1, 128),
+};
+
+const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, { error: "must have at most 16 pairs" });
+
+export const ChatBody = z.looseObject({
+  ...samplingShape,
+  messages: z.array(message).min(1).max(MESSAGES_MAX),
+  model: z.string().min(1).max(256).nullish(),
+  models: z.array(z.string().min(1).max(256)).max(MODELS_MAX).nullish(),
+  provider: jsonObject.nullish(),
+  stream: z.boolean().nullish(),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  stop: z.union([z.string().max(1_024), z.array(z.string().max(1_024)).max(4)]).nullish(),
+  tools: z.array(tool).max(TOOLS_MAX).nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  response_format: responseFormat.nullish(),
+  reasoning: reasoning.nullish(),
+  reasoning_effort: effort,
+  include_reasoning: z.boolean().nullish(),
+  modalities: z
+    .array(z.enum(["text", "image", "audio"]))
+    .max(3)
+    .nullish(),
+  user: z.string().max(256).nullish(),
+  metadata: metadata.nullish(),
+  session_id: z.string().max(256).nullish(),
+  prompt_cache_key: z.string().max(1_024).nullish(),
+  cache_control: cacheControl,
+  usage: jsonObject.nullish(),
+  stream_options: jsonObject.nullish(),
+  transforms: z.array(z.string().max(64)).max(16).nullish(),
+  route: z.string().max(64).nullish(),
+  plugins: z
+    .array(z.looseObject({ id: z.string().min(1).max(64), enabled: z.boolean().nullish() }))
+    .max(32)
+    .nullish(),
+});
+export type ChatBody = z.infer<typeof ChatBody>;
+
+/** Fields that mean something to us alone: never passed on, and reported when set. */
+export const UNAVAILABLE_FIELDS = [
+  "prompt",
+  "preset",
+  "trace",
+  "debug",
+  "max_tool_calls",
+  "stop_server_tools_when",
+] as const;
+
+/** Every top-level field that is not `extra`. */
+export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
+  ...Object.keys(ChatBody.shape),
+  ...UNAVAILABLE_FIELDS,
+  "__proto__",
+]);

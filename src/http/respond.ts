@@ -1,0 +1,228 @@
+/**
+ * The one place where a `RouterError` becomes a status, a body and headers. Bodies are
+ * `{error: {code, message, metadata: {error_type, ...}, availability?}, openrouter_metadata?}` with `code` = status.
+ *
+ * | kind | status | error_type |
+ * |---|---|---|
+ * | bad_request, unknown_model, catalog_refused | 400 | invalid_request, or what the error says |
+ * | unauthenticated, insufficient_credit, forbidden | 401, 402, 403 | authentication, payment_required, permission_denied |
+ * | not_found, method_not_allowed, conflict | 404, 405, 409 | not_found, invalid_request, conflict |
+ * | too_large, unprocessable, rate_limited | 413, 422, 429 | payload_too_large, unprocessable, rate_limit_exceeded |
+ * | client_gone, internal | 499, 500 | unmapped, server |
+ * | overloaded, storage | 503 | provider_overloaded, server |
+ * | no_endpoints, upstream | see `error-exhausted.ts` | |
+ *
+ * 429, and 503 that may be tried again, carry Retry-After (whole seconds, at least 1). A 500 says nothing of its cause.
+ * Codes and shapes: https://openrouter.ai/docs/api-reference/errors (accessed 2026-11-21).
+ */
+import type { ErrorFace } from "../dialects/dialect.ts";
+import type { LimitSource, RouterError } from "../core/error.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import { faceOfExhausted, faceOfNoEndpoints, retryAfterOfExhausted } from "./error-exhausted.ts";
+
+/** Seconds to stay away when the ledger or another store cannot be reached. */
+const STORAGE_RETRY_S = 1;
+/** Seconds until running requests have probably given back some of what they reserved. */
+const IN_FLIGHT_RETRY_S = 1;
+/** Longest piece of a client's own text that is repeated to it. */
+const ECHO_CHARS_MAX = 200;
+const FAULTS_MAX = 200;
+
+export interface ErrorContext {
+  readonly requestId?: string | undefined;
+  /** The route explanation, when the client asked for it; left out of a 500. */
+  readonly metadata?: Json | null | undefined;
+  /** More headers of the answer, e.g. `X-Generation-Id`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The whole answer to a request that failed before anything was sent. */
+export function respondError(error: RouterError, context: ErrorContext = {}): Response {
+  const face = faceOf(error);
+  const headers: Record<string, string> = {
+    "Content-Type": "application/json",
+    ...headersOf(error),
+    ...context.headers,
+  };
+  if (context.requestId !== undefined) headers["X-Request-Id"] = context.requestId;
+  return new Response(JSON.stringify(errorBody(face, context.metadata ?? null)), { status: face.status, headers });
+}
+
+/** The body that goes with `face`. An error with `availability` says its type and status beside it as well. */
+export function errorBody(face: ErrorFace, metadata: Json | null): JsonObject {
+  const { status: code, message, availability } = face;
+  const named =
+    availability === null
+      ? {}
+      : { error_type: face.metadata["error_type"] ?? "unmapped", http_status: code, availability };
+  const error: JsonObject = { code, message, metadata: face.metadata, ...named };
+  return metadata === null || code === 500 ? { error } : { error, openrouter_metadata: metadata };
+}
+
+/** Status, message and metadata of an error, in the terms of every dialect. */
+export function faceOf(error: RouterError): ErrorFace {
+  switch (error.kind) {
+    case "bad_request":
+      return face(400, error.errorType ?? "invalid_request", error.message, pathOf(error.path));
+    case "unprocessable":
+      return face(422, "unprocessable", error.message, pathOf(error.path));
+    case "too_large":
+      return face(413, "payload_too_large", `The body is larger than ${error.limitBytes} bytes`, {
+        limit_bytes: error.limitBytes,
+      });
+    case "overloaded":
+      return face(503, "provider_overloaded", error.message, { retry_after_seconds: wholeSeconds(error.retryAfterS) });
+    case "unauthenticated":
+      return face(401, "authentication", error.message);
+    case "forbidden":
+      return face(403, "permission_denied", error.message);
+    case "insufficient_credit":
+      return faceOfCredit(error);
+    case "rate_limited":
+      return face(429, "rate_limit_exceeded", error.message, {
+        provider_name: null,
+        limit_source: error.limitSource,
+        retry_after_seconds: wholeSeconds(error.retryAfterS),
+        headers: rateHeaders(error),
+        ...remedyOf(error.limitSource),
+      });
+    case "unknown_model":
+      return faceOfUnknownModel(error.model.slice(0, ECHO_CHARS_MAX), error.nearest);
+    case "no_endpoints":
+      return faceOfNoEndpoints(error);
+    case "not_found":
+      return face(404, "not_found", error.message);
+    case "method_not_allowed":
+      return face(405, "invalid_request", `Method not allowed. Allowed: ${error.allowed.join(", ")}`);
+    case "conflict":
+      return face(409, "conflict", error.message);
+    case "upstream":
+      return faceOfExhausted(error);
+    case "client_gone":
+      return face(499, "unmapped", "The client closed the connection");
+    case "catalog_refused":
+      return faceOfCatalog(error.faults);
+    case "storage":
+      // The error's own message is for the log: it may tell of the inside.
+      return face(503, "server", "Storage cannot be reached at the moment. Please try again.", {
+        retry_after_seconds: STORAGE_RETRY_S,
+      });
+    case "internal":
+      return face(500, "server", "Internal Server Error");
+    default:
+      return error satisfies never;
+  }
+}
+
+function face(status: number, errorType: string, message: string, metadata: JsonObject = {}): ErrorFace {
+  return { status, message, metadata: { error_type: errorType, ...metadata }, availability: null };
+}
+
+function pathOf(path: string | undefined): JsonObject {
+  return path === undefined ? {} : { path };
+}
+
+function faceOfCredit(error: RouterError & { readonly kind: "insufficient_credit" }): ErrorFace {
+  const { affordableTokens: affordable, requestedTokens: requested } = error;
+  const counts =
+    affordable === null || requested === null
+      ? ""
+      : "This request requires more credits, or fewer max_tokens. " +
+        `You requested up to ${requested} tokens, but can only afford ${affordable}. `;
+  return face(402, "payment_required", `${counts}${error.message}`.trim(), {
+    limit_source: error.limitSource,
+    affordable_tokens: affordable,
+    requested_tokens: requested,
+    ...remedyOf(error.limitSource),
+  });
+}
+
+function remedyOf(source: LimitSource): JsonObject {
+  switch (source) {
+    case "free_tier_daily":
+      return { remedy_hint: "Add credits for a higher daily limit, or use a paid model." };
+    case "free_tier_per_minute":
+      return { remedy_hint: "Slow down, or use a paid model." };
+    case "credits":
+      return { remedy_hint: "Add credits, or ask for fewer max_tokens." };
+    case "key_limit":
+      return { remedy_hint: "Raise the key's limit, or wait until it resets." };
+    case "in_flight_budget":
+      return { remedy_hint: "Try again when running requests have ended." };
+    case "upstream_provider_shared_pool":
+      return { remedy_hint: "Try again later, or allow more providers." };
+    default:
+      return source satisfies never;
+  }
+}
+
+function faceOfUnknownModel(model: string, nearest: readonly string[]): ErrorFace {
+  const hint = nearest.length === 0 ? "" : `. Did you mean ${nearest.join(", ")}?`;
+  return {
+    ...face(400, "invalid_request", `${model} is not a valid model ID${hint}`, { nearest }),
+    availability: { code: "model_not_found", retryable: false, requested_models: [model] },
+  };
+}
+
+function faceOfCatalog(faults: readonly { readonly path: string; readonly message: string }[]): ErrorFace {
+  const first = faults[0];
+  const rest = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  const message =
+    first === undefined
+      ? "The catalog is not valid"
+      : `The catalog is not valid: ${first.path}: ${first.message}${rest}`;
+  const shown = faults.slice(0, FAULTS_MAX).map(({ path, message: fault }) => ({ path, message: fault }));
+  return face(400, "invalid_request", message, { fault_count: faults.length, faults: shown });
+}
+
+function rateHeaders(error: RouterError & { readonly kind: "rate_limited" }): Record<string, string> {
+  return {
+    "X-RateLimit-Limit": String(error.limit),
+    "X-RateLimit-Remaining": String(error.remaining),
+    // Epoch milliseconds, as clients of the API expect.
+    "X-RateLimit-Reset": String(error.resetMs),
+  };
+}
+
+function headersOf(error: RouterError): Record<string, string> {
+  switch (error.kind) {
+    case "rate_limited":
+      return { "Retry-After": retryAfter(error.retryAfterS), ...rateHeaders(error) };
+    case "overloaded":
+      return { "Retry-After": retryAfter(error.retryAfterS) };
+    case "storage":
+      return { "Retry-After": retryAfter(STORAGE_RETRY_S) };
+    case "insufficient_credit":
+      return error.limitSource === "in_flight_budget" ? { "Retry-After": retryAfter(IN_FLIGHT_RETRY_S) } : {};
+    case "method_not_allowed":
+      return { Allow: error.allowed.join(", ") };
+    case "unauthenticated":
+      return { "WWW-Authenticate": "Bearer" };
+    case "no_endpoints":
+    case "upstream": {
+      const seconds = retryAfterOfExhausted(error);
+      return seconds === null ? {} : { "Retry-After": retryAfter(seconds) };
+    }
+    case "bad_request":
+    case "unprocessable":
+    case "too_large":
+    case "forbidden":
+    case "unknown_model":
+    case "not_found":
+    case "conflict":
+    case "client_gone":
+    case "catalog_refused":
+    case "internal":
+      return {};
+    default:
+      return error satisfies never;
+  }
+}
+
+function wholeSeconds(seconds: number): number {
+  return Math.max(1, Math.ceil(seconds));
+}
+
+function retryAfter(seconds: number): string {
+  return String(wholeSeconds(seconds));
+}

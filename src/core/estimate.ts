@@ -33,17 +33,20 @@ const ASCII_WEIGHTS = Uint8Array.from({ length: 128 }, (_, code) => asciiWeight(
 const PROMPT_MARGIN = 1.15;
 const TOKENS_PER_MESSAGE = 4;
 const TOKENS_PER_TOOL = 12;
-/** Systems' tool preambles: https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview (accessed 2026-11-21) says 346. */
+/** The preamble that providers put before tools: our guess, on the high side. */
 const TOKENS_FOR_TOOLS = 350;
 const TOKENS_PER_IMAGE = 1_200;
 const TOKENS_PER_REMOTE_FILE = 10_000;
 const TOKENS_PER_REMOTE_VIDEO = 20_000;
 const MEDIA_TOKENS_MAX = 500_000;
 const BASE64_BYTES_PER_CHAR = 0.75;
-/** A second of speech is 32 tokens at most and has 32 kB uncompressed, 8 kB compressed. */
+/**
+ * A second of audio is 32 tokens and one of video 263 for Gemini
+ * (https://geminibyexample.com/027-calculate-input-tokens/, stored copy read 2026-11-21). We take a second of audio as
+ * 32 kB uncompressed and 8 kB compressed, one of video as 1 Mbit; what a byte of a file holds is our guess.
+ */
 const PCM_BYTES_PER_TOKEN = 1_000;
 const AUDIO_BYTES_PER_TOKEN = 250;
-/** About 260 tokens per second at 1 Mbit/s. */
 const VIDEO_BYTES_PER_TOKEN = 480;
 const FILE_BYTES_PER_TOKEN = 10;
 

@@ -3,7 +3,7 @@
  * cadence; the hot one (a text delta) is two strings around one JSON.stringify. Every delta carries role and content
  * (old clients want both), `finish_reason` comes once per choice, usage once, in the last chunk before `[DONE]`, with
  * `choices: []`. A stream that breaks ends with its error chunk and without `[DONE]`.
- * Shape: https://openrouter.ai/docs/api-reference/streaming (accessed 2026-11-21).
+ * Shape: ChatStreamChunk of @openrouter/sdk 1.3.19, whose schemas the tests hold every chunk against.
  */
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
 import { sseData } from "../core/sse.ts";

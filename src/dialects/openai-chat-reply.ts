@@ -1,8 +1,8 @@
 /**
  * A whole answer as an OpenAI chat completion, and the pieces that streams use as well: usage, reasoning entries, the
  * error object. Optional members that schemas do not allow to be null are left out when there is nothing to say.
- * Money is a JSON number of US dollars, exact to the nano-dollar. Shape: https://openrouter.ai/docs/api-reference
- * (accessed 2026-11-21).
+ * Money is a JSON number of US dollars, exact to the nano-dollar. Shape: ChatResult and ChatUsage of @openrouter/sdk
+ * 1.3.19, whose schemas the tests hold every reply against; `estimated` is ours.
  */
 import type { ReasoningDetail } from "../core/chat.ts";
 import type { Collected, CollectedChoice } from "../core/event.ts";

@@ -2,8 +2,9 @@
  * The body of `POST /chat/completions` as a client may send it: shapes, limits, and what makes a URL or base64 usable.
  * zod checks once and copies no text; long strings (a 25 MB image) are looked at only at their beginning. `null` means
  * "not set" everywhere. Unknown fields are allowed and kept by the parser, which also words the faults.
- * Field names and limits: https://openrouter.ai/docs/api-reference/parameters and the OpenAPI file of OpenRouter
- * (accessed 2026-11-21). Counts that no document limits are limited by us.
+ * Field names, enums and lengths of names, session_id and stop: ChatRequest of OpenRouter's OpenAPI file 1.0.0, which
+ * @openrouter/sdk 1.3.19 is made from. Ranges of sampling parameters are those of its documentation as we know it;
+ * counts that no document limits are limited by us.
  */
 import * as z from "zod";
 import type { ErrorType } from "../core/error.ts";

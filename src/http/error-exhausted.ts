@@ -21,7 +21,7 @@
  * | anything else (the operator's credentials, mixed) | 502 | - |
  *
  * A 401, 402 or 403 of the operator's credential is never shown as the client's own, nor is its text.
- * Source of codes: https://openrouter.ai/docs/api-reference/errors (accessed 2026-11-21).
+ * Availability codes are OpenRouter's as we know them; which row gives which is our choice.
  */
 import type {
   ErrorType,

@@ -13,7 +13,8 @@
  * | no_endpoints, upstream | see `error-exhausted.ts` | |
  *
  * 429, and 503 that may be tried again, carry Retry-After (whole seconds, at least 1). A 500 says nothing of its cause.
- * Codes and shapes: https://openrouter.ai/docs/api-reference/errors (accessed 2026-11-21).
+ * Body, statuses 400-503 and Retry-After:
+ * https://openrouter.ai/docs/api/reference/errors-and-debugging (stored copy read 2026-11-21).
  */
 import type { ErrorFace } from "../dialects/dialect.ts";
 import type { LimitSource, RouterError } from "../core/error.ts";

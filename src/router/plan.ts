@@ -1,0 +1,209 @@
+/**
+ * The plan of a request: every endpoint region that may serve it, in the order in which they will be tried.
+ * Pure, and replayable: the same input and seed give the same plan. An endpoint's place depends on nothing but itself,
+ * so adding an unhealthy one never changes the order of the others, and removing one never hides a healthy one.
+ *
+ * Order: first what is neither broken nor below the client's wishes, model by model; within a model the client's
+ * `order`, then standing, then each endpoint's nearest region before anybody's second one, then sort or draw.
+ * Broken ones come last: they are a last resort, not excluded. A region without capacity is left out until it reopens.
+ */
+import type { ModelEntry, Region } from "../catalog/schema.ts";
+import { hash32, type EpochMs } from "../core/clock.ts";
+import type { Exclusion } from "../core/error.ts";
+import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import type { ClientBucket, Health } from "../limits/health.ts";
+import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filter.ts";
+import type { Place } from "./geography.ts";
+import type { Preferences, SortKey } from "./preferences.ts";
+import { candidateOf, missesWishes, orderKey, STANDINGS, type Candidate, type Scene } from "./score.ts";
+
+/** What is known of an endpoint region. Tags are unique within a model only, so the model is part of the question. */
+export type HealthLookup = (
+  provider: ProviderId,
+  region: RegionId,
+  endpoint: EndpointTag,
+  model: ModelId,
+) => Health | undefined;
+
+/** A model to try, and the order that its variant asks for (`:nitro`, `:floor`, `:exacto`), as the catalog resolves it. */
+export interface ModelChoice {
+  readonly entry: ModelEntry;
+  readonly sort?: SortKey | undefined;
+}
+
+export interface PlanInput extends FilterRules {
+  /** In the client's order; at least one. */
+  readonly models: readonly ModelChoice[];
+  readonly place: Place | null;
+  readonly bucket: ClientBucket | null;
+  readonly health: HealthLookup;
+  /** The request id, or the sticky key where prompt caches matter. */
+  readonly seed: string;
+  readonly nowMs: EpochMs;
+}
+
+export interface Plan {
+  /** At most CANDIDATES_MAX, in the order to be tried. */
+  readonly candidates: readonly Candidate[];
+  readonly exclusions: readonly Exclusion[];
+  readonly strategy: "direct" | "fallback";
+  /** One sentence per thing that will not be honoured. */
+  readonly warnings: readonly string[];
+  /** When the first region that is closed for lack of capacity reopens; null when none is closed. */
+  readonly soonestReopenMs: EpochMs | null;
+  /** Endpoints looked at, excluded ones included. */
+  readonly endpointCount: number;
+}
+
+/** Attempts that one request may have; with several models each gets an equal part of them, at least two. */
+export const CANDIDATES_MAX = 12;
+const PER_MODEL_MIN = 2;
+
+/** Places in a rank: more models or names than that share the last one. */
+const GROUPS_MAX = 64;
+const ORDER_MAX = 128;
+
+interface Ranked {
+  readonly candidate: Candidate;
+  readonly group: number;
+  readonly rank: number;
+  readonly key: number;
+}
+
+/** Filters, scores and orders. Never fails: a plan without candidates says why in its exclusions. */
+export function plan(input: PlanInput): Plan {
+  const { facts, preferences, place, bucket, nowMs } = input;
+  const isMerged = preferences.partition === "none";
+  const scene: Scene = { facts, preferences, place, bucket, nowMs, seedHash: hash32(input.seed) };
+  const exclusions: Exclusion[] = [];
+  const warnings: string[] = [...preferences.warnings];
+  const ranked: Ranked[] = [];
+  let endpointCount = 0;
+  let soonestReopenMs: EpochMs | null = null;
+
+  for (const [index, wanted] of input.models.entries()) {
+    const sort = preferences.sort ?? (isMerged ? input.models[0]?.sort : wanted.sort) ?? null;
+    endpointCount += wanted.entry.model.endpoints.length;
+    const group = isMerged ? 0 : Math.min(index, GROUPS_MAX - 1);
+    for (const choice of filterEndpoints(wanted.entry, input, exclusions, warnings)) {
+      const reopensMs = rankRegions(choice, group, sort, input, scene, ranked);
+      if (reopensMs === null) continue;
+      soonestReopenMs = Math.min(soonestReopenMs ?? reopensMs, reopensMs);
+      if (!ranked.some((one) => one.candidate.endpoint === choice.endpoint)) {
+        exclusions.push({
+          endpoint: choice.endpoint.tag,
+          provider: choice.endpoint.provider,
+          reason: "capacity_exhausted",
+          detail: `reopens in ${Math.ceil((reopensMs - nowMs) / 1000)} s`,
+        });
+      }
+    }
+  }
+  if (ranked.length > 1) ranked.sort(compareRanked);
+  const candidates = cut(ranked, preferences, isMerged ? 1 : input.models.length);
+  const strategy = input.models.length > 1 ? "fallback" : "direct";
+  return { candidates, exclusions, strategy, warnings, soonestReopenMs, endpointCount };
+}
+
+/**
+ * Adds the choice's open regions to `ranked`: the nearest of the best standing as first choice, the rest behind.
+ * @returns when the first of its closed regions reopens; null when all are open.
+ */
+function rankRegions(
+  choice: Choice,
+  group: number,
+  sort: SortKey | null,
+  input: PlanInput,
+  scene: Scene,
+  ranked: Ranked[],
+): EpochMs | null {
+  let reopensMs: EpochMs | null = null;
+  const open: { readonly candidate: Candidate; readonly health: Health | undefined }[] = [];
+  for (const region of choice.regions) {
+    const health = healthOf(choice, region, input);
+    if (health !== undefined && health.closedUntilMs > input.nowMs) {
+      reopensMs = Math.min(reopensMs ?? health.closedUntilMs, health.closedUntilMs);
+      continue;
+    }
+    open.push({ candidate: candidateOf(choice, region, health, scene), health });
+  }
+  if (open.length > 1) open.sort((left, right) => compareRegions(left.candidate, right.candidate, sort));
+  const place = orderPlace(choice, input.preferences.order);
+  for (const [index, { candidate, health }] of open.entries()) {
+    const isBroken = candidate.standing === "broken";
+    const isBelow = missesWishes(health, input.preferences);
+    let rank = (isBroken ? 2 : 0) + (isBelow ? 1 : 0);
+    rank = rank * GROUPS_MAX + group;
+    rank = rank * ORDER_MAX + place;
+    rank = rank * STANDINGS.length + tierOf(candidate, sort, input.preferences.order !== null);
+    rank = rank * 2 + (index === 0 ? 0 : 1);
+    ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) });
+  }
+  return reopensMs;
+}
+
+function healthOf(choice: Choice, region: Region, input: PlanInput): Health | undefined {
+  return input.health(choice.provider.slug, region.id, choice.endpoint.tag, choice.model.id);
+}
+
+/** Which name of `order` means this endpoint; the last place when none does. */
+function orderPlace(choice: Choice, order: readonly string[] | null): number {
+  if (order === null) return 0;
+  const found = order.findIndex((wanted) => isNamed(wanted, choice.endpoint, choice.provider));
+  return found === -1 ? ORDER_MAX - 1 : Math.min(found, ORDER_MAX - 2);
+}
+
+/** How far standing goes against the client's word: an explicit order yields only to the breaker, a sort also to "down". */
+function tierOf(candidate: Candidate, sort: SortKey | null, isOrdered: boolean): number {
+  const tier = STANDINGS.indexOf(candidate.standing);
+  if (isOrdered) return tier >= STANDINGS.indexOf("broken") ? tier : 0;
+  if (sort !== null && sort !== "exacto") return tier >= STANDINGS.indexOf("down") ? tier : 0;
+  return tier;
+}
+
+/** Between regions of one endpoint: standing, then nearness. */
+function compareRegions(left: Candidate, right: Candidate, sort: SortKey | null): number {
+  const byStanding = STANDINGS.indexOf(left.standing) - STANDINGS.indexOf(right.standing);
+  if (byStanding !== 0) return byStanding;
+  const byNearness =
+    sort === "distance" ? left.distanceKm - right.distanceKm : left.predictedLatencyMs - right.predictedLatencyMs;
+  return byNearness !== 0 ? byNearness : compareText(left.region.id, right.region.id);
+}
+
+function compareRanked(left: Ranked, right: Ranked): number {
+  if (left.rank !== right.rank) return left.rank - right.rank;
+  if (left.key !== right.key) return left.key - right.key;
+  const { candidate: a } = left;
+  const { candidate: b } = right;
+  if (a.predictedLatencyMs !== b.predictedLatencyMs) return a.predictedLatencyMs - b.predictedLatencyMs;
+  return (
+    compareText(a.model.id, b.model.id) ||
+    compareText(a.endpoint.tag, b.endpoint.tag) ||
+    compareText(a.region.id, b.region.id)
+  );
+}
+
+function compareText(left: string, right: string): number {
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+/** At most CANDIDATES_MAX, shared between the models; without fallbacks one per model, or the `order` list. */
+function cut(ranked: readonly Ranked[], preferences: Preferences, groups: number): readonly Candidate[] {
+  // With an order list and no fallbacks the filter has already left nothing but the list.
+  const isPrimaryOnly = !preferences.allowFallbacks && preferences.order === null;
+  const share = isPrimaryOnly
+    ? 1
+    : groups === 1
+      ? CANDIDATES_MAX
+      : Math.max(PER_MODEL_MIN, Math.floor(CANDIDATES_MAX / groups));
+  const taken: Candidate[] = [];
+  const perGroup: number[] = [];
+  for (const { candidate, group } of ranked) {
+    if (taken.length === CANDIDATES_MAX) break;
+    const count = perGroup[group] ?? 0;
+    if (count === share) continue;
+    perGroup[group] = count + 1;
+    taken.push(candidate);
+  }
+  return taken;
+}

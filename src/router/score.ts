@@ -1,0 +1,192 @@
+/**
+ * What one endpoint region is worth to this request: its standing, its expected time to first token, its place in the
+ * draw. Pure. Every number depends only on the seed, the endpoint itself and its own health, never on the other
+ * endpoints, so that adding or removing one leaves the order of the others as it was.
+ * The draw is weighted and without replacement: key -ln(u)/w, smallest first (Efraimidis and Spirakis, "Weighted random
+ * sampling with a reservoir", 2006), with u from the seed and the endpoint, and w = price^-2 x latency^-1.
+ */
+import type { ListedEndpoint, ListedModel, Provider, Region } from "../catalog/schema.ts";
+import { hash32, type EpochMs } from "../core/clock.ts";
+import type { Price } from "../core/price.ts";
+import { isProbeDue } from "../limits/breaker.ts";
+import type { ClientBucket, Health } from "../limits/health.ts";
+import type { Percentiles } from "../limits/histogram.ts";
+import type { Choice, RequestFacts } from "./filter.ts";
+import { pricesAt } from "./filter.ts";
+import { distanceKm, networkPriorMs, type Place } from "./geography.ts";
+import type { PercentileKey, Preferences, SortKey, Thresholds } from "./preferences.ts";
+
+/** From best to worst; `broken` means that the breaker is open. */
+export const STANDINGS = ["healthy", "failed-lately", "degraded", "down", "broken"] as const;
+export type Standing = (typeof STANDINGS)[number];
+
+/** One endpoint in one region, in its place of a plan. */
+export interface Candidate {
+  readonly model: ListedModel;
+  readonly endpoint: ListedEndpoint;
+  readonly provider: Provider;
+  readonly region: Region;
+  readonly standing: Standing;
+  /** The breaker is not closed: the attempt is a probe and needs the breaker's leave. */
+  readonly isProbe: boolean;
+  /** To the first token. */
+  readonly predictedLatencyMs: number;
+  readonly distanceKm: number;
+  /** Relative chance in the draw. */
+  readonly weight: number;
+}
+
+/** What scoring needs beside the choice. */
+export interface Scene {
+  readonly facts: RequestFacts;
+  readonly preferences: Preferences;
+  readonly place: Place | null;
+  readonly bucket: ClientBucket | null;
+  readonly nowMs: EpochMs;
+  /** `hash32` of the seed. */
+  readonly seedHash: number;
+}
+
+/** A failure this young sets an endpoint behind the others. */
+export const OUTAGE_MS = 30_000;
+/** A failure is no outage where at least this share of the last five minutes went well. */
+const OUTAGE_UPTIME = 0.99;
+/** Below this many requests in 30 minutes uptime says nothing. */
+const UPTIME_REQUESTS_MIN = 100;
+const DEGRADED_UPTIME = 0.95;
+const DOWN_UPTIME = 0.8;
+/** Samples from which a measured time to first token replaces the prior. */
+export const SAMPLES_MIN = 5;
+/** Time to first token of an endpoint of which nothing is known. */
+const TYPICAL_TTFT_MS = 600;
+/** What a completion is taken to cost when prices are compared. */
+const EXPECTED_OUTPUT_TOKENS = 500;
+/** Free endpoints count as costing $0.001 per million tokens, so that a weight stays finite. */
+const PRICE_MIN_PUSD = 1_000;
+/** One request in so many tries an endpoint whose breaker is due for a probe as if it were healthy. */
+const PROBE_ONE_IN = 8;
+
+/** How an endpoint region has fared. */
+export function standingOf(health: Health | undefined, nowMs: EpochMs): Standing {
+  if (health === undefined) return "healthy";
+  if (health.breaker.kind !== "closed") return "broken";
+  if (health.uptime30m !== null && health.requestCount30m >= UPTIME_REQUESTS_MIN) {
+    if (health.uptime30m < DOWN_UPTIME) return "down";
+    if (health.uptime30m < DEGRADED_UPTIME) return "degraded";
+  }
+  const failedLately = health.lastFailureMs !== null && nowMs - health.lastFailureMs < OUTAGE_MS;
+  return failedLately && (health.uptime5m ?? 0) < OUTAGE_UPTIME ? "failed-lately" : "healthy";
+}
+
+/** Expected ms to the first token: measured for clients of this bucket, else distance and what is typical there. */
+export function predictLatencyMs(
+  endpoint: ListedEndpoint,
+  health: Health | undefined,
+  bucket: ClientBucket | null,
+  distance: number,
+): number {
+  const measured = bucket === null ? undefined : health?.latencyMsByBucket[bucket];
+  if (measured !== undefined && measured.sampleCount >= SAMPLES_MIN) return measured.p50;
+  const own = health?.latencyMs30m ?? null;
+  const typical =
+    own !== null && own.sampleCount >= SAMPLES_MIN ? own.p50 : (endpoint.typical_ttft_ms ?? TYPICAL_TTFT_MS);
+  return networkPriorMs(distance) + typical;
+}
+
+/** What a token of this request costs on average, in pico-dollars; at least PRICE_MIN_PUSD. */
+export function blendedPricePusd(price: Price, facts: RequestFacts): number {
+  const output = Math.min(facts.maxOutputTokens ?? EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS);
+  const input = facts.promptTokensEstimate;
+  const at = pricesAt(price, input);
+  const total = input * at.prompt + output * at.completion + at.request;
+  return Math.max(PRICE_MIN_PUSD, total / Math.max(1, input + output));
+}
+
+/** A number in (0, 1) that only the seed, the model and the endpoint decide; `salt` tells one use from another. */
+export function drawUniform(seedHash: number, model: string, tag: string, salt = 0): number {
+  const own = mixed(hash32(tag) ^ mixed(hash32(model) + salt));
+  return (mixed(own ^ mixed(seedHash ^ 0x5bd1e995)) + 0.5) / 4294967296;
+}
+
+/** The candidate for one region of a choice. */
+export function candidateOf(choice: Choice, region: Region, health: Health | undefined, scene: Scene): Candidate {
+  const { model, endpoint, provider } = choice;
+  const distance = distanceKm(scene.place, region);
+  const predictedLatencyMs = predictLatencyMs(endpoint, health, scene.bucket, distance);
+  const price = blendedPricePusd(choice.price, scene.facts);
+  const isProbe = health !== undefined && health.breaker.kind !== "closed";
+  // A request that may not fall back is no place for a probe.
+  const isSampled =
+    isProbe &&
+    scene.preferences.allowFallbacks &&
+    isProbeDue(health.breaker, scene.nowMs) &&
+    drawUniform(scene.seedHash, model.id, endpoint.tag, 1) * PROBE_ONE_IN < 1;
+  return {
+    model,
+    endpoint,
+    provider,
+    region,
+    standing: isSampled ? "healthy" : standingOf(health, scene.nowMs),
+    isProbe,
+    predictedLatencyMs,
+    distanceKm: distance,
+    weight: 1 / (price * price * Math.max(1, predictedLatencyMs)),
+  };
+}
+
+/** The number that candidates of equal rank are ordered by, ascending. */
+export function orderKey(
+  candidate: Candidate,
+  sort: SortKey | null,
+  health: Health | undefined,
+  price: Price,
+  scene: Scene,
+): number {
+  switch (sort) {
+    case "price":
+      return blendedPricePusd(price, scene.facts);
+    case "latency":
+      return candidate.predictedLatencyMs;
+    case "throughput":
+      return -((health?.throughputTps5m ?? health?.throughputTps30m)?.p50 ?? 0);
+    case "distance":
+      return candidate.distanceKm;
+    case "exacto":
+    case null: {
+      const uniform = drawUniform(scene.seedHash, candidate.model.id, candidate.endpoint.tag);
+      return -Math.log(uniform) / candidate.weight;
+    }
+    default:
+      return sort satisfies never;
+  }
+}
+
+/** True when measured figures of the last five minutes miss a wish; what was not measured misses nothing. */
+export function missesWishes(health: Health | undefined, preferences: Preferences): boolean {
+  if (health === undefined) return false;
+  return (
+    misses(preferences.maxLatencyMs, health.latencyMs5m, (measured, limit) => measured > limit) ||
+    misses(preferences.minThroughputTps, health.throughputTps5m, (measured, limit) => measured < limit)
+  );
+}
+
+function misses(
+  wished: Thresholds | null,
+  measured: Percentiles | null,
+  isMissed: (measured: number, limit: number) => boolean,
+): boolean {
+  if (wished === null || measured === null) return false;
+  const keys: readonly PercentileKey[] = ["p50", "p75", "p90", "p99"];
+  return keys.some((key) => {
+    const limit = wished[key];
+    return limit !== undefined && isMissed(measured[key], limit);
+  });
+}
+
+/** The finalizer of MurmurHash3: every bit of the input reaches every bit of the output. */
+function mixed(hash: number): number {
+  let value = hash | 0;
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}

@@ -1,0 +1,142 @@
+import { expect, test } from "vitest";
+import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
+import {
+  blendedPricePusd,
+  drawUniform,
+  missesWishes,
+  predictLatencyMs,
+  standingOf,
+} from "../../../src/router/score.ts";
+import { BROKEN, entryOf, FACTS, FAILED_LATELY, NOW, wishesOf } from "./world.ts";
+
+const healthOf = (more: Partial<Health>): Health => ({ ...healthSnapshot(NEW_HEALTH, NOW), ...more });
+const figures = (value: number, sampleCount = 10) => ({
+  p50: value,
+  p75: value,
+  p90: value * 2,
+  p99: value * 4,
+  sampleCount,
+});
+const endpointOf = (more: Record<string, unknown> = {}) => {
+  const [endpoint] = entryOf("a/b", [{ tag: "one", endpoint: more }]).model.endpoints;
+  if (endpoint === undefined) throw new Error("the entry has an endpoint");
+  return endpoint;
+};
+
+test.each([
+  { name: "nothing known is healthy", health: undefined, standing: "healthy" },
+  { name: "a failure within 30 s", health: healthOf(FAILED_LATELY), standing: "failed-lately" },
+  {
+    name: "a failure 30 s ago is forgiven",
+    health: healthOf({ ...FAILED_LATELY, lastFailureMs: NOW - 30_000 }),
+    standing: "healthy",
+  },
+  {
+    name: "one failure among hundreds is no outage",
+    health: healthOf({ lastFailureMs: NOW - 1_000, uptime5m: 0.995 }),
+    standing: "healthy",
+  },
+  { name: "uptime below 95%", health: healthOf({ uptime30m: 0.94, requestCount30m: 100 }), standing: "degraded" },
+  { name: "uptime below 80%", health: healthOf({ uptime30m: 0.79, requestCount30m: 100 }), standing: "down" },
+  { name: "too few requests to tell", health: healthOf({ uptime30m: 0.5, requestCount30m: 99 }), standing: "healthy" },
+  { name: "an open breaker", health: healthOf(BROKEN), standing: "broken" },
+  {
+    name: "a probe under way",
+    health: healthOf({ breaker: { kind: "half-open", probeUntilMs: NOW + 1, trips: 1 } }),
+    standing: "broken",
+  },
+])("$name: $standing", ({ health, standing }) => {
+  expect(standingOf(health, NOW)).toBe(standing);
+});
+
+test.each([
+  { name: "nothing known: distance and the usual time", endpoint: {}, health: undefined, want: 600 + 15.01 },
+  { name: "the catalog's typical time", endpoint: { typical_ttft_ms: 300 }, health: undefined, want: 300 + 15.01 },
+  {
+    name: "measured for all clients: typical time",
+    endpoint: {},
+    health: healthOf({ latencyMs30m: figures(200) }),
+    want: 200 + 15.01,
+  },
+  {
+    name: "measured for clients of this bucket: taken as it is",
+    endpoint: {},
+    health: healthOf({ latencyMs30m: figures(200), latencyMsByBucket: { weur: figures(120, 5) } }),
+    want: 120,
+  },
+  {
+    name: "four samples are too few",
+    endpoint: {},
+    health: healthOf({ latencyMsByBucket: { weur: figures(120, 4) } }),
+    want: 600 + 15.01,
+  },
+  {
+    name: "another bucket's samples say nothing",
+    endpoint: {},
+    health: healthOf({ latencyMsByBucket: { apac: figures(120) } }),
+    want: 600 + 15.01,
+  },
+])("$name", ({ endpoint, health, want }) => {
+  expect(predictLatencyMs(endpointOf(endpoint), health, "weur", 1_000)).toBeCloseTo(want, 1);
+});
+
+test("the compared price is what a token of this request costs on average", () => {
+  const price = { prompt: 1_000_000, completion: 4_000_000 };
+  expect(blendedPricePusd(price, { ...FACTS, promptTokensEstimate: 500 })).toBe(2_500_000);
+  expect(blendedPricePusd(price, { ...FACTS, promptTokensEstimate: 300, maxOutputTokens: 100 })).toBe(1_750_000);
+  expect(blendedPricePusd({ prompt: 0, completion: 0 }, FACTS)).toBe(1_000);
+});
+
+test("draws are spread evenly, and independent of each other", () => {
+  const cells = new Array<number>(16).fill(0);
+  for (let seed = 0; seed < 8_000; seed++) {
+    const first = drawUniform(seed, "a/b", "one");
+    const second = drawUniform(seed, "a/b", "two");
+    const cell = Math.floor(first * 4) * 4 + Math.floor(second * 4);
+    cells[cell] = (cells[cell] ?? 0) + 1;
+  }
+  for (const count of cells) expect(Math.abs(count - 500)).toBeLessThan(100);
+});
+
+test.each([
+  {
+    name: "a median above the wish",
+    provider: { preferred_max_latency: 1 },
+    health: healthOf({ latencyMs5m: figures(1_001) }),
+    misses: true,
+  },
+  {
+    name: "a median at the wish",
+    provider: { preferred_max_latency: 1 },
+    health: healthOf({ latencyMs5m: figures(1_000) }),
+    misses: false,
+  },
+  {
+    name: "one percentile of several",
+    provider: { preferred_max_latency: { p50: 2, p99: 3 } },
+    health: healthOf({ latencyMs5m: figures(1_000) }),
+    misses: true,
+  },
+  {
+    name: "a throughput below the wish",
+    provider: { preferred_min_throughput: 50 },
+    health: healthOf({ throughputTps5m: figures(49) }),
+    misses: true,
+  },
+  {
+    name: "a throughput above the wish",
+    provider: { preferred_min_throughput: { p90: 50 } },
+    health: healthOf({ throughputTps5m: figures(30) }),
+    misses: false,
+  },
+  {
+    name: "nothing measured",
+    provider: { preferred_min_throughput: 50, preferred_max_latency: 1 },
+    health: healthOf({}),
+    misses: false,
+  },
+  { name: "nothing known", provider: { preferred_min_throughput: 50 }, health: undefined, misses: false },
+  { name: "nothing wished", provider: {}, health: healthOf({ latencyMs5m: figures(9_000) }), misses: false },
+])("$name misses: $misses", ({ provider, health, misses }) => {
+  expect(missesWishes(health, wishesOf(provider))).toBe(misses);
+});

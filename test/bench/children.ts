@@ -15,7 +15,7 @@ export interface Started {
 }
 
 /** How long a process may take to end by itself before it is killed. */
-const END_MS = 8_000;
+const END_MS = 12_000;
 /** The ends of what was started, newest last; emptied by `stopAll`. */
 const running: (() => Promise<void>)[] = [];
 

@@ -41,6 +41,9 @@ interface Skipped {
   readonly reason: string;
 }
 
+/** Different faults shown per target. */
+const FAULTS_SHOWN = 8;
+
 const say = (text: string): void => {
   process.stderr.write(`bench: ${text}\n`);
 };
@@ -86,17 +89,19 @@ async function checksOf(
 ): Promise<readonly Check[]> {
   const checks: Check[] = [];
   for (const { target, ledger } of running) {
-    const measured = [
-      ...samples.filter((sample) => sample.target === target.name).map((sample) => sample.measured),
-      ...(staying.get(target.name)?.paid ?? []),
-    ];
+    const own = samples.filter((sample) => sample.target === target.name);
+    const paid = staying.get(target.name)?.paid ?? [];
+    const measured = [...own.map((sample) => sample.measured), ...paid];
     const served = measured.reduce((sum, { served: count }) => sum + count, 0);
     const faultCount = measured.reduce((sum, each) => sum + each.faultCount, 0);
-    const faults = measured.flatMap((each) => each.faults).slice(0, 5);
+    const faults = new Set([
+      ...paid.flatMap((each) => each.faults.map((fault) => `before the rounds: ${fault}`)),
+      ...own.flatMap((sample) => sample.measured.faults.map((fault) => `${sample.cell}: ${fault}`)),
+    ]);
     checks.push({
       name: `${target.name}: every answer complete`,
       ok: faultCount === 0,
-      detail: [`${served} right, ${faultCount} wrong`, ...faults].join("; "),
+      detail: [`${served} right, ${faultCount} wrong`, ...[...faults].slice(0, FAULTS_SHOWN)].join("\n         "),
     });
     if (ledger === null) continue;
     const owedNusd = measured.reduce((sum, each) => sum + BigInt(each.costNusd), 0n);
@@ -133,6 +138,7 @@ function print(findings: Findings): void {
     `${DIRECT}: no proxy, the client at the upstream: the floor`,
     ...skipped.map(({ name, reason }) => `${name}: skipped: ${reason}`),
     `Medians of ${options.rounds} interleaved rounds, throughput cells of ${options.runMs / 1_000} s; ${machine}.`,
+    "Not measured here: awaited Durable Object calls, platform operations per request, cost by number of accounts and models.",
     "Delays are from the upstream's write to the client's read; memory is resident memory, measured once.",
     "",
     ...checks.map(({ name, ok, detail }) => `${ok ? "ok    " : "WRONG "} ${name}: ${detail}`),

@@ -50,8 +50,8 @@ const parseWire = (text: string): Wire | undefined => {
 function judgeReply(text: string, model: BenchModel, isPriced: boolean): Verdict {
   const wire = parseWire(text);
   if (wire === undefined) return wrong(`not JSON: ${text.slice(0, 200)}`);
-  if (wire.choices?.[0]?.message?.content !== BUFFERED_TEXT) return wrong(`wrong text: ${text.slice(0, 300)}`);
-  if (wire.choices[0]?.finish_reason !== "stop") return wrong(`wrong finish_reason: ${text.slice(-300)}`);
+  if (wire.choices?.[0]?.message?.content !== BUFFERED_TEXT) return wrong(`wrong text: ${text.slice(0, 200)}`);
+  if (wire.choices[0]?.finish_reason !== "stop") return wrong(`wrong finish_reason: ${text.slice(-200)}`);
   return judgeUsage(wire, text, model, isPriced);
 }
 
@@ -64,7 +64,7 @@ function judgeStream(text: string, model: BenchModel, isPriced: boolean, isThoro
       if (at === -1) return wrong(`event ${index} of ${model.events} is missing or out of order`);
     }
   }
-  if (!text.includes('"finish_reason":"stop"')) return wrong(`no finish_reason: ${text.slice(-500)}`);
+  if (!text.includes('"finish_reason":"stop"')) return wrong(`no finish_reason: ${text.slice(-300)}`);
   if (isThorough) {
     const fault = faultOfEvents(text, model);
     if (fault !== undefined) return wrong(fault);
@@ -73,7 +73,7 @@ function judgeStream(text: string, model: BenchModel, isPriced: boolean, isThoro
   const lineStart = text.lastIndexOf("data: ", usageAt) + 6;
   const line = text.slice(lineStart, text.indexOf("\n", lineStart));
   const wire = usageAt === -1 ? undefined : parseWire(line);
-  return wire === undefined ? wrong(`no usage: ${text.slice(-500)}`) : judgeUsage(wire, line, model, isPriced);
+  return wire === undefined ? wrong(`no usage: ${text.slice(-300)}`) : judgeUsage(wire, line, model, isPriced);
 }
 
 /** Every event parsed: as many content events as the upstream sent, and their text exactly. */

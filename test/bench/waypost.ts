@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runningIn } from "../../src/cli/data-dir.ts";
 import { isObject } from "../../src/core/json.ts";
 import { COMPLETION_PUSD, PROMPT_PUSD } from "./answers.ts";
 import { freePort, servingPids, spawnServer } from "./children.ts";
@@ -55,7 +56,8 @@ export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
     },
     port,
     readyMs: READY_MS,
-    isReady: () => isHealthy(origin),
+    // Not /healthz: the launcher publishes its own catalog after that.
+    isReady: () => Promise.resolve(runningIn(directory) !== undefined),
   });
   await ask(origin, "PUT", "/api/v1/admin/catalog", OPERATOR_KEY, catalogOf(`${upstreamUrl}/v1`));
   const main = await createAccount(origin, "bench");
@@ -73,14 +75,6 @@ export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
     pids: servingPids(server.pid),
     ledger: ledgerOf(origin, main.managementKey),
   };
-}
-
-async function isHealthy(origin: string): Promise<boolean> {
-  try {
-    return (await fetch(`${origin}/healthz`)).ok;
-  } catch {
-    return false;
-  }
 }
 
 /** The text of a 2xx answer. */

@@ -101,7 +101,9 @@ async function checksOf(
     checks.push({
       name: `${target.name}: every answer complete`,
       ok: faultCount === 0,
-      detail: [`${served} right, ${faultCount} wrong`, ...[...faults].slice(0, FAULTS_SHOWN)].join("\n         "),
+      detail: [`${served} right, ${faultCount} wrong`, ...[...faults].slice(0, FAULTS_SHOWN).map(oneLine)].join(
+        "\n         ",
+      ),
     });
     if (ledger === null) continue;
     const owedNusd = measured.reduce((sum, each) => sum + BigInt(each.costNusd), 0n);
@@ -116,6 +118,8 @@ async function checksOf(
   }
   return checks;
 }
+
+const oneLine = (text: string): string => text.replaceAll("\n", "\\n");
 
 interface Findings {
   readonly options: Options;

@@ -1,0 +1,205 @@
+/**
+ * The one place where bindings become ports. Everything of an isolate's memory (catalog reader, clients of the gates,
+ * verified keys) is made here once; a request gets it together with its own `waitUntil`.
+ */
+import { importKeySecrets, verifyKey, type KeySecrets } from "./accounts/keys.ts";
+import { openCredential } from "./accounts/seal.ts";
+import { resolveModel } from "./catalog/resolve.ts";
+import { createCatalogReader, type CatalogReader } from "./catalog/store.ts";
+import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
+import type { Result } from "./core/result.ts";
+import { systemClock, systemRandomBytes } from "./core/system.ts";
+import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
+import type { AccountGate } from "./gates/account-gate.ts";
+import { createProviderClient, type ProviderClient, type Secret } from "./gates/provider-client.ts";
+import type { ProviderGate } from "./gates/provider-gate.ts";
+import type { Deps, Settings } from "./http/deps-port.ts";
+import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
+import type { RouterPorts } from "./router/ports.ts";
+
+/** Verified keys that an isolate remembers; a key's own gate still decides whether it may be used. */
+const KEYS_MAX = 10_000;
+
+/** What an isolate keeps between requests. */
+interface Isolate {
+  readonly settings: Settings;
+  readonly catalog: CatalogReader;
+  readonly accounts: AccountClient;
+  readonly providers: ProviderClient;
+  readonly secrets: KeySecrets;
+  /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
+  readonly verified: Map<string, { readonly account: AccountId; readonly hash: KeyHash }>;
+}
+
+// One per isolate, made with its first request and never stale: bindings don't change while an isolate lives.
+let isolate: Isolate | null = null;
+
+/** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
+export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
+  isolate ??= await openIsolate(env);
+  const { settings, catalog, accounts, providers, secrets } = isolate;
+  const waitUntil = (work: Promise<unknown>): void => context.waitUntil(work);
+  return {
+    settings,
+    clock: systemClock,
+    randomBytes: systemRandomBytes,
+    catalog,
+    store: env.CATALOG,
+    books: env.DB,
+    secrets,
+    waitUntil,
+    log: logLine,
+    accountGate: (account) => accountGateOf(env, account),
+    providerGate: (provider, region) => providerGateOf(env, provider, region),
+    providers,
+    verify: (text) => verifyCached(text, isolate ?? undefinedIsolate()),
+    router: routerPorts(settings.deadlines, catalog, accounts, providers, waitUntil),
+  };
+}
+
+function undefinedIsolate(): never {
+  throw new Error("Invariant broken: ports are made after their isolate");
+}
+
+async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
+  const settings = settingsOf(env);
+  const secrets = await importKeySecrets(env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS"));
+  const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
+  return {
+    settings,
+    secrets,
+    catalog: createCatalogReader(env.CATALOG, systemClock),
+    accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account) }),
+    providers: createProviderClient({
+      clock: systemClock,
+      gate: (provider, region) => providerGateOf(env, provider, region),
+      environment: environmentOf(env),
+      unseal: async (sealed, provider) => {
+        const opened = await openCredential(sealed, provider, sealing);
+        return opened.ok ? opened.value : null;
+      },
+      reporter: crypto.randomUUID(),
+    }),
+    verified: new Map(),
+  };
+}
+
+function settingsOf(env: Cloudflare.Env): Settings {
+  if (typeof env.WAYPOST_SECRET !== "string" || env.WAYPOST_SECRET.length < 16) {
+    throw new Error("WAYPOST_SECRET must be set to at least 16 characters");
+  }
+  if (typeof env.OPERATOR_KEY !== "string" || env.OPERATOR_KEY.length < 16) {
+    throw new Error("OPERATOR_KEY must be set to at least 16 characters");
+  }
+  return { operatorKey: env.OPERATOR_KEY, sealingSecret: env.WAYPOST_SECRET, trustsPlace: env.PLACE !== "none", deadlines: deadlinesOf(env) };
+}
+
+/** Deadlines of the environment, e.g. WAYPOST_DEADLINE_IDLE_MS; whole milliseconds, else the default. */
+function deadlinesOf(env: Cloudflare.Env): Deadlines {
+  const read = (name: string, standard: number): number => {
+    const value = Number(variable(env, `WAYPOST_DEADLINE_${name}_MS`) ?? Number.NaN);
+    return Number.isSafeInteger(value) && value > 0 ? value : standard;
+  };
+  return {
+    headersMs: read("HEADERS", DEADLINES.headersMs),
+    firstTokenMs: read("FIRST_TOKEN", DEADLINES.firstTokenMs),
+    idleMs: read("IDLE", DEADLINES.idleMs),
+    totalMs: read("TOTAL", DEADLINES.totalMs),
+  };
+}
+
+/** `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`: slug in capitals, everything else as `_`. */
+function environmentOf(env: Cloudflare.Env): (provider: ProviderId) => Secret | null {
+  // Provider -> what the environment says; bindings don't change, so never stale; as large as the catalog.
+  const known = new Map<ProviderId, Secret | null>();
+  return (provider) => {
+    const found = known.get(provider);
+    if (found !== undefined) return found;
+    const prefix = provider.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+    const secret = variable(env, `${prefix}_API_KEY`);
+    const baseUrl = variable(env, `${prefix}_BASE_URL`) ?? null;
+    const made = secret === undefined ? null : { secret, baseUrl };
+    known.set(provider, made);
+    return made;
+  };
+}
+
+/** A text binding by a name that is not known at build time. */
+function variable(env: Cloudflare.Env, name: string): string | undefined {
+  const value = (env as unknown as Record<string, unknown>)[name]; // providers are data, so their variables are too
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function accountGateOf(env: Cloudflare.Env, account: AccountId): DurableObjectStub<AccountGate> {
+  // Jurisdictions pin `eu` accounts on Cloudflare; workerd on one machine has none.
+  const namespace = env.ACCOUNT_GATE as DurableObjectNamespace<AccountGate>; // `wrangler types` omits the class
+  const home = account.slice(0, 2);
+  return home === "eu" && env.PLACE === "cf"
+    ? namespace.jurisdiction("eu").getByName(account)
+    : namespace.getByName(account);
+}
+
+function providerGateOf(env: Cloudflare.Env, provider: ProviderId, region: RegionId): DurableObjectStub<ProviderGate> {
+  const namespace = env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
+  return namespace.getByName(`${provider} ${region}`);
+}
+
+async function verifyCached(
+  text: string,
+  { verified, secrets }: Isolate,
+): Promise<Result<{ readonly account: AccountId; readonly hash: KeyHash }, string>> {
+  const known = verified.get(text);
+  if (known !== undefined) return { ok: true, value: known };
+  const checked = await verifyKey(text, secrets);
+  if (checked.ok) {
+    const oldest = verified.size >= KEYS_MAX ? verified.keys().next().value : undefined;
+    if (oldest !== undefined) verified.delete(oldest);
+    verified.set(text, checked.value);
+  }
+  return checked;
+}
+
+function routerPorts(
+  deadlines: Deadlines,
+  catalog: CatalogReader,
+  accounts: AccountClient,
+  providers: ProviderClient,
+  waitUntil: (work: Promise<unknown>) => void,
+): RouterPorts {
+  return {
+    clock: systemClock,
+    randomBytes: systemRandomBytes,
+    fetch: (url, init) => fetch(url, init),
+    deadlines,
+    waitUntil,
+    resolve: (requested) => resolveModel(catalog, requested, waitUntil),
+    accounts,
+    providers: {
+      warm: (places) => providers.warm(places, waitUntil),
+      health: providers.health,
+      switchedOff: providers.switchedOff,
+      withCredential: providers.withCredential,
+      credential: providers.credential,
+      report: (provider, region, tag, model, outcome) =>
+        providers.report({ provider, region }, { model, tag, outcome }, waitUntil),
+      mayProbe: (provider, region, tag, model) => providers.mayProbe({ provider, region }, tag, model),
+      permit: (provider, region, capacity, tokens) =>
+        providers.permit(
+          { provider, region },
+          capacity === undefined
+            ? null
+            : {
+                requestsPerMin: capacity.requests_per_min,
+                tokensPerMin: capacity.tokens_per_min,
+                concurrency: capacity.concurrency,
+              },
+          tokens,
+          waitUntil,
+        ),
+    },
+  };
+}
+
+function logLine(line: string): void {
+  console.log(line);
+}

@@ -1,0 +1,230 @@
+/**
+ * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches.
+ * Nothing here is awaited while routing but `warm`, once per place in a cold isolate, and `permit` where the operator
+ * set a capacity and no lease is at hand.
+ * Memory: one place per provider and region in use, at most PLACES_MAX; a snapshot is at most REFRESH_MS old while there
+ * is traffic. An isolate's own failures count at once, before the gate has heard of them.
+ */
+import type { Clock, EpochMs } from "../core/clock.ts";
+import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import { isProbeDue, type Breaker } from "../limits/breaker.ts";
+import type { CapacityRule } from "../limits/bucket.ts";
+import { healthAfter, healthSnapshot, NEW_HEALTH, type Health, type HealthState } from "../limits/health.ts";
+import type { ProviderGateRpc, ProviderSnapshot, ReportedOutcome } from "./provider-contract.ts";
+
+export interface PlaceName {
+  readonly provider: ProviderId;
+  readonly region: RegionId;
+}
+
+export interface Secret {
+  readonly secret: string;
+  readonly baseUrl: string | null;
+}
+
+export type Permit =
+  | { readonly kind: "granted"; done(): void }
+  | { readonly kind: "refused"; readonly retryAfterMs: number };
+
+export interface ProviderClientPorts {
+  readonly clock: Clock;
+  readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "sync" | "lease" | "giveBack">;
+  /** From the environment; null when it has none. */
+  readonly environment: (provider: ProviderId) => Secret | null;
+  readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
+  /** Names this isolate to the gates. */
+  readonly reporter: string;
+}
+
+type WaitUntil = (work: Promise<unknown>) => void;
+
+export interface ProviderClient {
+  warm(places: readonly PlaceName[], waitUntil: WaitUntil): Promise<void> | null;
+  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
+  switchedOff(): ReadonlySet<ProviderId>;
+  withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
+  credential(provider: ProviderId): Secret | null;
+  report(place: PlaceName, outcome: ReportedOutcome, waitUntil: WaitUntil): void;
+  mayProbe(place: PlaceName, tag: EndpointTag, model: ModelId): boolean;
+  permit(place: PlaceName, rule: CapacityRule | null, tokens: number, waitUntil: WaitUntil): Promise<Permit>;
+}
+
+const PLACES_MAX = 2_000;
+const REFRESH_MS = 3_000;
+/** How long a cold isolate waits for what it lacks. */
+const WARM_MS = 100;
+/** A call that has not returned for so long is given up as lost. */
+const SYNC_MS_MAX = 10_000;
+/** One probe of a broken endpoint per isolate and so long. */
+const PROBE_MS = 60_000;
+const PROBES_MAX = 1_000;
+/** Outcomes kept for the next report; the oldest leave first. */
+const QUEUE_MAX = 1_000;
+
+interface PlaceState extends PlaceName {
+  snapshot: ProviderSnapshot | null;
+  readonly health: Map<string, Health>;
+  /** Own failures since the last snapshot. */
+  readonly own: Map<string, HealthState>;
+  queue: ReportedOutcome[];
+  /** Start of the running call; 0 when none runs. */
+  syncingSinceMs: EpochMs;
+  triedAtMs: EpochMs;
+}
+
+const UNLIMITED: Permit = { kind: "granted", done() {} };
+
+/** One client per isolate. */
+export function createProviderClient(ports: ProviderClientPorts): ProviderClient {
+  const places = new Map<string, PlaceState>();
+  const disabled = new Set<ProviderId>();
+  const refused = new Map<ProviderId, Breaker>();
+  // When an endpoint was last probed from here; cleared when it grows past PROBES_MAX.
+  const probes = new Map<string, EpochMs>();
+  const opened = new Map<ProviderId, { readonly sealed: string; readonly secret: string | null }>();
+
+  let permitCount = 0;
+
+  const placeOf = ({ provider, region }: PlaceName): PlaceState => {
+    const key = `${provider} ${region}`;
+    const known = places.get(key);
+    if (known !== undefined) return known;
+    const oldest = places.size >= PLACES_MAX ? places.keys().next().value : undefined;
+    if (oldest !== undefined) places.delete(oldest);
+    const place: PlaceState = {
+      provider,
+      region,
+      snapshot: null,
+      health: new Map(),
+      own: new Map(),
+      queue: [],
+      syncingSinceMs: 0,
+      triedAtMs: 0,
+    };
+    places.set(key, place);
+    return place;
+  };
+
+  const take = async (place: PlaceState, snapshot: ProviderSnapshot): Promise<void> => {
+    const { provider } = place;
+    place.snapshot = snapshot;
+    place.health.clear();
+    place.own.clear();
+    for (const { model, tag, health } of snapshot.endpoints) place.health.set(`${model} ${tag}`, health);
+    if (snapshot.isDisabled) disabled.add(provider);
+    else disabled.delete(provider);
+    if (snapshot.credential.kind === "closed") refused.delete(provider);
+    else refused.set(provider, snapshot.credential);
+    const sealed = snapshot.credentialSealed;
+    if (sealed === null) opened.delete(provider);
+    else if (opened.get(provider)?.sealed !== sealed) {
+      opened.set(provider, { sealed, secret: await ports.unseal(sealed, provider) });
+    }
+  };
+
+  const sync = async (place: PlaceState): Promise<void> => {
+    const outcomes = place.queue;
+    place.queue = [];
+    place.syncingSinceMs = ports.clock();
+    place.triedAtMs = place.syncingSinceMs;
+    try {
+      await take(place, await ports.gate(place.provider, place.region).sync(ports.reporter, outcomes));
+    } catch {
+      // Statistics only: they go with the next report, what is over the bound is forgotten.
+      place.queue = [...outcomes, ...place.queue].slice(-QUEUE_MAX);
+    } finally {
+      place.syncingSinceMs = 0;
+    }
+  };
+
+  const isDue = (place: PlaceState, nowMs: EpochMs, intervalMs: number): boolean =>
+    nowMs - place.triedAtMs >= Math.max(intervalMs, place.snapshot?.nextInMs ?? 0) &&
+    (place.syncingSinceMs === 0 || nowMs - place.syncingSinceMs > SYNC_MS_MAX);
+
+  return {
+    warm(wanted, waitUntil) {
+      const nowMs = ports.clock();
+      const missing: Promise<void>[] = [];
+      for (const name of wanted) {
+        const place = placeOf(name);
+        if (!isDue(place, nowMs, REFRESH_MS)) continue;
+        const work = sync(place);
+        waitUntil(work);
+        if (place.snapshot === null) missing.push(work);
+      }
+      return missing.length === 0 ? null : atMost(Promise.all(missing), WARM_MS);
+    },
+    health(provider, region, tag, model) {
+      const place = places.get(`${provider} ${region}`);
+      if (place === undefined) return undefined;
+      const key = `${model} ${tag}`;
+      const own = place.own.get(key);
+      const shared = place.health.get(key);
+      return own === undefined ? shared : withOwn(shared, healthSnapshot(own, ports.clock()));
+    },
+    switchedOff: () => disabled,
+    withCredential(providers) {
+      const nowMs = ports.clock();
+      return new Set(
+        providers.filter((provider) => {
+          const breaker = refused.get(provider);
+          const isOut = breaker !== undefined && breaker.kind !== "closed" && !isProbeDue(breaker, nowMs);
+          return !isOut && secretOf(provider) !== null;
+        }),
+      );
+    },
+    credential: secretOf,
+    report(name, reported, waitUntil) {
+      const place = placeOf(name);
+      place.queue.push(reported);
+      if (place.queue.length > QUEUE_MAX) place.queue.shift();
+      const key = `${reported.model} ${reported.tag}`;
+      const isFailure = reported.outcome.kind === "failure";
+      const own = place.own.get(key);
+      if (isFailure || own !== undefined) {
+        place.own.set(key, healthAfter(own ?? NEW_HEALTH, reported.outcome, ports.clock()));
+      }
+      if (isDue(place, ports.clock(), isFailure ? 0 : 1_000)) waitUntil(sync(place));
+    },
+    mayProbe({ provider, region }, tag, model) {
+      const key = `${provider} ${region} ${model} ${tag}`;
+      const nowMs = ports.clock();
+      if (nowMs - (probes.get(key) ?? Number.NEGATIVE_INFINITY) < PROBE_MS) return false;
+      if (probes.size >= PROBES_MAX) probes.clear();
+      probes.set(key, nowMs);
+      return true;
+    },
+    async permit({ provider, region }, rule, tokens, waitUntil) {
+      if (rule === null) return UNLIMITED;
+      const id = `${ports.reporter} ${++permitCount}`;
+      const gate = ports.gate(provider, region);
+      const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens });
+      if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
+      return { kind: "granted", done: () => waitUntil(gate.giveBack(id, rule, 1).catch(() => {})) };
+    },
+  };
+
+  function secretOf(provider: ProviderId): Secret | null {
+    const environment = ports.environment(provider);
+    const own = opened.get(provider)?.secret ?? null;
+    return own === null ? environment : { secret: own, baseUrl: environment?.baseUrl ?? null };
+  }
+}
+
+/** The gate's figures, with what this isolate has seen fail since. */
+function withOwn(shared: Health | undefined, own: Health): Health {
+  if (shared === undefined) return own;
+  return {
+    ...shared,
+    breaker: own.breaker.kind !== "closed" && shared.breaker.kind === "closed" ? own.breaker : shared.breaker,
+    closedUntilMs: Math.max(shared.closedUntilMs, own.closedUntilMs),
+    lastFailureMs:
+      own.lastFailureMs === null ? shared.lastFailureMs : Math.max(own.lastFailureMs, shared.lastFailureMs ?? 0),
+  };
+}
+
+/** Waits for `work`, but no longer than `limitMs`; never rejects. */
+async function atMost(work: Promise<unknown>, limitMs: number): Promise<void> {
+  await Promise.race([work.catch(() => {}), new Promise<void>((resolve) => setTimeout(resolve, limitMs))]);
+}
+

@@ -1,0 +1,33 @@
+/** What a route finds in its context: ports, the request's id and event, and how to answer an error. */
+import type { Context } from "hono";
+import type { RouterError } from "../core/error.ts";
+import type { RequestId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { WideEvent } from "../insight/wide-event.ts";
+import type { Deps } from "./deps-port.ts";
+import { respondError } from "./respond.ts";
+
+export interface AppEnv {
+  Bindings: Cloudflare.Env;
+  Variables: {
+    deps: Deps;
+    requestId: RequestId;
+    receivedAtMs: number;
+    wide: WideEvent;
+    /** The stream's end writes the wide event, not the answer's beginning. */
+    isStreaming: boolean;
+  };
+}
+
+export type AppContext = Context<AppEnv>;
+
+/** The answer to a failed request; notes its kind in the wide event. */
+export function fail(context: AppContext, error: RouterError, metadata: JsonObject | null = null): Response {
+  context.var.wide.set({ error: error.kind });
+  return respondError(error, { requestId: context.var.requestId, metadata });
+}
+
+/** A JSON answer. */
+export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
+}

@@ -1,0 +1,40 @@
+/** What the routes need, as one port; `deps.ts` fills it, a test may too. */
+import type { KeySecrets } from "../accounts/keys.ts";
+import type { CatalogStore } from "../catalog/publish.ts";
+import type { CatalogReader } from "../catalog/store.ts";
+import type { Clock, RandomBytes } from "../core/clock.ts";
+import type { AccountId, KeyHash, ProviderId, RegionId } from "../core/ids.ts";
+import type { Result } from "../core/result.ts";
+import type { AccountGate } from "../gates/account-gate.ts";
+import type { ProviderClient } from "../gates/provider-client.ts";
+import type { ProviderGate } from "../gates/provider-gate.ts";
+import type { Deadlines } from "../router/deadlines.ts";
+import type { RouterPorts } from "../router/ports.ts";
+
+/** The deployment's own settings, checked once per isolate. */
+export interface Settings {
+  readonly operatorKey: string;
+  /** Seals provider credentials. */
+  readonly sealingSecret: string;
+  /** `request.cf` is Cloudflare's own, or a trusted proxy's. */
+  readonly trustsPlace: boolean;
+  readonly deadlines: Deadlines;
+}
+
+export interface Deps {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly catalog: CatalogReader;
+  readonly store: CatalogStore;
+  readonly books: D1Database;
+  readonly secrets: KeySecrets;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  readonly log: (line: string) => void;
+  readonly accountGate: (account: AccountId) => DurableObjectStub<AccountGate>;
+  readonly providerGate: (provider: ProviderId, region: RegionId) => DurableObjectStub<ProviderGate>;
+  readonly providers: ProviderClient;
+  /** @returns an error sentence, fit for a client, for a key that is not ours. No I/O. */
+  readonly verify: (text: string) => Promise<Result<{ readonly account: AccountId; readonly hash: KeyHash }, string>>;
+  readonly router: RouterPorts;
+}

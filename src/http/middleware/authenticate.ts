@@ -1,0 +1,42 @@
+/** Who asks: the key of a request, checked without I/O, and the account that it leads to. */
+import type { RouterError } from "../../core/error.ts";
+import type { AccountId, KeyHash } from "../../core/ids.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { AppContext } from "../context.ts";
+
+export interface Caller {
+  readonly account: AccountId;
+  readonly keyHash: KeyHash;
+}
+
+/** The bearer token, or `X-Api-Key` as Anthropic-style clients send it. Empty when there is none. */
+export function bearerOf(context: AppContext): string {
+  const authorization = context.req.header("authorization");
+  if (authorization !== undefined) {
+    const found = /^Bearer\s+(\S+)\s*$/i.exec(authorization);
+    return found?.[1] ?? "";
+  }
+  return context.req.header("x-api-key") ?? "";
+}
+
+/** @returns `unauthenticated` for no key or one that is not ours; whether it may still be used is its gate's answer. */
+export async function authenticate(context: AppContext): Promise<Result<Caller, RouterError>> {
+  const token = bearerOf(context);
+  if (token === "") return err({ kind: "unauthenticated", message: "Missing Authentication header" });
+  const verified = await context.var.deps.verify(token);
+  if (!verified.ok) return err({ kind: "unauthenticated", message: verified.error });
+  const { account, hash } = verified.value;
+  context.var.wide.set({ account_id: account, key: hash.slice(0, 12) });
+  return ok({ account, keyHash: hash });
+}
+
+/** True when the bearer is the operator key; compared in constant time over hashes. */
+export async function isOperator(context: AppContext): Promise<boolean> {
+  const encoder = new TextEncoder();
+  const [given, wanted] = await Promise.all(
+    [bearerOf(context), context.var.deps.settings.operatorKey].map((text) =>
+      crypto.subtle.digest("SHA-256", encoder.encode(text)),
+    ),
+  );
+  return given !== undefined && wanted !== undefined && crypto.subtle.timingSafeEqual(given, wanted);
+}

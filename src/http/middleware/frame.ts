@@ -1,0 +1,41 @@
+/**
+ * Around every request: its id, its wide event, CORS, and the last resort for bugs, which are masked for the client and
+ * told to the log by their name and place only.
+ */
+import type { MiddlewareHandler } from "hono";
+import { newRequestId } from "../../core/ids.ts";
+import { createWideEvent } from "../../insight/wide-event.ts";
+import type { AppEnv } from "../context.ts";
+import type { Deps } from "../deps-port.ts";
+import { allowOrigins, preflight } from "./cors.ts";
+
+type DepsOf = (env: Cloudflare.Env, context: ExecutionContext) => Promise<Deps>;
+
+/** Opens and closes the frame of each request. */
+export function frame(depsOf: DepsOf): MiddlewareHandler<AppEnv> {
+  return async function openFrame(context, next) {
+    if (context.req.method === "OPTIONS") return preflight();
+    const deps = await depsOf(context.env, context.executionCtx as ExecutionContext); // hono's type lacks the newest members
+    const receivedAtMs = deps.clock();
+    const requestId = newRequestId(receivedAtMs, deps.randomBytes);
+    const wide = createWideEvent(receivedAtMs, deps.clock, deps.log);
+    const { colo, country } = (context.req.raw.cf ?? {}) as { readonly colo?: unknown; readonly country?: unknown }; // typed for incoming requests only
+    wide.set({
+      request_id: requestId,
+      method: context.req.method,
+      ...(deps.settings.trustsPlace && typeof colo === "string" ? { colo } : {}),
+      ...(deps.settings.trustsPlace && typeof country === "string" ? { country } : {}),
+    });
+    context.set("deps", deps);
+    context.set("requestId", requestId);
+    context.set("receivedAtMs", receivedAtMs);
+    context.set("wide", wide);
+    context.set("isStreaming", false);
+    await next();
+    allowOrigins(context.res.headers);
+    context.res.headers.set("X-Request-Id", requestId);
+    wide.set({ route: context.req.routePath, status: context.res.status });
+    if (!context.var.isStreaming) wide.emit();
+    return undefined;
+  };
+}

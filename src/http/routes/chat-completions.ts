@@ -1,0 +1,96 @@
+/** POST /chat/completions: the main job. */
+import type { Hono } from "hono";
+import { asRequestId, newGenerationId, placeOfAccount } from "../../core/ids.ts";
+import { openAiChat } from "../../dialects/openai-chat.ts";
+import { generate } from "../../router/generate.ts";
+import type { Asker } from "../../router/settlement.ts";
+import { readJson } from "../body.ts";
+import { fail, type AppContext, type AppEnv } from "../context.ts";
+import { faceOfFailure } from "../error-exhausted.ts";
+import { authenticate, type Caller } from "../middleware/authenticate.ts";
+import { placeOf } from "../place.ts";
+import { faceOf } from "../respond.ts";
+
+/** Longest value of a header that is kept with a generation. */
+const HEADER_CHARS_MAX = 256;
+
+export function registerChatCompletions(app: Hono<AppEnv>): void {
+  app.post("/chat/completions", chatCompletions);
+}
+
+async function chatCompletions(context: AppContext): Promise<Response> {
+  const { deps, wide } = context.var;
+  const caller = await authenticate(context);
+  if (!caller.ok) return fail(context, caller.error);
+  const body = await readJson(context.req.raw);
+  if (!body.ok) return fail(context, body.error);
+  try {
+    const parsed = openAiChat.parse(body.value.value);
+    if (!parsed.ok) return fail(context, parsed.error);
+    const { user } = parsed.value.request;
+    const asker = askerOf(context, caller.value, parsed.value.sessionId, user ?? null);
+    wide.set({ generation_id: asker.generationId });
+    const generated = await generate(
+      {
+        dialect: openAiChat,
+        parsed: parsed.value,
+        asker,
+        home: placeOfAccount(asker.account)?.home ?? "gl",
+        place: placeOf(context),
+        userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
+        wantsMetadata: wantsMetadata(context),
+        refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
+        signal: context.req.raw.signal,
+        wide,
+        faceOf,
+        faceOfFailure,
+      },
+      deps.router,
+    );
+    switch (generated.kind) {
+      case "refused":
+        return fail(context, generated.error, generated.metadata);
+      case "reply":
+        return new Response(JSON.stringify(generated.body), {
+          headers: { "Content-Type": "application/json", ...generated.headers },
+        });
+      case "stream":
+        context.set("isStreaming", true);
+        return new Response(generated.body, { headers: generated.headers });
+      default:
+        return generated satisfies never;
+    }
+  } finally {
+    body.value.release();
+  }
+}
+
+function askerOf(context: AppContext, caller: Caller, sessionId: string | null, user: string | null): Asker {
+  const { deps, receivedAtMs, requestId } = context.var;
+  const header = (name: string): string | null => context.req.header(name)?.slice(0, HEADER_CHARS_MAX) ?? null;
+  const place = placeOf(context);
+  return {
+    account: caller.account,
+    keyHash: caller.keyHash,
+    requestId: asRequestId(requestId),
+    generationId: newGenerationId(receivedAtMs, deps.randomBytes),
+    receivedAtMs,
+    httpReferer: header("http-referer") ?? header("referer"),
+    appTitle: header("x-openrouter-title") ?? header("x-title"),
+    origin: header("origin"),
+    userAgent: header("user-agent"),
+    externalUser: user?.slice(0, HEADER_CHARS_MAX) ?? null,
+    sessionId: sessionId ?? header("x-session-id"),
+    clientPlace: place?.colo ?? null,
+  };
+}
+
+function wantsMetadata(context: AppContext): boolean {
+  const asked = context.req.header("x-openrouter-metadata") ?? context.req.header("x-openrouter-experimental-metadata");
+  return asked === "enabled";
+}
+
+async function hashOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,72 @@
+/**
+ * What a request may cost at most, and what to do when the account cannot cover it: clamp the output where some of it is
+ * affordable, else a 402 that says how many tokens are.
+ */
+import { inputModalities, type ChatRequest } from "../core/chat.ts";
+import type { RouterError } from "../core/error.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { Price } from "../core/price.ts";
+import type { Admission } from "../gates/account-contract.ts";
+import { affordableOutputTokens, worstCaseNusd } from "../ledger/cost.ts";
+import type { Candidate } from "./score.ts";
+
+/**
+ * Output that is held for when the client names no limit. The model's own maximum (often 65,536) would lock balances
+ * that the answer never needs; what an answer costs beyond its hold is charged from the balance, if there is one.
+ */
+export const DEFAULT_HOLD_TOKENS = 8_192;
+
+export interface Need {
+  readonly wantedNusd: NanoUsd;
+  /** Prompt and one token. */
+  readonly minimumNusd: NanoUsd;
+  readonly outputTokens: number;
+  /** The dearest candidate's price: what the wording and the clamp go by. */
+  readonly price: Price;
+  readonly images: number;
+}
+
+/** The worst case over all candidates: whichever serves, the hold covers it. */
+export function needOf(request: ChatRequest, candidates: readonly Candidate[], promptTokens: number): Need {
+  const images = inputModalities(request.messages).has("image") ? countImages(request) : 0;
+  let need: Need | null = null;
+  for (const { endpoint } of candidates) {
+    if (endpoint.price === null) continue;
+    const outputTokens = request.maxOutputTokens ?? Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
+    const choices = request.sampling.n ?? 1;
+    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, endpoint.price);
+    if (need !== null && wantedNusd <= need.wantedNusd) continue;
+    const minimumNusd = worstCaseNusd(promptTokens, 1, images, endpoint.price);
+    need = { wantedNusd, minimumNusd, outputTokens, price: endpoint.price, images };
+  }
+  return need ?? { wantedNusd: 0n, minimumNusd: 0n, outputTokens: 0, price: { prompt: 0, completion: 0 }, images };
+}
+
+/** The request with its output cut to what the hold covers; null when the hold is whole. */
+export function clampTo(request: ChatRequest, need: Need, holdNusd: NanoUsd, promptTokens: number): ChatRequest | null {
+  if (holdNusd >= need.wantedNusd) return null;
+  const affordable = affordableOutputTokens(holdNusd, promptTokens, need.price, need.images);
+  return { ...request, maxOutputTokens: Math.max(1, Math.floor(affordable / (request.sampling.n ?? 1))) };
+}
+
+/** The 402 behind an admission that found too little. */
+export function shortError(admission: Extract<Admission, { kind: "short" }>, need: Need, promptTokens: number): RouterError {
+  const affordable = affordableOutputTokens(admission.spendableNusd, promptTokens, need.price, need.images);
+  const message =
+    affordable > 0
+      ? `This request requires more credits, or fewer max_tokens. You requested up to ${need.outputTokens} tokens, but can only afford ${affordable}.`
+      : "This request requires more credits: not even its prompt is affordable.";
+  return {
+    kind: "insufficient_credit",
+    message,
+    limitSource: admission.limitSource,
+    affordableTokens: affordable,
+    requestedTokens: need.outputTokens,
+  };
+}
+
+function countImages(request: ChatRequest): number {
+  let count = 0;
+  for (const message of request.messages) for (const part of message.parts) if (part.type === "image") count++;
+  return count;
+}

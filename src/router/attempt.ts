@@ -1,0 +1,157 @@
+/**
+ * One upstream call, up to its first content event or its classified failure. Nothing has been written to the client
+ * here, so whatever fails may be tried elsewhere unseen; with the first content event the choice is final.
+ * Never rejects.
+ */
+import { isContent, type GenerationEvent } from "../core/event.ts";
+import type { ChatRequest } from "../core/chat.ts";
+import type { UpstreamFailure } from "../core/error.ts";
+import { parseJson } from "../core/json.ts";
+import { completionTokens, type Usage } from "../core/usage.ts";
+import type { Adapter, EncodedRequest, Target } from "../providers/adapter.ts";
+import { failureOf, malformedFailure } from "../providers/failure.ts";
+import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadlines.ts";
+import type { RouterPorts } from "./ports.ts";
+import { createUpstreamStream, streamOf, type UpstreamStream } from "./upstream-stream.ts";
+
+/** Longest error body that is read from an upstream. */
+const ERROR_BODY_BYTES_MAX = 64 * 1024;
+
+export interface Answered {
+  readonly kind: "answered";
+  /** Events so far; holds the first content, or a complete answer without any. */
+  readonly first: readonly GenerationEvent[];
+  readonly stream: UpstreamStream;
+  readonly guard: DeadlineGuard;
+  /** Closes the upstream connection. */
+  abort(): void;
+  readonly sentAtMs: number;
+  readonly firstAtMs: number;
+}
+
+export interface Failed {
+  readonly kind: "failed";
+  readonly failure: UpstreamFailure;
+}
+
+type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
+
+/**
+ * Sends `encoded` and waits for the first content.
+ * @param signal aborts the upstream at any time, also after the first content.
+ */
+export async function attempt(
+  adapter: Adapter,
+  encoded: EncodedRequest,
+  request: ChatRequest,
+  target: Target,
+  signal: AbortSignal,
+  ports: AttemptPorts,
+): Promise<Answered | Failed> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const sentAtMs = ports.clock();
+  const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort);
+  signal.addEventListener("abort", abort, { once: true });
+  const broken = (): UpstreamFailure => {
+    const phase = guard.expired();
+    return phase === null ? connectionFailure(target.credential) : timeoutFailure(phase);
+  };
+  const failed = (failure: UpstreamFailure): Failed => {
+    guard.end();
+    abort();
+    return { kind: "failed", failure };
+  };
+
+  try {
+    const response = await ports.fetch(encoded.url, {
+      method: "POST",
+      headers: encoded.headers,
+      body: encoded.body,
+      redirect: "manual",
+      signal: controller.signal,
+    });
+    if (response.status !== 200) {
+      const body = await readText(response, ERROR_BODY_BYTES_MAX);
+      return failed(
+        adapter.classifyFailure({ status: response.status, headers: response.headers, body }, target, ports.clock()),
+      );
+    }
+    if (request.stream) guard.enter("first_token");
+    const stream = await openStream(response, adapter, request, target, broken);
+    const first: GenerationEvent[] = [];
+    for (;;) {
+      const events = await stream.next();
+      if (events !== null) first.push(...events);
+      const error = events?.find((event) => event.type === "error");
+      if (error !== undefined && !first.some(isContent)) return failed(error.failure);
+      if (first.some(isContent)) break;
+      if (events === null) {
+        if (isAnswer(first)) break;
+        return failed(malformedFailure("it was empty", null, target.credential));
+      }
+    }
+    guard.enter("idle");
+    return { kind: "answered", first, stream, guard, abort, sentAtMs, firstAtMs: ports.clock() };
+  } catch {
+    return failed(broken());
+  }
+}
+
+/** The answer as a stream of events, however it came: some upstreams answer a streamed request with plain JSON. */
+async function openStream(
+  response: Response,
+  adapter: Adapter,
+  request: ChatRequest,
+  target: Target,
+  broken: () => UpstreamFailure,
+): Promise<UpstreamStream> {
+  const isJson = response.headers.get("content-type")?.includes("json") === true;
+  if (request.stream && !isJson && response.body !== null) {
+    return createUpstreamStream(response.body, adapter.createDecoder(request, target), broken);
+  }
+  const text = await response.text();
+  const body = parseJson(text);
+  if (body === undefined) {
+    return streamOf([{ type: "error", failure: malformedFailure("it was not JSON", text, target.credential) }]);
+  }
+  return streamOf(adapter.decodeReply(body, request, target));
+}
+
+/** An answer without content is still one when it says why (a length, a filter) or what it used. */
+function isAnswer(events: readonly GenerationEvent[]): boolean {
+  let used: Usage | null = null;
+  let hasReason = false;
+  for (const event of events) {
+    if (event.type === "usage") used = event.usage;
+    if (event.type === "finish") hasReason ||= event.reason === "length" || event.reason === "content_filter";
+  }
+  return hasReason || (used !== null && completionTokens(used) > 0);
+}
+
+/** The connection was refused, reset or cut. The cause's own text stays out: it may hold an address. */
+function connectionFailure(credential: string): UpstreamFailure {
+  return failureOf({
+    status: 0,
+    errorType: "provider_unavailable",
+    message: "The connection to the provider failed.",
+    providerCode: "connection_failed",
+    raw: null,
+    retryAfterMs: null,
+    credential,
+  });
+}
+
+/** At most `maxBytes` of a body as text; what is beyond is left unread. */
+async function readText(response: Response, maxBytes: number): Promise<string> {
+  if (response.body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
+    bytes += chunk.byteLength;
+    text += decoder.decode(chunk, { stream: true });
+    if (bytes >= maxBytes) break;
+  }
+  return text;
+}

@@ -1,0 +1,87 @@
+/**
+ * The client's end of a stream: whole frames out, comments through silence, and the news that nobody is listening.
+ * A write that is blocked for STALL_MS counts as a disconnect: a client that reads nothing must not hold memory.
+ */
+import type { Clock, EpochMs } from "../core/clock.ts";
+
+/** How often silence and stalls are looked at. */
+const TICK_MS = 5_000;
+/** A comment is due within 15 s of silence: at the first tick after this. */
+const SILENCE_MS = 9_000;
+const STALL_MS = 30_000;
+
+export interface ClientWriter {
+  /** Resolves when the client's side has taken it; at once when the client is gone. */
+  write(text: string): Promise<void>;
+  close(): Promise<void>;
+  isGone(): boolean;
+}
+
+export interface ClientEnd {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writer: ClientWriter;
+}
+
+/**
+ * Opens a stream towards the client.
+ * @param onGone is called once, as soon as the client is known to have left.
+ */
+export function openClient(
+  keepAlive: string,
+  signal: AbortSignal | null,
+  clock: Clock,
+  onGone: () => void,
+): ClientEnd {
+  const identity = new IdentityTransformStream();
+  const writer = identity.writable.getWriter();
+  const encoder = new TextEncoder();
+  let gone = false;
+  let wroteAtMs: EpochMs = clock();
+  let blockedSinceMs: EpochMs | null = null;
+
+  const leave = (): void => {
+    if (gone) return;
+    gone = true;
+    clearInterval(ticker);
+    // Unblocks a write that waits for a reader; fails if the stream has ended meanwhile, which is as good.
+    writer.abort(new Error("the client is gone")).catch(() => {});
+    onGone();
+  };
+  const put = async (text: string): Promise<void> => {
+    if (gone) return;
+    blockedSinceMs ??= clock();
+    try {
+      await writer.write(encoder.encode(text));
+    } catch {
+      leave();
+    }
+    wroteAtMs = clock();
+    blockedSinceMs = null;
+  };
+  const ticker = setInterval(() => {
+    const nowMs = clock();
+    if (blockedSinceMs !== null) {
+      if (nowMs - blockedSinceMs >= STALL_MS) leave();
+    } else if (nowMs - wroteAtMs >= SILENCE_MS) void put(keepAlive);
+  }, TICK_MS);
+  if (signal?.aborted === true) leave();
+  signal?.addEventListener("abort", leave, { once: true });
+
+  return {
+    readable: identity.readable,
+    writer: {
+      write: put,
+      isGone: () => gone,
+      async close() {
+        clearInterval(ticker);
+        signal?.removeEventListener("abort", leave);
+        if (gone) return;
+        try {
+          await writer.close();
+        } catch {
+          leave();
+        }
+      },
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * The one ending of every admitted generation: completed, broken, cancelled or never answered. Settles, reports, records.
+ */
+import type { UpstreamFailure } from "../core/error.ts";
+import { completionTokens, promptTokens } from "../core/usage.ts";
+import type { AnswerTail } from "../dialects/dialect.ts";
+import { clientBucket } from "./geography.ts";
+import { explain, type Job } from "./job.ts";
+import type { Meter } from "./meter.ts";
+import type { RouterPorts } from "./ports.ts";
+import { reportFailure, type PlanRun } from "./run-plan.ts";
+import { billOf, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
+
+export type HowEnded =
+  | { readonly kind: "completed" }
+  | { readonly kind: "broken"; readonly failure: UpstreamFailure }
+  | { readonly kind: "cancelled"; readonly by: "aborted" | "drained" }
+  /** No endpoint answered. */
+  | { readonly kind: "unanswered" };
+
+/** The bill of an answer that ended as `ended`. */
+export function billFor(job: Job, run: PlanRun, meter: Meter, ended: HowEnded): Bill {
+  if (run.answer === null || ended.kind === "unanswered") return NO_BILL;
+  const isComplete = ended.kind === "completed" || (ended.kind === "cancelled" && ended.by === "drained");
+  return billOf(meter.read(isComplete), run.answer.candidate, imagesIn(job), isComplete);
+}
+
+/** What the client is told at the end. */
+export function tailOf(job: Job, run: PlanRun, bill: Bill): AnswerTail {
+  return {
+    usage: bill.usage,
+    isEstimated: bill.isEstimated,
+    costNusd: bill.charged.totalNusd,
+    upstreamCostNusd: bill.upstream.totalNusd,
+    upstreamPromptCostNusd: bill.upstream.promptNusd,
+    upstreamCompletionCostNusd: bill.upstream.completionNusd,
+    isByok: false,
+    metadata: explain(job.input, job.route, run.attempts),
+  };
+}
+
+/**
+ * Settles and reports. Resolves when the account's gate has taken the settlement; the caller gives that to `waitUntil`.
+ */
+export async function finish(
+  job: Job,
+  run: PlanRun,
+  meter: Meter,
+  ended: HowEnded,
+  bill: Bill,
+  ports: RouterPorts,
+): Promise<void> {
+  const { input, route, cancellation } = job;
+  cancellation.end();
+  const endedAtMs = ports.clock();
+  const { reason, nativeReason } = meter.finish();
+  const ending: Ending = {
+    candidate: run.answer?.candidate ?? null,
+    attempts: run.attempts,
+    bill,
+    requestedModel: input.parsed.models[0] ?? "",
+    streamed: route.request.stream,
+    isFree: route.isFree,
+    cancelled: ended.kind === "cancelled" || (ended.kind === "unanswered" && cancellation.hasLeft()),
+    cancellation: ended.kind === "cancelled" ? ended.by : null,
+    finishReason: ended.kind === "broken" ? "error" : reason,
+    nativeFinishReason: nativeReason,
+    upstreamId: meter.upstreamId(),
+    firstAtMs: run.answer?.answered.firstAtMs ?? null,
+    endedAtMs,
+    catalogVersion: route.catalogVersion,
+  };
+  reportOutcome(job, run, ended, bill, endedAtMs, ports);
+  const settlement = settlementOf(input.asker, ending);
+  note(job, run, ending);
+  const isSettled = await ports.accounts.settle(input.asker.account, settlement);
+  if (!isSettled) input.wide.set({ settle_lost: true });
+  input.wide.emit();
+}
+
+function reportOutcome(
+  job: Job,
+  run: PlanRun,
+  ended: HowEnded,
+  bill: Bill,
+  endedAtMs: number,
+  ports: RouterPorts,
+): void {
+  if (run.answer === null) return;
+  const { candidate, answered } = run.answer;
+  if (ended.kind === "broken") return reportFailure(candidate, ended.failure, ports);
+  // A client that left says nothing about the provider's speed.
+  if (ended.kind !== "completed") return;
+  const { provider, region, endpoint, model } = candidate;
+  ports.providers.report(provider.slug, region.id, endpoint.tag, model.id, {
+    kind: "success",
+    bucket: clientBucket(job.input.place),
+    ttftMs: answered.firstAtMs - answered.sentAtMs,
+    tokens: completionTokens(bill.usage),
+    durationMs: endedAtMs - answered.sentAtMs,
+  });
+}
+
+function note(job: Job, run: PlanRun, ending: Ending): void {
+  const { bill, candidate } = ending;
+  job.input.wide.set({
+    attempts: run.attempts.map(({ provider, status }) => `${provider}:${status}`),
+    streamed: ending.streamed,
+    cancelled: ending.cancelled,
+    estimated: bill.isEstimated,
+    prompt_tokens: promptTokens(bill.usage),
+    completion_tokens: completionTokens(bill.usage),
+    cost_nusd: Number(bill.charged.totalNusd),
+    ...(ending.finishReason === null ? {} : { finish_reason: ending.finishReason }),
+    ...(ending.firstAtMs === null ? {} : { ttft_ms: ending.firstAtMs - job.input.asker.receivedAtMs }),
+    ...(candidate === null
+      ? {}
+      : {
+          model: candidate.model.id,
+          provider: candidate.provider.slug,
+          endpoint: candidate.endpoint.tag,
+          region: candidate.region.id,
+        }),
+  });
+}
+
+function imagesIn(job: Job): number {
+  let count = 0;
+  for (const message of job.route.request.messages) {
+    for (const part of message.parts) if (part.type === "image") count++;
+  }
+  return count;
+}

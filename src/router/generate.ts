@@ -1,0 +1,98 @@
+/**
+ * The spine: one chat request from parsed body to settled generation, streamed and buffered alike.
+ *   1. route     models, preferences, plan
+ *   2. admit     one call to the account's gate: key, limits, hold of the worst case
+ *   3. attempt   along the plan until one answers; nothing has been written, so a switch is invisible
+ *   4. pump      events to the client, or all of them collected
+ *   5. finish    usage -> cost -> settle; outcome to the provider's gate; one wide event
+ * Whatever happens after the admission, step 5 runs exactly once.
+ */
+import type { RouterError } from "../core/error.ts";
+import { clampTo, needOf, shortError } from "./admission.ts";
+import { serveBuffered } from "./buffered.ts";
+import { createCancellation } from "./cancellation.ts";
+import { noEndpointsError } from "./explain.ts";
+import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
+import type { RouterPorts } from "./ports.ts";
+import { routeOf, type Route } from "./route.ts";
+import { serveStreamed } from "./streamed.ts";
+
+/** How often an open generation renews its hold; holds live 60 s. */
+const RENEW_MS = 20_000;
+
+/** Serves one request. Rejects only for bugs; every failure is a value. */
+export async function generate(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
+  const routed = await routeOf(
+    {
+      parsed: input.parsed,
+      account: input.asker.account,
+      home: input.home,
+      requestId: input.asker.requestId,
+      place: input.place,
+    },
+    ports,
+  );
+  if (!routed.ok) return refused(routed.error);
+  const route = routed.value;
+  input.wide.set({ requested_model: input.parsed.models[0] ?? "", catalog_version: route.catalogVersion });
+  if (route.plan.candidates.length === 0) {
+    return refused(noEndpointsError(route.modelIds, route.plan, ports.clock()), explain(input, route));
+  }
+
+  const admitted = await admit(input, route, ports);
+  if (!admitted.ok) return refused(admitted.error);
+  const job: Job = {
+    input,
+    route: { ...route, request: admitted.request },
+    cancellation: createCancellation(route.request.stream),
+    headers: admitted.headers,
+  };
+  watch(job, ports);
+  return route.request.stream ? serveStreamed(job, ports) : serveBuffered(job, ports);
+}
+
+type Admitted =
+  | { readonly ok: true; readonly request: Route["request"]; readonly headers: Readonly<Record<string, string>> }
+  | { readonly ok: false; readonly error: RouterError };
+
+async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted> {
+  const { asker, wide } = input;
+  const need = needOf(route.request, route.plan.candidates, route.promptTokens);
+  const admission = await ports.accounts.admit(asker.account, {
+    keyHash: asker.keyHash,
+    generationId: asker.generationId,
+    isFree: route.isFree,
+    wantedNusd: need.wantedNusd,
+    minimumNusd: input.refusesClamp ? need.wantedNusd : need.minimumNusd,
+  });
+  wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs });
+  switch (admission.kind) {
+    case "refused":
+      return { ok: false, error: admission.error };
+    case "short":
+      return { ok: false, error: shortError(admission, need, route.promptTokens) };
+    case "admitted": {
+      wide.set({ hold_nusd: Number(admission.holdNusd) });
+      const clamped = route.isFree ? null : clampTo(route.request, need, admission.holdNusd, route.promptTokens);
+      const headers: Record<string, string> = { "X-Generation-Id": asker.generationId };
+      if (clamped !== null) headers["X-Waypost-Max-Tokens"] = String(clamped.maxOutputTokens);
+      return { ok: true, request: clamped ?? route.request, headers };
+    }
+    default:
+      return admission satisfies never;
+  }
+}
+
+/** While the generation is open: the client's leaving is heard, the hold stays alive. `finish` ends both. */
+function watch(job: Job, ports: RouterPorts): void {
+  const { input, cancellation } = job;
+  const { account, generationId } = input.asker;
+  if (input.signal.aborted) cancellation.leave();
+  input.signal.addEventListener("abort", () => cancellation.leave(), { once: true });
+  if (job.route.isFree) return;
+  const renewal = setInterval(() => ports.waitUntil(ports.accounts.renew(account, generationId)), RENEW_MS);
+  cancellation.onEnd(() => {
+    clearInterval(renewal);
+    ports.accounts.forget(account, generationId);
+  });
+}

@@ -1,0 +1,64 @@
+/** What the parts of the spine hand to each other: the input, the job made of it, and how a refusal is said. */
+import type { ErrorFace, Dialect, ParsedBody } from "../dialects/dialect.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { RouterError, UpstreamFailure } from "../core/error.ts";
+import type { Home } from "../core/ids.ts";
+import type { WideEvent } from "../insight/wide-event.ts";
+import type { Cancellation } from "./cancellation.ts";
+import { explainRoute } from "./explain.ts";
+import type { Place } from "./geography.ts";
+import type { Route } from "./route.ts";
+import type { Asker } from "./settlement.ts";
+
+export interface GenerateInput {
+  readonly dialect: Dialect;
+  readonly parsed: ParsedBody;
+  readonly asker: Asker;
+  readonly home: Home;
+  readonly place: Place | null;
+  /** Hash of account and end-user id. */
+  readonly userHash: string | null;
+  readonly wantsMetadata: boolean;
+  /** Refuse with 402 instead of cutting the output to what is affordable. */
+  readonly refusesClamp: boolean;
+  /** Fires when the client leaves. */
+  readonly signal: AbortSignal;
+  readonly wide: WideEvent;
+  /** The rim's wording of errors that happen after the first byte. */
+  readonly faceOf: (error: RouterError) => ErrorFace;
+  readonly faceOfFailure: (failure: UpstreamFailure, providerName: string) => ErrorFace;
+}
+
+export type Generated =
+  | { readonly kind: "refused"; readonly error: RouterError; readonly metadata: JsonObject | null }
+  | { readonly kind: "reply"; readonly body: Json; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "stream";
+      readonly body: ReadableStream<Uint8Array>;
+      readonly headers: Readonly<Record<string, string>>;
+    };
+
+/** What the two ways of serving share. */
+export interface Job {
+  readonly input: GenerateInput;
+  readonly route: Route;
+  readonly cancellation: Cancellation;
+  /** Warnings and the clamp, as headers. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The route explanation for a client that asked for it; null for one that did not. */
+export function explain(
+  input: GenerateInput,
+  route: Route,
+  attempts: Parameters<typeof explainRoute>[0]["attempts"] = [],
+): JsonObject | null {
+  if (!input.wantsMetadata) return null;
+  const requested = input.parsed.models[0] ?? "";
+  return explainRoute({ plan: route.plan, attempts, requested, place: input.place, isByok: false });
+}
+
+/** A refusal as the rim expects it. */
+export function refused(error: RouterError, metadata: JsonObject | null = null): Generated {
+  return { kind: "refused", error, metadata };
+}

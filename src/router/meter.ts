@@ -1,0 +1,92 @@
+/**
+ * What was delivered and what it used: the facts a generation is billed and recorded by.
+ * Usage is the provider's; the last value wins. Where it is missing, because the provider gave none or the stream broke,
+ * it is counted from what was delivered and marked as estimated. Delivered tokens are never free by accident.
+ */
+import { estimateCompletionTokens } from "../core/estimate.ts";
+import type { FinishReason, GenerationEvent } from "../core/event.ts";
+import { completionTokens, NO_USAGE, promptTokens, type Usage } from "../core/usage.ts";
+
+/** Delivered text is counted in pieces of this many characters, so that a long answer is not kept. */
+const PIECE_CHARS = 4_096;
+
+export interface Metered {
+  readonly usage: Usage;
+  readonly isEstimated: boolean;
+}
+
+export interface Meter {
+  /** Takes note of events that were, or are about to be, delivered. */
+  add(events: readonly GenerationEvent[]): void;
+  /** Takes note of usage only: the client is gone and no longer pays for content by our count. */
+  addUndelivered(events: readonly GenerationEvent[]): void;
+  /**
+   * The usage to bill. `isComplete`: the upstream ended its answer, so its own numbers hold for all of it; else they
+   * hold for the prompt, and for the completion only where they are higher than what was delivered.
+   */
+  read(isComplete: boolean): Metered;
+  upstreamId(): string | null;
+  finish(): { readonly reason: FinishReason | null; readonly nativeReason: string | null };
+}
+
+/** A meter for one answer. `promptTokensEstimate` stands in when the upstream never says. */
+export function createMeter(promptTokensEstimate: number): Meter {
+  let usage: Usage | null = null;
+  let upstreamId: string | null = null;
+  let reason: FinishReason | null = null;
+  let nativeReason: string | null = null;
+  let text = "";
+  let reasoning = "";
+  let textTokens = 0;
+  let reasoningTokens = 0;
+
+  const addText = (piece: string): void => {
+    text += piece;
+    if (text.length < PIECE_CHARS) return;
+    textTokens += estimateCompletionTokens(text);
+    text = "";
+  };
+  const addReasoning = (piece: string): void => {
+    reasoning += piece;
+    if (reasoning.length < PIECE_CHARS) return;
+    reasoningTokens += estimateCompletionTokens(reasoning);
+    reasoning = "";
+  };
+  const note = (event: GenerationEvent): void => {
+    if (event.type === "usage") usage = event.usage;
+    else if (event.type === "start") upstreamId ??= event.upstreamId ?? null;
+    else if (event.type === "finish") {
+      reason = event.reason;
+      nativeReason = event.nativeReason;
+    }
+  };
+  const delivered = (): Usage => {
+    const outputText = textTokens + (text === "" ? 0 : estimateCompletionTokens(text));
+    const outputReasoning = reasoningTokens + (reasoning === "" ? 0 : estimateCompletionTokens(reasoning));
+    const prompt = usage !== null && promptTokens(usage) > 0 ? usage : { ...NO_USAGE, inputText: promptTokensEstimate };
+    return { ...prompt, outputText, outputReasoning, outputAudio: 0, outputImage: 0 };
+  };
+
+  return {
+    add(events) {
+      for (const event of events) {
+        note(event);
+        if (event.type === "text-delta" || event.type === "refusal-delta" || event.type === "tool-input-delta") {
+          addText(event.text);
+        } else if (event.type === "tool-start") addText(event.name);
+        else if (event.type === "reasoning-delta") addReasoning(event.detail.text ?? event.detail.summary ?? "");
+      }
+    },
+    addUndelivered(events) {
+      for (const event of events) note(event);
+    },
+    read(isComplete) {
+      if (isComplete && usage !== null) return { usage, isEstimated: false };
+      const counted = delivered();
+      if (usage !== null && completionTokens(usage) >= completionTokens(counted)) return { usage, isEstimated: !isComplete };
+      return { usage: counted, isEstimated: true };
+    },
+    upstreamId: () => upstreamId,
+    finish: () => ({ reason, nativeReason }),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * What the router needs from the platform, as functions: `deps.ts` fills them with bindings, a test with its own.
+ */
+import type { Clock, RandomBytes } from "../core/clock.ts";
+import type { ResolvedModel } from "../catalog/resolve.ts";
+import type { Capacity } from "../catalog/schema.ts";
+import type { LookupError } from "../catalog/store.ts";
+import type { AccountId, EndpointTag, GenerationId, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import type { Result } from "../core/result.ts";
+import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
+import type { Permit, Secret } from "../gates/provider-client.ts";
+import type { Health, Outcome } from "../limits/health.ts";
+import type { Deadlines } from "./deadlines.ts";
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Accounts as the spine sees them. Each call may cross an ocean. */
+export interface AccountPort {
+  admit(account: AccountId, request: AdmitRequest): Promise<Admission>;
+  /** True once the gate has durably taken it; keeps trying for 25 s, then false. */
+  settle(account: AccountId, settlement: Settlement): Promise<boolean>;
+  /** Keeps a hold alive; cheap to call often, calls the gate once per 20 s and account. */
+  renew(account: AccountId, generation: GenerationId): Promise<void>;
+  /** The generation needs no more renewals. */
+  forget(account: AccountId, generation: GenerationId): void;
+}
+
+/** Providers as the spine sees them: from isolate memory, never awaited while routing. */
+export interface ProviderPort {
+  /** Null when everything needed is in memory; else a wait, at most 100 ms, for what a cold isolate lacks. */
+  warm(places: readonly { readonly provider: ProviderId; readonly region: RegionId }[]): Promise<void> | null;
+  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
+  /** Switched off by the operator. */
+  switchedOff(): ReadonlySet<ProviderId>;
+  /** Those of `providers` for which a credential is present. */
+  withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
+  credential(provider: ProviderId): Secret | null;
+  /** Reports how an attempt ended; batched, never awaited. */
+  report(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId, outcome: Outcome): void;
+  /** True for the one attempt that may find out whether a broken endpoint is well again. */
+  mayProbe(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): boolean;
+  /** Leave for one attempt; awaits the gate only where a capacity is set. */
+  permit(provider: ProviderId, region: RegionId, capacity: Capacity | undefined, tokens: number): Promise<Permit>;
+}
+
+export interface RouterPorts {
+  /** The model behind a requested name; reads at most two values when the isolate is cold. */
+  readonly resolve: (requested: string) => Promise<Result<ResolvedModel, LookupError>>;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly fetch: Fetch;
+  readonly accounts: AccountPort;
+  readonly providers: ProviderPort;
+  readonly deadlines: Deadlines;
+  /** Keeps the platform from dropping `work` when the client leaves. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}

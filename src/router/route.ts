@@ -1,0 +1,141 @@
+/**
+ * From what a client asked for to a plan: models resolved, preferences read, facts gathered, the seed chosen.
+ */
+import type { ResolvedModel } from "../catalog/resolve.ts";
+import type { ModelEntry } from "../catalog/schema.ts";
+import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
+import type { RouterError } from "../core/error.ts";
+import { estimatePromptTokens } from "../core/estimate.ts";
+import type { AccountId, Home, RequestId } from "../core/ids.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { ParsedBody } from "../dialects/dialect.ts";
+import { clientBucket, type Place } from "./geography.ts";
+import { plan, type Plan } from "./plan.ts";
+import type { RouterPorts } from "./ports.ts";
+import { parsePreferences, type Preferences } from "./preferences.ts";
+
+export interface RouteInput {
+  readonly parsed: ParsedBody;
+  readonly account: AccountId;
+  readonly home: Home;
+  readonly requestId: RequestId;
+  readonly place: Place | null;
+}
+
+export interface Route {
+  readonly plan: Plan;
+  /** The client's request, with what a variant adds to it. */
+  readonly request: ChatRequest;
+  readonly isFree: boolean;
+  readonly promptTokens: number;
+  readonly catalogVersion: string;
+  readonly modelIds: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Models that one request may name. */
+export const MODELS_MAX = 20;
+/** Characters of the conversation's start that its sticky key looks at. */
+const STICKY_CHARS = 1_000;
+
+/** @returns `bad_request` for preferences, `unknown_model` only when the first model is unknown. */
+export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Result<Route, RouterError>> {
+  const { parsed } = input;
+  if (parsed.models.length > MODELS_MAX) {
+    return err({ kind: "bad_request", path: "models", message: `models: at most ${MODELS_MAX} models can be named` });
+  }
+  const preferences = parsePreferences(parsed.provider);
+  if (!preferences.ok) return preferences;
+  const resolved: ResolvedModel[] = [];
+  for (const name of parsed.models) {
+    const found = await ports.resolve(name);
+    if (!found.ok) return found;
+    resolved.push(found.value);
+  }
+  const first = resolved[0];
+  if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
+
+  for (const { entry } of resolved) {
+    const wait = ports.providers.warm(placesOf(entry));
+    if (wait !== null) await wait;
+  }
+
+  const request = withThinking(parsed.request, first.thinking);
+  const promptTokens = estimatePromptTokens(request);
+  const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
+  const made = plan({
+    models: resolved.map(({ entry, sort }) => ({ entry, sort })),
+    preferences: preferences.value,
+    facts: {
+      parameters: requestedParameters(request),
+      modalities: inputModalities(request.messages),
+      outputModalities: request.modalities ?? null,
+      promptTokensEstimate: promptTokens,
+      maxOutputTokens: request.maxOutputTokens ?? null,
+    },
+    switchedOff: ports.providers.switchedOff(),
+    credentials: ports.providers.withCredential(slugs),
+    accountHome: input.home,
+    place: input.place,
+    bucket: clientBucket(input.place),
+    health: ports.providers.health,
+    seed: seedOf(input, resolved, preferences.value),
+    nowMs: ports.clock(),
+  });
+  return ok({
+    plan: made,
+    request,
+    isFree: first.isFree,
+    promptTokens,
+    catalogVersion: first.version,
+    modelIds: resolved.map((model) => model.entry.model.id),
+    warnings: [...parsed.warnings, ...resolved.flatMap((model) => model.warnings), ...made.warnings],
+  });
+}
+
+type Places = Parameters<RouterPorts["providers"]["warm"]>[0];
+
+// The places of a model, made once per published entry; entries leave the reader's cache, and with them these.
+const placesByEntry = new WeakMap<ModelEntry, Places>();
+
+function placesOf(entry: ModelEntry): Places {
+  const known = placesByEntry.get(entry);
+  if (known !== undefined) return known;
+  const places = entry.providers.flatMap((provider) =>
+    provider.regions.map((region) => ({ provider: provider.slug, region: region.id })),
+  );
+  placesByEntry.set(entry, places);
+  return places;
+}
+
+/** `:thinking` without a listing of its own turns reasoning on, unless the client says otherwise. */
+function withThinking(request: ChatRequest, isThinking: boolean): ChatRequest {
+  return isThinking && request.reasoning === undefined ? { ...request, reasoning: { enabled: true } } : request;
+}
+
+/**
+ * What the draw is seeded by. Where a prompt cache may save money, one conversation keeps one seed, so that its turns
+ * meet the same endpoint without any store; scoped to the account, so that nobody can steer another's traffic. Else the
+ * request id. `order` and `sort` need no draw.
+ */
+function seedOf(input: RouteInput, models: readonly ResolvedModel[], preferences: Preferences): string {
+  const { parsed, account, requestId } = input;
+  if (preferences.order !== null) return requestId;
+  const explicit = parsed.sessionId ?? parsed.request.promptCacheKey ?? null;
+  if (explicit !== null) return `${account} ${explicit}`;
+  const caches = models.some(({ entry }) =>
+    entry.model.endpoints.some(
+      ({ price, supports_implicit_caching }) => supports_implicit_caching || price?.input_cache_read !== undefined,
+    ),
+  );
+  return caches ? `${account} ${startOf(parsed.request)}` : requestId;
+}
+
+function startOf(request: ChatRequest): string {
+  const system = request.messages.find(({ role }) => role === "system" || role === "developer");
+  const opening = request.messages.find(({ role }) => role !== "system" && role !== "developer");
+  return [system, opening]
+    .map((message) => message?.parts.find((part) => part.type === "text"))
+    .map((part) => (part?.type === "text" ? part.text.slice(0, STICKY_CHARS) : ""))
+    .join("\n");
+}

@@ -1,0 +1,180 @@
+/**
+ * Walks a plan until an endpoint answers. Every failure is classified, recorded and reported to the endpoint's health;
+ * none is shown as long as another candidate may serve.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { ChatRequest } from "../core/chat.ts";
+import type { FailedAttempt, UpstreamFailure } from "../core/error.ts";
+import type { AttemptRecord } from "../insight/generation.ts";
+import type { ClientBucket } from "../limits/health.ts";
+import type { EncodedRequest, Target } from "../providers/adapter.ts";
+import { adapterNamed } from "../providers/registry.ts";
+import { attempt, type Answered } from "./attempt.ts";
+import type { Cancellation } from "./cancellation.ts";
+import type { Candidate } from "./score.ts";
+import type { RouterPorts } from "./ports.ts";
+
+export interface PlanRun {
+  /** Null when every candidate failed, or the client left first. */
+  readonly answer: { readonly answered: Answered; readonly candidate: Candidate } | null;
+  /** In order, the last one being the one that answered, if one did. */
+  readonly attempts: readonly AttemptRecord[];
+  readonly failures: readonly FailedAttempt[];
+  /** What the answering endpoint could not take. */
+  readonly warnings: readonly string[];
+}
+
+export interface RunInput {
+  readonly candidates: readonly Candidate[];
+  readonly request: ChatRequest;
+  /** Hash of the tenant's end-user id. */
+  readonly userHash: string | null;
+  readonly promptTokens: number;
+  readonly bucket: ClientBucket | null;
+  readonly cancellation: Cancellation;
+}
+
+/** Tries the candidates in order. Never rejects. */
+export async function runPlan(input: RunInput, ports: RouterPorts): Promise<PlanRun> {
+  const attempts: AttemptRecord[] = [];
+  const failures: FailedAttempt[] = [];
+  let refusedModel: string | null = null;
+  const isLastResort = input.candidates.every((candidate) => candidate.isProbe);
+  for (const candidate of input.candidates) {
+    if (input.cancellation.hasLeft()) break;
+    // A request that a model's endpoint calls wrong is wrong at its other endpoints too; another model may take it.
+    if (candidate.model.id === refusedModel) continue;
+    if (candidate.isProbe && !isLastResort && !mayProbe(candidate, ports)) continue;
+    const startedMs = ports.clock();
+    const tried = await tryCandidate(candidate, input, ports);
+    if (tried.kind === "answered") {
+      attempts.push(recordOf(candidate, startedMs, tried.answered.firstAtMs, 200, "ok"));
+      return { answer: { answered: tried.answered, candidate }, attempts, failures, warnings: tried.warnings };
+    }
+    const { failure } = tried;
+    attempts.push(recordOf(candidate, startedMs, ports.clock(), failure.status, failure.errorType));
+    if (input.cancellation.hasLeft()) break;
+    failures.push({
+      provider: candidate.provider.slug,
+      providerName: candidate.provider.name,
+      endpoint: candidate.endpoint.tag,
+      failure,
+    });
+    if (tried.kind === "failed") reportFailure(candidate, failure, ports);
+    if (failure.retry === "never") refusedModel = candidate.model.id;
+  }
+  return { answer: null, attempts, failures, warnings: [] };
+}
+
+function mayProbe({ provider, region, endpoint, model }: Candidate, ports: RouterPorts): boolean {
+  return ports.providers.mayProbe(provider.slug, region.id, endpoint.tag, model.id);
+}
+
+type Tried =
+  | { readonly kind: "answered"; readonly answered: Answered; readonly warnings: readonly string[] }
+  | { readonly kind: "failed"; readonly failure: UpstreamFailure }
+  /** Nothing was sent: it says nothing about the endpoint. */
+  | { readonly kind: "unsent"; readonly failure: UpstreamFailure };
+
+async function tryCandidate(candidate: Candidate, input: RunInput, ports: RouterPorts): Promise<Tried> {
+  const prepared = prepare(candidate, input, ports);
+  if (prepared.kind === "unsent") return prepared;
+  const { adapter, encoded, target } = prepared;
+  const { provider, region } = candidate;
+  const permit = await ports.providers.permit(provider.slug, region.id, provider.capacity, input.promptTokens);
+  if (permit.kind === "refused") {
+    return {
+      kind: "unsent",
+      failure: unsent("rate_limit_exceeded", "The operator's capacity at this provider is used up.", permit.retryAfterMs),
+    };
+  }
+  input.cancellation.follow(provider.cancellation.policy);
+  const result = await attempt(adapter, encoded, input.request, target, input.cancellation.signal, ports);
+  if (result.kind === "failed") {
+    permit.done();
+    return result;
+  }
+  const { guard } = result;
+  // The permit ends with the answer: the pump ends the guard exactly once, at the very end.
+  const answered: Answered = {
+    ...result,
+    guard: {
+      ...guard,
+      end() {
+        guard.end();
+        permit.done();
+      },
+    },
+  };
+  return { kind: "answered", answered, warnings: encoded.warnings };
+}
+
+type Prepared =
+  | {
+      readonly kind: "prepared";
+      readonly adapter: NonNullable<ReturnType<typeof adapterNamed>>;
+      readonly encoded: EncodedRequest;
+      readonly target: Target;
+    }
+  | { readonly kind: "unsent"; readonly failure: UpstreamFailure };
+
+function prepare(candidate: Candidate, input: RunInput, ports: RouterPorts): Prepared {
+  const { endpoint, provider, region } = candidate;
+  const adapter = adapterNamed(provider.adapter);
+  const credential = ports.providers.credential(provider.slug);
+  if (adapter === undefined || credential === null) {
+    return { kind: "unsent", failure: unsent("provider_unavailable", "The provider cannot be reached with a credential.", null) };
+  }
+  const target: Target = {
+    provider: provider.slug,
+    upstreamModel: endpoint.upstream_model,
+    baseUrl: (credential.baseUrl ?? region.base_url ?? provider.base_url).replace(/\/+$/, ""),
+    credential: credential.secret,
+    supportedParameters: endpoint.supported_parameters,
+    maxCompletionTokens: endpoint.max_completion_tokens,
+    quirks: provider.quirks as Target["quirks"], // z.json() types its leaves more widely than Json
+    userHash: input.userHash,
+  };
+  const encoded = adapter.encode(input.request, target);
+  if (!encoded.ok) return { kind: "unsent", failure: unsent("invalid_request", encoded.error, null) };
+  return { kind: "prepared", adapter, encoded: encoded.value, target };
+}
+
+/** A failure of ours before anything was sent; another endpoint may do better. */
+function unsent(errorType: UpstreamFailure["errorType"], message: string, retryAfterMs: number | null): UpstreamFailure {
+  const status = errorType === "rate_limit_exceeded" ? 429 : errorType === "invalid_request" ? 400 : 503;
+  return {
+    scope: errorType === "rate_limit_exceeded" ? "capacity" : "request",
+    retry: "elsewhere",
+    status,
+    errorType,
+    message,
+    providerCode: null,
+    raw: null,
+    retryAfterMs,
+  };
+}
+
+function recordOf(candidate: Candidate, startedMs: EpochMs, endedMs: EpochMs, status: number, outcome: string): AttemptRecord {
+  return {
+    provider: candidate.provider.slug,
+    providerName: candidate.provider.name,
+    endpoint: candidate.endpoint.tag,
+    region: candidate.region.id,
+    model: candidate.model.id,
+    status,
+    outcome,
+    latencyMs: endedMs - startedMs,
+  };
+}
+
+/** Tells the endpoint region's health of a failure. */
+export function reportFailure(candidate: Candidate, failure: UpstreamFailure, ports: RouterPorts): void {
+  const { provider, region, endpoint, model } = candidate;
+  ports.providers.report(provider.slug, region.id, endpoint.tag, model.id, {
+    kind: "failure",
+    scope: failure.scope,
+    status: failure.status,
+    retryAfterMs: failure.retryAfterMs,
+  });
+}

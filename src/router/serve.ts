@@ -1,0 +1,46 @@
+/** What streamed and buffered serving have in common: the walk along the plan, its failure, its warnings. */
+import type { RouterError } from "../core/error.ts";
+import { clientBucket } from "./geography.ts";
+import type { Job } from "./job.ts";
+import type { RouterPorts } from "./ports.ts";
+import { runPlan, type PlanRun } from "./run-plan.ts";
+
+/** Longest value of `X-Waypost-Warning`; what is beyond is counted. */
+const WARNING_CHARS_MAX = 2_000;
+
+/** Tries the job's plan. Never rejects. */
+export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
+  return runPlan(
+    {
+      candidates: job.route.plan.candidates,
+      request: job.route.request,
+      userHash: job.input.userHash,
+      promptTokens: job.route.promptTokens,
+      bucket: clientBucket(job.input.place),
+      cancellation: job.cancellation,
+    },
+    ports,
+  );
+}
+
+/** Why nobody answered. */
+export function unansweredError(job: Job, run: PlanRun): RouterError {
+  if (job.cancellation.hasLeft()) return { kind: "client_gone" };
+  return { kind: "upstream", attempts: run.failures, models: job.route.modelIds };
+}
+
+/** What the client asked for and will not get, one sentence each, as one ASCII header; empty when all is well. */
+export function warningHeaders(job: Job, run: PlanRun): Readonly<Record<string, string>> {
+  const warnings = [...new Set([...job.route.warnings, ...run.warnings])];
+  if (warnings.length === 0) return {};
+  let text = "";
+  for (const [index, warning] of warnings.entries()) {
+    const next = `${text === "" ? "" : " "}${warning.replace(/[^\x20-\x7e]/g, "?")}`;
+    if (text.length + next.length > WARNING_CHARS_MAX) {
+      text += ` (and ${warnings.length - index} more)`;
+      break;
+    }
+    text += next;
+  }
+  return { "X-Waypost-Warning": text };
+}

@@ -1,0 +1,119 @@
+/**
+ * The end of a generation in numbers: what it used, what it costs, what is recorded. Pure.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { FinishReason } from "../core/event.ts";
+import type { AccountId, GenerationId, KeyHash, RequestId } from "../core/ids.ts";
+import { nusdToStored, type NanoUsd } from "../core/money.ts";
+import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
+import type { Settlement } from "../gates/account-contract.ts";
+import type { AttemptRecord, GenerationRecord } from "../insight/generation.ts";
+import { costOf, type Cost } from "../ledger/cost.ts";
+import type { Metered } from "./meter.ts";
+import type { Candidate } from "./score.ts";
+
+/** Who asked, and from where; bounded by whoever reads the headers. */
+export interface Asker {
+  readonly account: AccountId;
+  readonly keyHash: KeyHash;
+  readonly requestId: RequestId;
+  readonly generationId: GenerationId;
+  readonly receivedAtMs: EpochMs;
+  readonly httpReferer: string | null;
+  readonly appTitle: string | null;
+  readonly origin: string | null;
+  readonly userAgent: string | null;
+  readonly externalUser: string | null;
+  readonly sessionId: string | null;
+  readonly clientPlace: string | null;
+}
+
+export interface Bill {
+  readonly usage: Usage;
+  readonly isEstimated: boolean;
+  readonly charged: Cost;
+  readonly upstream: Cost;
+}
+
+const FREE: Cost = { totalPusd: 0n, totalNusd: 0n, promptNusd: 0n, completionNusd: 0n };
+/** Nothing was used, nothing is owed. */
+export const NO_BILL: Bill = { usage: NO_USAGE, isEstimated: false, charged: FREE, upstream: FREE };
+
+/** What `metered` costs at `candidate`. A broken answer without a single completion token is free. */
+export function billOf(metered: Metered, candidate: Candidate, images: number, isComplete: boolean): Bill {
+  const { price, upstream_price: upstreamPrice } = candidate.endpoint;
+  const { usage, isEstimated } = metered;
+  if (price === null || upstreamPrice === null || (!isComplete && completionTokens(usage) === 0)) return NO_BILL;
+  return { usage, isEstimated, charged: costOf(usage, price, images), upstream: costOf(usage, upstreamPrice, images) };
+}
+
+/** How a generation ended. */
+export interface Ending {
+  readonly candidate: Candidate | null;
+  readonly attempts: readonly AttemptRecord[];
+  readonly bill: Bill;
+  readonly requestedModel: string;
+  readonly streamed: boolean;
+  readonly isFree: boolean;
+  readonly cancelled: boolean;
+  readonly cancellation: "aborted" | "drained" | null;
+  readonly finishReason: FinishReason | null;
+  readonly nativeFinishReason: string | null;
+  readonly upstreamId: string | null;
+  readonly firstAtMs: EpochMs | null;
+  readonly endedAtMs: EpochMs;
+  readonly catalogVersion: string;
+}
+
+/** The settlement that the account's gate books. */
+export function settlementOf(asker: Asker, ending: Ending): Settlement {
+  return {
+    generationId: asker.generationId,
+    keyHash: asker.keyHash,
+    costNusd: ending.bill.charged.totalNusd,
+    upstreamCostNusd: ending.bill.upstream.totalNusd,
+    refundsFreeTier: ending.isFree && ending.firstAtMs === null,
+    record: ending.attempts.length === 0 ? null : recordOf(asker, ending),
+  };
+}
+
+function recordOf(asker: Asker, ending: Ending): GenerationRecord {
+  const { candidate, bill } = ending;
+  const stored = (amountNusd: NanoUsd): number => nusdToStored(amountNusd);
+  return {
+    id: asker.generationId,
+    requestId: asker.requestId,
+    keyHash: asker.keyHash,
+    createdAtMs: asker.receivedAtMs,
+    model: candidate?.model.id ?? ending.requestedModel,
+    requestedModel: ending.requestedModel,
+    provider: candidate?.provider.slug ?? null,
+    providerName: candidate?.provider.name ?? null,
+    endpoint: candidate?.endpoint.tag ?? null,
+    region: candidate?.region.id ?? null,
+    upstreamId: ending.upstreamId,
+    streamed: ending.streamed,
+    cancelled: ending.cancelled,
+    estimated: bill.isEstimated,
+    cancellation: ending.cancellation,
+    finishReason: ending.finishReason,
+    nativeFinishReason: ending.nativeFinishReason,
+    latencyMs: (ending.firstAtMs ?? ending.endedAtMs) - asker.receivedAtMs,
+    generationTimeMs: ending.firstAtMs === null ? 0 : ending.endedAtMs - ending.firstAtMs,
+    usage: bill.usage,
+    costNusd: stored(bill.charged.totalNusd),
+    upstreamCostNusd: stored(bill.upstream.totalNusd),
+    isByok: false,
+    isFree: ending.isFree,
+    attempts: ending.attempts,
+    httpReferer: asker.httpReferer,
+    appTitle: asker.appTitle,
+    origin: asker.origin,
+    userAgent: asker.userAgent,
+    externalUser: asker.externalUser,
+    sessionId: asker.sessionId,
+    dataRegion: candidate?.region.jurisdiction ?? "global",
+    clientPlace: asker.clientPlace,
+    catalogVersion: ending.catalogVersion,
+  };
+}

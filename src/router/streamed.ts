@@ -1,0 +1,103 @@
+/**
+ * Serves one request whose answer is a stream.
+ * As long as nothing was answered, errors have their own status. After COMMIT_MS without an answer the stream is opened
+ * all the same, so that comments can keep the connection alive; from then on an error is the stream's one event.
+ */
+import type { AnswerHead, ErrorFace } from "../dialects/dialect.ts";
+import { openClient, type ClientEnd, type ClientWriter } from "./client-writer.ts";
+import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
+import { explain, refused, type Generated, type Job } from "./job.ts";
+import { createMeter } from "./meter.ts";
+import type { RouterPorts } from "./ports.ts";
+import { pump } from "./pump.ts";
+import type { PlanRun } from "./run-plan.ts";
+import { runJob, unansweredError, warningHeaders } from "./serve.ts";
+
+/** Well within the 15 s after which a comment is due. */
+export const COMMIT_MS = 8_000;
+
+const STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache" };
+
+/** Answers as soon as the first content is there, or after COMMIT_MS. The pump goes on under `waitUntil`. */
+export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Generated> {
+  const { input, route, cancellation } = job;
+  const running = runJob(job, ports);
+  const early = await within(running, COMMIT_MS);
+  if (early !== null && early.answer === null) {
+    const ended: HowEnded = { kind: "unanswered" };
+    const meter = createMeter(route.promptTokens);
+    ports.waitUntil(finish(job, early, meter, ended, billFor(job, early, meter, ended), ports));
+    return refused(unansweredError(job, early), explain(input, route, early.attempts));
+  }
+  const client = openClient(input.dialect.keepAlive, input.signal, ports.clock, () => cancellation.leave());
+  const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers };
+  if (early?.answer) {
+    headers["X-Provider-Name"] = early.answer.candidate.provider.name;
+    Object.assign(headers, warningHeaders(job, early));
+  }
+  ports.waitUntil(serve(job, early, running, client, ports));
+  return { kind: "stream", body: client.readable, headers };
+}
+
+async function serve(
+  job: Job,
+  early: PlanRun | null,
+  running: Promise<PlanRun>,
+  client: ClientEnd,
+  ports: RouterPorts,
+): Promise<void> {
+  const { input, route } = job;
+  const run = early ?? (await running);
+  const meter = createMeter(route.promptTokens);
+  const renderer = input.dialect.createStreamRenderer(headOf(job, run));
+  let ended: HowEnded = { kind: "unanswered" };
+  if (run.answer !== null) ended = await pump(run.answer.answered, renderer, client.writer, meter);
+  const bill = billFor(job, run, meter, ended);
+  const settled = finish(job, run, meter, ended, bill, ports);
+  const tail = tailOf(job, run, bill);
+  const face = faceOfEnd(job, run, ended);
+  await end(client.writer, face === null ? renderer.end(tail) : renderer.fail(face, tail));
+  await settled;
+}
+
+async function end(writer: ClientWriter, text: string): Promise<void> {
+  await writer.write(text);
+  await writer.close();
+}
+
+function headOf(job: Job, run: PlanRun): AnswerHead {
+  const { asker, parsed } = job.input;
+  const candidate = run.answer?.candidate;
+  return {
+    id: asker.generationId,
+    createdS: Math.floor(asker.receivedAtMs / 1000),
+    model: candidate?.model.id ?? parsed.models[0] ?? "",
+    provider: candidate?.provider.name ?? run.failures.at(-1)?.providerName ?? "",
+    excludeReasoning: job.route.request.reasoning?.exclude === true,
+  };
+}
+
+function faceOfEnd(job: Job, run: PlanRun, ended: HowEnded): ErrorFace | null {
+  switch (ended.kind) {
+    case "completed":
+    case "cancelled":
+      return null;
+    case "broken":
+      return job.input.faceOfFailure(ended.failure, run.answer?.candidate.provider.name ?? "");
+    case "unanswered":
+      return job.input.faceOf(unansweredError(job, run));
+    default:
+      return ended satisfies never;
+  }
+}
+
+/** What `work` gives within `limitMs`, else null; `work` goes on. */
+async function within<T>(work: Promise<T>, limitMs: number): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), limitMs);
+  });
+  const first = await Promise.race([work, late]);
+  clearTimeout(timer);
+  return first;
+}

@@ -1,0 +1,188 @@
+/**
+ * Feeds and overlay -> catalog document. Deterministic: the same packages, overlay and date give the same bytes.
+ * A model is listed when at least one endpoint of it has a price. The first offer of a provider for a model decides its
+ * price; a second one with another precision or speed becomes an endpoint of its own. Limits come from whoever knows
+ * them, the provider's own feed first.
+ */
+import type * as z from "zod";
+import { compareText } from "../nearest.ts";
+import { AUTHOR_OUTPUT_TOKENS, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
+import { LEFT_OUT, MODELS } from "../overlay/models.ts";
+import { FREE_OFFERS } from "../overlay/offers.ts";
+import type { FamilySeed, FreeOffer, ModelSeed, ProviderSeed } from "../overlay/seed.ts";
+import type { CatalogSchema, EndpointSchema, ModelSchema } from "../schema.ts";
+import { modelKey } from "./naming.ts";
+import { createModelNames, type KnownModel, type ModelNames } from "./names.ts";
+import { allOffers, PROVIDER_SEEDS, type Offer, type PackageVersions } from "./offers.ts";
+
+export type CatalogDocument = z.input<typeof CatalogSchema>;
+type ModelDocument = z.input<typeof ModelSchema>;
+type EndpointDocument = z.input<typeof EndpointSchema>;
+
+const REASONING_PARAMETERS = ["reasoning", "include_reasoning", "reasoning_effort"];
+const SAMPLING = ["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "stop"];
+const DAY_S = 86_400;
+/** Authors whose own provider has another slug. */
+const AUTHORS: Readonly<Record<string, string>> = { google: "google-ai-studio", "x-ai": "xai", mistralai: "mistral", qwen: "alibaba" };
+
+/** The whole document as of a day (`YYYY-MM-DD`, for prices that begin at a date). */
+export function assembleCatalog(versions: PackageVersions, asOf: string): CatalogDocument {
+  const names = createModelNames(asOf);
+  const offers = new Map<string, Offer[]>();
+  for (const offer of allOffers(versions, asOf)) {
+    const id = offer.id ?? names.idOf(offer.spelled);
+    if (id === undefined || LEFT_OUT.some((pattern) => pattern.test(id))) continue;
+    offers.set(id, [...(offers.get(id) ?? []), offer]);
+  }
+  const models = [
+    ...[...offers].map(([id, rows]) => paidModel(id, rows, names)),
+    ...FREE_OFFERS.map((offer) => freeModel(offer, names)),
+  ].toSorted((a, b) => compareText(a.id, b.id));
+  const used = new Set(models.flatMap((model) => model.endpoints.map((endpoint) => endpoint.provider)));
+  return {
+    version: 1,
+    providers: PROVIDER_SEEDS.map((seed) => seed.provider).filter((provider) => used.has(provider.slug)),
+    models,
+  };
+}
+
+function paidModel(id: string, offers: readonly Offer[], names: ModelNames): ModelDocument {
+  const context = contextOf(id, names);
+  const endpoints: EndpointDocument[] = [];
+  for (const offer of offers) {
+    const { suffix, quantization } = modelKey(offer.spelled);
+    const own = endpoints.filter((endpoint) => endpoint.provider === offer.seed.provider.slug);
+    if (own.some((endpoint) => endpoint.upstream_model === offer.upstreamModel || suffix === "" || endpoint.tag.endsWith(`/${suffix}`))) continue;
+    endpoints.push({
+      ...endpointBase(context, offer.seed, offer.contextTokens),
+      tag: own.length === 0 ? offer.seed.provider.slug : `${offer.seed.provider.slug}/${suffix}`,
+      upstream_model: offer.upstreamModel,
+      price: priceDocument(offer.price),
+      price_source: offer.source,
+      max_completion_tokens: offer.outputTokens ?? (isAuthor(offer.seed, id) ? authorOutputTokens(context) : null),
+      max_prompt_tokens: offer.maxPromptTokens,
+      quantization,
+    });
+  }
+  return modelDocument(id, context, endpoints);
+}
+
+function freeModel(offer: FreeOffer, names: ModelNames): ModelDocument {
+  const context = contextOf(offer.model, names);
+  const seed = PROVIDER_SEEDS.find((known) => known.provider.slug === offer.provider);
+  if (seed === undefined) throw new Error(`the overlay's ${offer.model}:free names no provider`);
+  const document = modelDocument(offer.model, context, [
+    {
+      ...endpointBase(context, seed, offer.contextTokens),
+      context_length: offer.contextTokens,
+      tag: seed.provider.slug,
+      upstream_model: offer.upstreamModel,
+      price: { prompt: 0, completion: 0 },
+      price_source: offer.source,
+      max_completion_tokens: null,
+      data_policy: offer.dataPolicy,
+    },
+  ]);
+  return {
+    ...document,
+    id: `${document.id}:free`,
+    canonical_slug: `${document.canonical_slug}:free`,
+    aliases: [],
+    name: `${document.name} (free)`,
+  };
+}
+
+/** Everything known of one model before its endpoints are made. */
+interface ModelContext {
+  readonly id: string;
+  readonly family: FamilySeed;
+  readonly seed: ModelSeed;
+  readonly known: KnownModel;
+}
+
+function contextOf(id: string, names: ModelNames): ModelContext {
+  const family = FAMILIES.find((row) => row.match.test(id));
+  if (family === undefined) throw new Error(`the overlay has no family for ${id}`);
+  return { id, family, seed: MODELS[id] ?? {}, known: names.known(id) };
+}
+
+type EndpointBase = Pick<
+  EndpointDocument,
+  "provider" | "context_length" | "supported_parameters" | "input_modalities" | "supports_implicit_caching"
+>;
+
+function endpointBase(context: ModelContext, seed: ProviderSeed, ownContextTokens: number | null): EndpointBase {
+  return {
+    provider: seed.provider.slug,
+    context_length: ownContextTokens ?? context.known.contextTokens ?? context.family.contextTokens,
+    supported_parameters: [...parametersOf(context, seed)],
+    input_modalities: [...inputsOf(context)],
+    supports_implicit_caching: seed.implicitCaching ?? false,
+  };
+}
+
+function parametersOf({ id, family, seed: model }: ModelContext, seed: ProviderSeed): readonly string[] {
+  const fixed = isAuthor(seed, id) && FIXED_SAMPLING.some((pattern) => pattern.test(id));
+  const names = seed.parameters.filter((name) => !fixed || !SAMPLING.includes(name));
+  if (fixed && /gpt-[5-9]/.test(id)) names.push("verbosity");
+  if (family.tools && seed.tools !== "none") names.push("tools", "tool_choice");
+  if (family.tools && seed.tools === "parallel") names.push("parallel_tool_calls");
+  return (model.reasoning ?? family.reasoning) === "none" ? names : [...names, ...REASONING_PARAMETERS];
+}
+
+function authorOutputTokens({ id, known }: ModelContext): number | null {
+  return known.facts?.outputTokens ?? AUTHOR_OUTPUT_TOKENS.find(([pattern]) => pattern.test(id))?.[1] ?? null;
+}
+
+function inputsOf({ family, seed }: ModelContext): FamilySeed["inputs"] {
+  return seed.inputs ?? family.inputs;
+}
+
+/** The provider made the model: its own limits hold there, and maybe not elsewhere. */
+function isAuthor(seed: ProviderSeed, id: string): boolean {
+  const author = id.slice(0, id.indexOf("/"));
+  return (AUTHORS[author] ?? author) === seed.provider.slug;
+}
+
+function modelDocument(id: string, context: ModelContext, endpoints: readonly EndpointDocument[]): ModelDocument {
+  const { family, seed, known } = context;
+  const releasedOn = seed.releasedOn ?? known.facts?.releasedOn;
+  const canonical = seed.canonical ?? id;
+  return {
+    id,
+    canonical_slug: canonical,
+    aliases: aliasesOf(id, canonical, seed),
+    name: seed.name ?? known.name ?? titleOf(id),
+    created_s: releasedOn === undefined ? 0 : Math.floor(Date.parse(`${releasedOn}T00:00:00Z`) / 1_000 / DAY_S) * DAY_S,
+    description: known.description,
+    hugging_face_id: seed.huggingFaceId ?? null,
+    input_modalities: [...inputsOf(context)],
+    output_modalities: ["text"],
+    tokenizer: family.tokenizer,
+    knowledge_cutoff: known.facts?.knowledgeCutoff ?? null,
+    open_weights: family.openWeights,
+    distillable: family.openWeights,
+    reasoning_mandatory: (seed.reasoning ?? family.reasoning) === "mandatory",
+    endpoints: [...endpoints],
+  };
+}
+
+/** Versions are also found with a hyphen for the dot, as the makers themselves spell some of them. */
+function aliasesOf(id: string, canonical: string, seed: ModelSeed): string[] {
+  const hyphenated = id.replace(/(\d)\.(\d)/g, "$1-$2");
+  const names = [...(seed.aliases ?? []), ...(id.startsWith("anthropic/") ? [hyphenated] : [])];
+  return [...new Set(names)].filter((name) => name !== id && name !== canonical);
+}
+
+/** `qwen/qwen3.5-35b-a3b` is "Qwen3.5 35B A3B". */
+function titleOf(id: string): string {
+  return id
+    .slice(id.indexOf("/") + 1)
+    .split("-")
+    .map((word) => (/^(a?\d+b|glm|gpt|vl|it)$/.test(word) ? word.toUpperCase() : `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`))
+    .join(" ");
+}
+
+function priceDocument({ overrides, ...keys }: Offer["price"]): EndpointDocument["price"] {
+  return { ...keys, ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
+}

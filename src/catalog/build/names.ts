@@ -1,0 +1,61 @@
+/**
+ * Which model of ours a name means, and what the packages know about it. Ids are those of OpenRouter's catalog as the
+ * packages list it, and those that the overlay adds.
+ */
+import { EXTRA_IDS, LEFT_OUT, OTHER_KEYS } from "../overlay/models.ts";
+import { modelFacts, type ModelFacts } from "./facts.ts";
+import { modelKey } from "./naming.ts";
+import { pricedModels } from "./prices.ts";
+
+/** What is known of a model, whoever serves it. */
+export interface KnownModel {
+  readonly name: string | null;
+  readonly description: string;
+  readonly contextTokens: number | null;
+  readonly facts: ModelFacts | null;
+}
+
+export interface ModelNames {
+  /** The id that a name at some provider means; undefined for a model that the catalog does not list. */
+  idOf(spelled: string): string | undefined;
+  known(id: string): KnownModel;
+}
+
+/** Feeds of facts that are not bound to a provider of ours, best first. */
+const FACT_FEEDS = ["openrouter", "openai", "anthropic", "google", "xai", "mistral", "deepseek", "zai", "moonshotai", "groq", "vercel"];
+
+/** Reads the packages' lists once. */
+export function createModelNames(asOf: string): ModelNames {
+  const listed = pricedModels("openrouter", asOf);
+  const facts = new Map<string, ModelFacts>();
+  for (const feed of FACT_FEEDS) {
+    for (const model of modelFacts(feed)) {
+      const { key } = modelKey(model.upstreamModel);
+      if (!model.upstreamModel.includes(":") && !facts.has(key)) facts.set(key, model);
+    }
+  }
+  const ids = new Map<string, string>(Object.entries(OTHER_KEYS));
+  const candidates = [
+    ...EXTRA_IDS,
+    ...listed.map((model) => model.upstreamModel),
+    ...modelFacts("openrouter").map((model) => model.upstreamModel),
+  ];
+  for (const id of candidates) {
+    if (!/^[a-z0-9][\w.-]*\/[\w.-]+$/.test(id) || LEFT_OUT.some((pattern) => pattern.test(id))) continue;
+    const { key } = modelKey(id);
+    if (!ids.has(key)) ids.set(key, id);
+  }
+  return {
+    idOf: (spelled) => ids.get(modelKey(spelled).key),
+    known(id) {
+      const row = listed.find((model) => model.upstreamModel === id);
+      const found = facts.get(modelKey(id).key) ?? null;
+      return {
+        name: found?.name ?? row?.name ?? null,
+        description: row?.description ?? "",
+        contextTokens: row?.contextTokens ?? found?.contextTokens ?? null,
+        facts: found,
+      };
+    },
+  };
+}

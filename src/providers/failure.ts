@@ -247,8 +247,8 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   // Not secrets, but the operator's: OpenAI names the organisation in its refusals.
   [/\b(?:org|proj)[-_][A-Za-z0-9]{12,}/g, "***"],
   [/\beyJ[\w-]{8,}(?:\.[\w-]{4,}){1,2}/g, "***"],
-  // A masked key still shows its last characters: ****1a2b.
-  [/\w{0,12}\*{4,}\w{1,12}/g, "***"],
+  // A masked key still shows its last characters: ****1a2b. (The look-behind keeps a row of stars linear.)
+  [/(?<!\*)\w{0,12}\*{4,}\w{1,12}/g, "***"],
   [
     /((?:key|token|secret|password|authorization|credential)s?["'\\]{0,3}[\s:=]{1,4}(?:(?:is|was|provided|given)[\s:=]{1,4})?["'\\]{0,3})(?=[^\s"']{0,100}\d)[\w+/=.~-]{16,}/gi,
     "$1***",

@@ -185,13 +185,16 @@ export function wireErrorOf(body: unknown): WireError | undefined {
 
 function readError(error: Record<string, unknown>, outer: Record<string, unknown>): WireError {
   const code = wordOf(error.code) ?? wordOf(outer.code);
-  const status = Number(error.status ?? error.http_status ?? outer.status_code ?? code);
   return {
     message: textOf(error.message) ?? textOf(error.detail) ?? textOf(error.msg) ?? textOf(outer.message),
     code,
     type: stringOf(error.type) ?? stringOf(error.status),
-    httpStatus: status >= 400 && status < 600 ? Math.trunc(status) : undefined,
+    httpStatus: [error.status, error.http_status, outer.status_code, code].map(Number).find(isErrorStatus),
   };
+}
+
+function isErrorStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 400 && status < 600;
 }
 
 function wordOf(value: unknown): string | undefined {

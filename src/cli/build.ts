@@ -20,7 +20,7 @@ import * as z from "zod";
 import { err, ok, type Result } from "../core/result.ts";
 import { type Manifest, ManifestSchema } from "./manifest.ts";
 import { binary, BUNDLE, CATALOG, DIST, MANIFEST, ROOT, WRANGLER_TOML } from "./paths.ts";
-import { run } from "./run.ts";
+import { QUIET_WRANGLER, run } from "./run.ts";
 
 /** Programs of the house that are no part of the bundle; a change there needs no build. */
 const NOT_BUNDLED = new Set(["cli", "env.d.ts"]);
@@ -56,14 +56,6 @@ export async function build(): Promise<Result<Manifest, string>> {
     rmSync(work, { recursive: true, force: true });
   }
 }
-
-/** Keeps wrangler from asking, phoning home and taking a developer's secrets for the bundle's. */
-export const QUIET_WRANGLER: Readonly<Record<string, string>> = {
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  CI: "1",
-  NO_COLOR: "1",
-};
 
 /** The manifest of the last build, if there is one that this version can read. */
 export function readManifest(): Manifest | undefined {

@@ -2,6 +2,14 @@
 import { spawn } from "node:child_process";
 import { ROOT } from "./paths.ts";
 
+/** Keeps wrangler from asking, phoning home and taking a developer's secrets for the bundle's. */
+export const QUIET_WRANGLER: Readonly<Record<string, string>> = {
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CI: "1",
+  NO_COLOR: "1",
+};
+
 export interface Finished {
   /** Exit code; 1 when a signal ended it or it could not be started. */
   readonly code: number;

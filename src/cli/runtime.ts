@@ -2,18 +2,17 @@
  * Waypost's production bundle on workerd: D1, KV and Durable Objects embedded and kept on disk, no inspector, no
  * request log, no worker in front of ours. Miniflare builds the configuration and starts workerd; `workerd.sh` makes
  * sure that nothing is left behind.
- * Limits: STOP_MS for the requests in flight when it is told to stop.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type WorkerdStructuredLog } from "miniflare";
+import { drain, KEEPER_SCRIPT } from "./drain.ts";
 import { FRONT } from "./front-socket.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** How long requests in flight may go on after a stop was asked for. */
-const STOP_MS = 5_000;
+/** Name of the worker that keeps workerd alive while it drains. */
+const KEEPER = "keeper";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -36,7 +35,7 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** The embedded database behind a D1 binding. */
   d1(binding: string): ReturnType<Miniflare["getD1Database"]>;
-  /** Lets requests in flight end (at most STOP_MS), then ends workerd. */
+  /** Lets requests in flight end and be booked, then ends workerd; within six seconds. */
   stop(): Promise<void>;
 }
 
@@ -61,7 +60,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     d1: (binding) => miniflare.getD1Database(binding),
     async stop() {
       writeFileSync(stoppingMark(options.runDir), "");
-      await drain(options.runDir);
+      if (existsSync(pidFile(options.runDir))) {
+        const pid = Number(readFileSync(pidFile(options.runDir), "utf8"));
+        const keeper = await miniflare.getWorker(KEEPER);
+        await drain(pid, options.port, () => keeper.fetch("http://keeper/"));
+      }
       await miniflare.dispose();
       rmSync(pidFile(options.runDir), { force: true });
     },
@@ -77,44 +80,38 @@ export function pidFile(runDir: string): string {
   return path.join(runDir, "workerd.pid");
 }
 
-/** SIGTERM makes workerd stop listening and end when its last request has. */
-async function drain(runDir: string): Promise<void> {
-  if (!existsSync(pidFile(runDir))) return;
-  const pid = Number(readFileSync(pidFile(runDir), "utf8"));
-  try {
-    process.kill(pid, "SIGTERM");
-    for (let waitedMs = 0; waitedMs < STOP_MS; waitedMs += 20) {
-      await sleep(20);
-      process.kill(pid, 0);
-    }
-  } catch {
-    // Gone already.
-  }
-}
-
 function miniflareOptions(options: RuntimeOptions): ReturnType<typeof convertV4MiniflareOptions> {
   const { manifest } = options;
   return convertV4MiniflareOptions({
-    name: manifest.name,
-    modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(options.bundlePath, "utf8") }],
-    compatibilityDate: manifest.compatibilityDate,
-    compatibilityFlags: [...manifest.compatibilityFlags],
-    bindings: { ...manifest.vars, ...options.bindings },
-    d1Databases: Object.fromEntries(manifest.d1.map(({ binding, name }) => [binding, name])),
-    kvNamespaces: Object.fromEntries(manifest.kv.map((binding) => [binding, binding])),
-    durableObjects: Object.fromEntries(
-      manifest.durableObjects.map(({ binding, className }) => [binding, { className, useSQLite: true }]),
-    ),
-    unsafeBindings: [
+    workers: [
       {
-        name: FRONT,
-        type: "front",
-        plugin: { package: path.join(import.meta.dirname, "front-socket.ts"), name: FRONT },
-        options: {
-          address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`,
-          workerName: manifest.name,
-          cfBlobHeader: options.cfBlobHeader,
-        },
+        name: manifest.name,
+        modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(options.bundlePath, "utf8") }],
+        compatibilityDate: manifest.compatibilityDate,
+        compatibilityFlags: [...manifest.compatibilityFlags],
+        bindings: { ...manifest.vars, ...options.bindings },
+        d1Databases: Object.fromEntries(manifest.d1.map(({ binding, name }) => [binding, name])),
+        kvNamespaces: Object.fromEntries(manifest.kv.map((binding) => [binding, binding])),
+        durableObjects: Object.fromEntries(
+          manifest.durableObjects.map(({ binding, className }) => [binding, { className, useSQLite: true }]),
+        ),
+        unsafeBindings: [
+          {
+            name: FRONT,
+            type: "front",
+            plugin: { package: path.join(import.meta.dirname, "front-socket.ts"), name: FRONT },
+            options: {
+              address: `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`,
+              workerName: manifest.name,
+              cfBlobHeader: options.cfBlobHeader,
+            },
+          },
+        ],
+      },
+      {
+        name: KEEPER,
+        modules: [{ type: "ESModule", path: "keeper.js", contents: KEEPER_SCRIPT }],
+        compatibilityDate: manifest.compatibilityDate,
       },
     ],
     // Miniflare's own entry, for applying migrations only: a free port on loopback.

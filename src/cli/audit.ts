@@ -1,0 +1,83 @@
+/**
+ * `npm run audit`: asks the server to check every invariant of the books, page by page, and prints what it found.
+ * Exit code 1 when a check fails or the server cannot be asked. Limit: PAGES_MAX pages (of 200 accounts).
+ */
+import * as z from "zod";
+import { assert } from "../core/result.ts";
+import { chooseServer } from "./server.ts";
+
+const PAGES_MAX = 100_000;
+
+const Page = z.looseObject({
+  ok: z.boolean(),
+  open_holds: z.number(),
+  open_leases: z.number(),
+  outbox: z.number(),
+  checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+  totals: z.record(z.string(), z.json()),
+  cursor: z.string().nullable(),
+});
+type Page = z.infer<typeof Page>;
+
+/** What all pages say together: counts add up, a check holds when it holds on every page, totals are the books'. */
+interface Findings {
+  ok: boolean;
+  openHolds: number;
+  openLeases: number;
+  outbox: number;
+  readonly checks: Map<string, { ok: boolean; details: string[] }>;
+  totals: Page["totals"];
+}
+
+function addPage(findings: Findings, page: Page): void {
+  findings.ok &&= page.ok;
+  findings.openHolds += page.open_holds;
+  findings.openLeases += page.open_leases;
+  findings.outbox += page.outbox;
+  findings.totals = { ...findings.totals, ...page.totals };
+  for (const { name, ok, detail } of page.checks) {
+    const check = findings.checks.get(name) ?? { ok: true, details: [] };
+    findings.checks.set(name, {
+      ok: check.ok && ok,
+      details: detail === "" ? check.details : [...check.details, detail],
+    });
+  }
+}
+
+async function audit(): Promise<void> {
+  const server = chooseServer();
+  if (!server.ok) return refuse(server.error);
+  const findings: Findings = { ok: true, openHolds: 0, openLeases: 0, outbox: 0, checks: new Map(), totals: {} };
+  let cursor: string | null = "";
+  for (let count = 0; cursor !== null; count++) {
+    assert(count < PAGES_MAX, "an audit ends");
+    const query: string = cursor === "" ? "" : `?cursor=${encodeURIComponent(cursor)}`;
+    const answer = await server.value.api.call("GET", `/admin/audit${query}`);
+    if (!answer.ok) return refuse(answer.error);
+    const page = Page.safeParse(answer.value);
+    if (!page.success) return refuse(`The server's audit has an unexpected shape: ${z.prettifyError(page.error)}`);
+    addPage(findings, page.data);
+    cursor = page.data.cursor;
+  }
+  print(server.value.url, findings);
+  if (!findings.ok) process.exitCode = 1;
+}
+
+function print(url: string, findings: Findings): void {
+  console.log(`Audit of ${url}`);
+  for (const [name, { ok, details }] of findings.checks) {
+    console.log(`  ${ok ? "ok  " : "FAIL"} ${name}${details.length === 0 ? "" : `: ${details.join("; ")}`}`);
+  }
+  console.log(`  open holds ${findings.openHolds}, open leases ${findings.openLeases}, outbox ${findings.outbox}`);
+  for (const [name, value] of Object.entries(findings.totals)) {
+    console.log(`  ${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  }
+  console.log(findings.ok ? "The books are right." : "The books are WRONG.");
+}
+
+function refuse(sentence: string): void {
+  console.error(sentence);
+  process.exitCode = 1;
+}
+
+await audit();

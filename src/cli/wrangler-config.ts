@@ -1,0 +1,56 @@
+/**
+ * Copies of wrangler.toml with what must not be committed filled in: ids of the resources in an account, paths made
+ * absolute. Text in, text out, so that everything else stays word for word.
+ */
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { assert } from "../core/result.ts";
+import { ROOT } from "./paths.ts";
+
+export interface Derivation {
+  /** Id of the D1 database; absent: the placeholder stays. */
+  readonly databaseId?: string;
+  /** Id of the KV namespace; absent: the placeholder stays. */
+  readonly namespaceId?: string;
+  /** Take the required secrets out, so that wrangler's development server gets all variables of its env file. */
+  readonly withoutSecrets?: boolean;
+}
+
+/** The configuration with `derivation` applied. Throws when the text has no such place: the two belong together. */
+export function deriveConfig(toml: string, root: string, derivation: Derivation): string {
+  const absolute = (relative: string): string => JSON.stringify(path.join(root, relative));
+  let text = replaceOnce(toml, /^main = "(.*)"$/m, (_, file) => `main = ${absolute(file)}`);
+  text = replaceOnce(text, /^migrations_dir = "(.*)"$/m, (_, dir) => `migrations_dir = ${absolute(dir)}`);
+  const { databaseId, namespaceId } = derivation;
+  if (databaseId !== undefined)
+    text = replaceOnce(text, /^database_id = ".*"$/m, () => `database_id = "${databaseId}"`);
+  if (namespaceId !== undefined) text = replaceOnce(text, /^id = ".*"$/m, () => `id = "${namespaceId}"`);
+  return derivation.withoutSecrets === true ? replaceOnce(text, /^\[secrets\]\nrequired = .*\n/m, () => "") : text;
+}
+
+function replaceOnce(text: string, pattern: RegExp, replacement: (whole: string, group: string) => string): string {
+  assert(pattern.test(text), `wrangler.toml has a line like ${pattern.source}`);
+  return text.replace(pattern, replacement);
+}
+
+/** Variables in the format of an env file. No value has a line end. */
+export function envFile(vars: Readonly<Record<string, string>>): string {
+  const quoted = (value: string): string => {
+    const quote = ["'", '"', "`"].find((candidate) => !value.includes(candidate));
+    assert(quote !== undefined, "a variable lacks at least one of the three quotes");
+    return `${quote}${value}${quote}`;
+  };
+  return Object.entries(vars)
+    .map(([name, value]) => `${name}=${quoted(value)}\n`)
+    .join("");
+}
+
+/** Writes a derived file to wrangler's own state folder, readable by its owner only. @returns its path. */
+export function writeDerived(name: string, text: string): string {
+  const dir = path.join(ROOT, ".wrangler/waypost");
+  mkdirSync(dir, { recursive: true });
+  const file = path.join(dir, name);
+  writeFileSync(file, text, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  return file;
+}

@@ -1,0 +1,70 @@
+/** Migrations are split as SQLite reads them and applied once each, over a real SQLite. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { expect, test } from "vitest";
+import { type Database, migrate, splitStatements } from "../../../src/cli/migrate.ts";
+
+const MIGRATIONS = path.resolve(import.meta.dirname, "../../../migrations");
+
+test.each([
+  { name: "two statements", sql: "CREATE TABLE a (x);\nCREATE TABLE b (y);\n", count: 2 },
+  { name: "a last one without a semicolon", sql: "SELECT 1;SELECT 2", count: 2 },
+  { name: "semicolons in strings and quoted names", sql: `INSERT INTO a VALUES ('x;''y', "b;c"); SELECT 1;`, count: 2 },
+  { name: "comments with semicolons", sql: "-- one; two\nSELECT 1; /* three; */ SELECT 2;\n-- end;", count: 2 },
+  {
+    name: "a trigger with a body of several statements and a CASE",
+    sql: "CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET x = CASE WHEN 1 THEN 2 END; DELETE FROM b; END;\nSELECT 1;",
+    count: 2,
+  },
+  { name: "a CASE outside of a trigger", sql: "SELECT CASE WHEN 1 THEN 2 END; SELECT 2;", count: 2 },
+  { name: "nothing", sql: "\n-- only a comment\n", count: 0 },
+])("split: $name", ({ sql, count }) => {
+  expect(splitStatements(sql)).toHaveLength(count);
+});
+
+/** A D1 as far as migrations need it, over SQLite in memory. */
+function memoryDatabase(sqlite: DatabaseSync): Database {
+  const prepare = (sql: string, values: SQLInputValue[] = []): ReturnType<Database["prepare"]> => ({
+    bind: (...bound) => prepare(sql, bound as SQLInputValue[]),
+    all: async () => ({ results: sqlite.prepare(sql).all(...values) }),
+    run: async () => sqlite.prepare(sql).run(...values),
+  });
+  return {
+    prepare: (sql) => prepare(sql),
+    async batch(statements) {
+      sqlite.exec("BEGIN");
+      try {
+        for (const statement of statements) await statement.run();
+        sqlite.exec("COMMIT");
+      } catch (error) {
+        sqlite.exec("ROLLBACK");
+        throw error;
+      }
+    },
+  };
+}
+
+test("the house's own migrations apply once, in order", async () => {
+  const sqlite = new DatabaseSync(":memory:");
+  const names = readdirSync(MIGRATIONS).filter((name) => name.endsWith(".sql"));
+  expect(await migrate(memoryDatabase(sqlite), MIGRATIONS)).toEqual(names.sort());
+  expect(await migrate(memoryDatabase(sqlite), MIGRATIONS)).toEqual([]);
+  const triggers = names.flatMap(
+    (name) => readFileSync(path.join(MIGRATIONS, name), "utf8").match(/CREATE TRIGGER/g) ?? [],
+  );
+  expect(sqlite.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE type = 'trigger'").get()).toEqual({
+    n: triggers.length,
+  });
+});
+
+test("a migration that fails leaves nothing behind and is tried again", async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), "waypost-migrate-"));
+  const sqlite = new DatabaseSync(":memory:");
+  writeFileSync(path.join(dir, "0000_a.sql"), "CREATE TABLE a (x); INSERT INTO missing VALUES (1);");
+  await expect(migrate(memoryDatabase(sqlite), dir)).rejects.toThrow("missing");
+  writeFileSync(path.join(dir, "0000_a.sql"), "CREATE TABLE a (x);");
+  expect(await migrate(memoryDatabase(sqlite), dir)).toEqual(["0000_a.sql"]);
+  rmSync(dir, { recursive: true });
+});

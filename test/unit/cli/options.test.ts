@@ -1,0 +1,92 @@
+/** The launcher's variables, as values and as sentences. */
+import { expect, test } from "vitest";
+import { demoBindings, readBindings, withCredential } from "../../../src/cli/bindings.ts";
+import { readStartOptions } from "../../../src/cli/options.ts";
+
+const providers = [
+  { slug: "acme" as never, base_url: "https://api.acme.test/v2" },
+  { slug: "two-words.io" as never, base_url: "https://two.test/v1beta" },
+];
+
+test("nothing set means loopback, 8787 and secrets of its own", () => {
+  const options = readStartOptions({});
+  expect(options).toMatchObject({
+    ok: true,
+    value: {
+      host: "127.0.0.1",
+      port: 8787,
+      operatorKey: null,
+      secret: null,
+      trustsPlaceHeader: false,
+      printsLog: false,
+    },
+  });
+});
+
+test.each([
+  { name: "a negative port", env: { PORT: "-1" }, says: "PORT" },
+  { name: "a port with a space", env: { PORT: "80 80" }, says: "PORT" },
+  { name: "a port beyond 65535", env: { PORT: "70000" }, says: "PORT" },
+  { name: "a host with a slash", env: { HOST: "a/b" }, says: "HOST" },
+  { name: "a short operator key", env: { OPERATOR_KEY: "x".repeat(15) }, says: "OPERATOR_KEY" },
+  { name: "a secret beyond ASCII", env: { WAYPOST_SECRET: "é".repeat(20) }, says: "WAYPOST_SECRET" },
+  { name: "a switch that is neither on nor off", env: { WAYPOST_LOG: "true" }, says: "WAYPOST_LOG" },
+])("$name is refused by name", ({ env, says }) => {
+  const options = readStartOptions(env);
+  expect(options).toEqual({ ok: false, error: expect.stringMatching(new RegExp(`^${says} must .*\\.$`)) });
+});
+
+test("a secret's value is never repeated", () => {
+  const options = readStartOptions({ OPERATOR_KEY: "tooshortsecret" });
+  expect(JSON.stringify(options)).not.toContain("tooshortsecret");
+});
+
+test("16 characters are an operator key", () => {
+  expect(readStartOptions({ OPERATOR_KEY: "x".repeat(16) }).ok).toBe(true);
+});
+
+test("the worker gets credentials, base URLs and settings, and nothing else", () => {
+  const env = {
+    ACME_API_KEY: "k",
+    OTHER_BASE_URL: "http://127.0.0.1:1/v1",
+    WAYPOST_SECRET_PREVIOUS: "old",
+    WAYPOST_SECRET: "own",
+    WAYPOST_LOG: "1",
+    PATH: "/bin",
+    HOME: "/root",
+  };
+  expect(readBindings(env, providers)).toEqual({
+    ok: true,
+    value: { ACME_API_KEY: "k", OTHER_BASE_URL: "http://127.0.0.1:1/v1", WAYPOST_SECRET_PREVIOUS: "old" },
+  });
+});
+
+test.each([
+  { name: "no URL", value: "localhost:1", says: "must be an http or https URL" },
+  { name: "another protocol", value: "ftp://host/v1", says: "must be an http or https URL" },
+  { name: "a password in it", value: "http://a:b@host/v1", says: "must not carry" },
+  { name: "a query", value: "http://host/v1?x=1", says: "must end with its path" },
+])("a known provider's base URL with $name is refused", ({ value, says }) => {
+  expect(readBindings({ TWO_WORDS_IO_BASE_URL: value }, providers)).toEqual({
+    ok: false,
+    error: expect.stringContaining(says),
+  });
+});
+
+test("a malformed variable of other software is left out, not refused", () => {
+  expect(readBindings({ VITE_BASE_URL: "/" }, providers)).toEqual({ ok: true, value: {} });
+});
+
+test("a provider is configured by its credential, not by its base URL", () => {
+  expect(withCredential({ ACME_BASE_URL: "http://h/v1" }, providers)).toEqual([]);
+  expect(withCredential({ TWO_WORDS_IO_API_KEY: "k" }, providers)).toEqual([providers[1]]);
+});
+
+test("the demo stands in for every provider, except where a base URL is set", () => {
+  expect(demoBindings("http://127.0.0.1:9", { ACME_BASE_URL: "http://own/v1" }, providers)).toEqual({
+    ACME_API_KEY: "demo",
+    ACME_BASE_URL: "http://own/v1",
+    TWO_WORDS_IO_API_KEY: "demo",
+    TWO_WORDS_IO_BASE_URL: "http://127.0.0.1:9/v1beta",
+  });
+});

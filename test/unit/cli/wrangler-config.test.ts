@@ -1,0 +1,41 @@
+/** Derived configurations change what they say and nothing else. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parseEnv } from "node:util";
+import { expect, test } from "vitest";
+import { deriveConfig, envFile } from "../../../src/cli/wrangler-config.ts";
+
+const toml = readFileSync(path.resolve(import.meta.dirname, "../../../wrangler.toml"), "utf8");
+
+function changedLines(text: string): readonly string[] {
+  const before = new Set(toml.split("\n"));
+  return text.split("\n").filter((line) => !before.has(line));
+}
+
+test("a deploy's copy has the ids of the account and absolute paths", () => {
+  expect(changedLines(deriveConfig(toml, "/house", { databaseId: "d-1", namespaceId: "n-1" }))).toEqual([
+    'main = "/house/src/worker.ts"',
+    'database_id = "d-1"',
+    'migrations_dir = "/house/migrations"',
+    'id = "n-1"',
+  ]);
+});
+
+test("a development copy requires no secrets, so that wrangler passes every variable", () => {
+  const derived = deriveConfig(toml, "/house", { withoutSecrets: true });
+  expect(derived).not.toContain("[secrets]");
+  expect(derived).toContain("[vars]");
+});
+
+test("a wrangler.toml without a place for the id is a bug, not a silent default", () => {
+  expect(() => deriveConfig(toml.replace("database_id", "other_id"), "/house", { databaseId: "d" })).toThrow(
+    "database_id",
+  );
+});
+
+test.each(["plain", "with 'single'", 'with "double"', "a#b=c", "both ' and \""])(
+  "an env file gives back: %s",
+  (value) => {
+    expect(parseEnv(envFile({ NAME: value }))).toEqual({ NAME: value });
+  },
+);

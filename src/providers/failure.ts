@@ -8,7 +8,7 @@ import type { EpochMs } from "../core/clock.ts";
 import { RAW_MAX, type ErrorType, type FailureScope, type UpstreamFailure } from "../core/error.ts";
 
 /** Longest message shown to a client. */
-export const MESSAGE_MAX = 500;
+const MESSAGE_MAX = 500;
 /** No upstream closes a region for longer than this, whatever it says. */
 export const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000;
 /** Longest upstream text that is searched for secrets; what is beyond is dropped unread. */
@@ -198,7 +198,7 @@ const RESET_HEADERS: readonly (readonly [string, string])[] = [
  * (epoch seconds and milliseconds), HTTP-dates and RFC 3339 times.
  * @returns milliseconds from `nowMs`, never negative; null for anything else.
  */
-export function waitMsOf(text: string | null, nowMs: EpochMs): number | null {
+function waitMsOf(text: string | null, nowMs: EpochMs): number | null {
   const trimmed = text?.trim() ?? "";
   if (trimmed === "" || trimmed.length > 64) return null;
   if (/^\d+(\.\d+)?$/.test(trimmed)) {

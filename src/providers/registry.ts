@@ -1,0 +1,17 @@
+/**
+ * The one ordered list of adapters, by the name that the catalog's providers use. A new wire format is one file and
+ * one line here; the contract suite loops over the list.
+ */
+import type { Adapter } from "./adapter.ts";
+import { anthropic } from "./anthropic.ts";
+import { gemini } from "./gemini.ts";
+import { openAiCompatible } from "./openai-compatible.ts";
+
+export const ADAPTERS: readonly Adapter[] = [openAiCompatible, anthropic, gemini];
+
+const byName: ReadonlyMap<string, Adapter> = new Map(ADAPTERS.map((adapter) => [adapter.name, adapter]));
+
+/** The adapter of this name; undefined when there is none. */
+export function adapterNamed(name: string): Adapter | undefined {
+  return byName.get(name);
+}

@@ -1,0 +1,246 @@
+/**
+ * What every adapter of the registry promises, proved on every recorded case: the request as the provider wants it,
+ * the same events for every cut and every spelling of the stream, and no exception for anything a broken provider sends.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { seededRandom, type Random } from "../../../src/core/clock.ts";
+import type { GenerationEvent } from "../../../src/core/event.ts";
+import { createSseSplitter } from "../../../src/core/sse.ts";
+import { completionTokens, promptTokens } from "../../../src/core/usage.ts";
+import { ADAPTERS } from "../../../src/providers/registry.ts";
+import { CREDENTIAL, DEFAULT_TARGET, HELLO, recordedCases, type RecordedCase } from "./cases.ts";
+
+const cases = recordedCases();
+const streams = cases.flatMap((one) => (one.stream === null ? [] : [{ ...one, stream: one.stream }]));
+const replies = cases.filter((one) => one.stream === null);
+const MUTATIONS_PER_CASE = 250;
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function decode(one: RecordedCase, pieces: readonly Uint8Array[]): GenerationEvent[] {
+  const splitter = createSseSplitter();
+  const decoder = one.adapter.createDecoder(one.request, one.target);
+  const events: GenerationEvent[] = [];
+  for (const piece of pieces) for (const frame of splitter.feed(piece)) events.push(...decoder.feed(frame));
+  for (const frame of splitter.end()) events.push(...decoder.feed(frame));
+  events.push(...decoder.end());
+  return events;
+}
+
+test.each(ADAPTERS.map((adapter) => ({ name: adapter.name })))(
+  "$name has recorded cases, streamed and buffered",
+  ({ name }) => {
+    expect(streams.filter((one) => one.adapter.name === name).length).toBeGreaterThan(0);
+    expect(replies.filter((one) => one.adapter.name === name).length).toBeGreaterThan(0);
+  },
+);
+
+describe.each(cases)("$name", (one) => {
+  test("names its source and the day it was read", () => {
+    expect(one.source).toMatch(/^https:\/\//);
+    expect(one.accessed).toMatch(/^\d{4}-\d{2}-\d{2}$/);
+  });
+
+  test("is sent as the provider wants it, byte for byte", () => {
+    const encoded = one.adapter.encode(one.request, one.target);
+    if (!encoded.ok) throw new Error(encoded.error);
+    expect({ ...encoded.value, body: JSON.parse(encoded.value.body) as unknown }).toEqual(one.wire);
+    expect(encoded.value.body).toBe(JSON.stringify(one.wire.body));
+    expect(encoded.value.body + encoded.value.url).not.toContain(one.target.credential);
+  });
+});
+
+describe.each(streams)("the stream of $name", (one) => {
+  const bytes = bytesOf(one.stream);
+
+  test("means the same wherever it is cut", () => {
+    const whole = JSON.stringify(decode(one, [bytes]));
+    expect(JSON.parse(whole)).toEqual(one.events);
+    for (let at = 1; at < bytes.length; at++) {
+      const cut = JSON.stringify(decode(one, [bytes.subarray(0, at), bytes.subarray(at)]));
+      if (cut !== whole) expect(cut, `cut at byte ${at}`).toBe(whole);
+    }
+  });
+
+  test("means the same byte by byte", () => {
+    expect(
+      decode(
+        one,
+        [...bytes].map((byte) => Uint8Array.of(byte)),
+      ),
+    ).toEqual(one.events);
+  });
+
+  test.each([
+    { spelling: "CRLF line ends", text: one.stream.replaceAll("\n", "\r\n") },
+    { spelling: "CR line ends", text: one.stream.replaceAll("\n", "\r") },
+    { spelling: "no blank line at the end", text: one.stream.trimEnd() },
+    { spelling: "no [DONE]", text: one.stream.replace("data: [DONE]\n\n", "") },
+    { spelling: "no space after the colon", text: one.stream.replaceAll(/^(data|event): /gm, "$1:") },
+    { spelling: "comments between events", text: one.stream.replaceAll("\n\n", "\n\n: keep-alive\n\n") },
+    { spelling: "a byte order mark", text: `\uFEFF${one.stream}` },
+  ])("means the same with $spelling", ({ text }) => {
+    expect(decode(one, [bytesOf(text)])).toEqual(one.events);
+    expect(
+      decode(
+        one,
+        [...bytesOf(text)].map((byte) => Uint8Array.of(byte)),
+      ),
+    ).toEqual(one.events);
+  });
+
+  test("keeps the order of events when it is cut off anywhere", () => {
+    for (let at = 0; at < bytes.length; at++) expectWellFormed(decode(one, [bytes.subarray(0, at)]));
+  });
+
+  test("never throws and stays well-formed when bytes or values are changed", () => {
+    const random = seededRandom(one.name);
+    for (let turn = 0; turn < MUTATIONS_PER_CASE; turn++) {
+      expectWellFormed(decode(one, pieces(mutatedBytes(bytes, random), random)));
+      expectWellFormed(decode(one, pieces(bytesOf(mutatedFrames(one.stream, random)), random)));
+    }
+  });
+});
+
+describe.each(replies)("the reply of $name", (one) => {
+  test("means the recorded events", () => {
+    expect(one.adapter.decodeReply(one.reply, one.request, one.target)).toEqual(one.events);
+  });
+
+  test("never throws and stays well-formed when values are changed", () => {
+    const random = seededRandom(one.name);
+    for (let turn = 0; turn < MUTATIONS_PER_CASE; turn++) {
+      expectWellFormed(one.adapter.decodeReply(mutatedValue(one.reply, random), one.request, one.target));
+    }
+  });
+});
+
+describe.each(ADAPTERS.map((adapter) => ({ name: adapter.name, adapter })))("$name", ({ name, adapter }) => {
+  const request = cases.find((one) => one.adapter.name === name)?.request ?? HELLO;
+  const target = DEFAULT_TARGET;
+
+  test("reads any JSON as a reply without throwing", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (body) => {
+        const events = adapter.decodeReply(body, request, target);
+        expectWellFormed(events);
+        expect(events.length, "nothing at all is never an answer").toBeGreaterThan(0);
+      }),
+      { seed: 1, numRuns: 300 },
+    );
+  });
+
+  test("classifies every status and body, and never repeats the credential", () => {
+    const body = fc.oneof(
+      fc.constant(""),
+      fc.string(),
+      fc.jsonValue().map((value) => JSON.stringify(value)),
+      fc
+        .string()
+        .map((text) => JSON.stringify({ error: { message: `${text} ${CREDENTIAL} ${text}`, code: CREDENTIAL } })),
+      fc.string().map((text) => `<html>${text}${CREDENTIAL}</html>`),
+    );
+    const headers = { get: (header: string) => (header === "retry-after" ? "2" : null) };
+    fc.assert(
+      fc.property(fc.integer({ min: 300, max: 599 }), body, (status, text) => {
+        const failure = adapter.classifyFailure({ status, headers, body: text }, target, 0);
+        expect(failure.status).toBe(status);
+        expect(JSON.stringify(failure)).not.toContain(CREDENTIAL);
+        expect(failure.message).not.toBe("");
+        expect((failure.raw ?? "").length).toBeLessThanOrEqual(2_000);
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+});
+
+/** The promises of core/event.ts that hold for any stream, also a broken one. */
+function expectWellFormed(events: readonly GenerationEvent[]): void {
+  const finished = new Set<number>();
+  const calls = new Map<string, string>();
+  for (const [at, event] of events.entries()) {
+    if (event.type === "error") {
+      expect(at, "nothing follows an error").toBe(events.length - 1);
+      expect(event.failure.message).not.toBe("");
+    } else if (event.type === "usage") {
+      const counts = Object.values(event.usage);
+      expect(counts.every((count) => Number.isSafeInteger(count) && count >= 0)).toBe(true);
+      expect(promptTokens(event.usage) + completionTokens(event.usage)).toBeGreaterThan(0);
+    } else if (event.type !== "start") {
+      expect(finished.has(event.choice), "content comes before the finish").toBe(false);
+      if (event.type === "finish") finished.add(event.choice);
+      if (event.type === "tool-start") {
+        expect(event.id).not.toBe("");
+        expect([...calls.entries()].some(([key, id]) => key.startsWith(`${event.choice} `) && id === event.id)).toBe(
+          false,
+        );
+        calls.set(`${event.choice} ${event.index}`, event.id);
+      }
+      if (event.type === "tool-input-delta") expect(calls.has(`${event.choice} ${event.index}`)).toBe(true);
+    }
+  }
+}
+
+function pieces(bytes: Uint8Array, random: Random): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (let from = 0; from < bytes.length;) {
+    const to = from + 1 + Math.floor(random() * 400);
+    out.push(bytes.subarray(from, to));
+    from = to;
+  }
+  return out;
+}
+
+function mutatedBytes(bytes: Uint8Array, random: Random): Uint8Array {
+  const out = [...bytes];
+  const changes = 1 + Math.floor(random() * 4);
+  for (let change = 0; change < changes; change++) {
+    const at = Math.floor(random() * out.length);
+    const length = 1 + Math.floor(random() * 40);
+    const kind = random();
+    if (kind < 0.4) out[at] = Math.floor(random() * 256);
+    else if (kind < 0.6) out.splice(at, length);
+    else if (kind < 0.8) out.splice(at, 0, ...out.slice(at, at + length));
+    else if (kind < 0.9) out.splice(at, 0, 10, 10);
+    else out.length = at + 1;
+  }
+  return Uint8Array.from(out);
+}
+
+/** The stream with values of some frames replaced by others of the wrong type or size. */
+function mutatedFrames(stream: string, random: Random): string {
+  return stream.replaceAll(/^data: (\{.*\})$/gm, (line: string, json: string) =>
+    random() < 0.7 ? line : `data: ${JSON.stringify(mutatedValue(JSON.parse(json), random))}`,
+  );
+}
+
+const ODD_VALUES: readonly unknown[] = [
+  null,
+  0,
+  -1,
+  1e308,
+  2.5,
+  "",
+  "x",
+  "__proto__",
+  true,
+  [],
+  {},
+  [null],
+  [[{}]],
+  { index: "0" },
+];
+
+function mutatedValue(value: unknown, random: Random): unknown {
+  if (typeof value !== "object" || value === null || random() < 0.08) {
+    return ODD_VALUES[Math.floor(random() * ODD_VALUES.length)];
+  }
+  const keys = Object.keys(value);
+  const chosen = keys[Math.floor(random() * keys.length)];
+  const entries = Object.entries(value).map(([key, member]) => [
+    key,
+    key === chosen ? mutatedValue(member, random) : member,
+  ]);
+  return Array.isArray(value) ? entries.map(([, member]) => member) : Object.fromEntries(entries);
+}

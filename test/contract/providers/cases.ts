@@ -1,0 +1,84 @@
+/**
+ * The recorded cases of test/fixtures/<provider>/<case>/:
+ * - case.json: adapter (default: the folder's name), source and day it was read, and the target of the attempt;
+ * - request.json: the chat request in our words; wire.json: what must be sent (url, headers, body, warnings);
+ * - reply.sse or reply.json: what the provider answered; events.json: what it means.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { ChatRequest } from "../../../src/core/chat.ts";
+import type { GenerationEvent } from "../../../src/core/event.ts";
+import { asProviderId } from "../../../src/core/ids.ts";
+import type { Adapter, EncodedRequest, Target } from "../../../src/providers/adapter.ts";
+import { adapterNamed } from "../../../src/providers/registry.ts";
+
+export const CREDENTIAL = "test-credential-0123456789";
+
+export interface RecordedCase {
+  readonly name: string;
+  readonly adapter: Adapter;
+  readonly source: string;
+  readonly accessed: string;
+  readonly target: Target;
+  readonly request: ChatRequest;
+  readonly wire: Omit<EncodedRequest, "body"> & { readonly body: unknown };
+  /** Text of a stream; null for a buffered reply. */
+  readonly stream: string | null;
+  readonly reply: unknown;
+  readonly events: readonly GenerationEvent[];
+}
+
+const root = path.resolve(import.meta.dirname, "../../fixtures");
+
+/** The least that can be asked. */
+export const HELLO: ChatRequest = {
+  messages: [{ role: "user", parts: [{ type: "text", text: "Hello" }] }],
+  stream: false,
+  sampling: {},
+  stop: [],
+  tools: [],
+  extra: {},
+};
+
+/** What a case's target says nothing about. */
+export const DEFAULT_TARGET: Target = {
+  provider: asProviderId("provider"),
+  upstreamModel: "model",
+  baseUrl: "https://provider.example/v1",
+  credential: CREDENTIAL,
+  supportedParameters: [],
+  maxCompletionTokens: null,
+  quirks: {},
+  userHash: null,
+};
+
+/** All cases whose folder has a case.json. Throws when one is incomplete: a half-made fixture proves nothing. */
+export function recordedCases(): readonly RecordedCase[] {
+  const folders = readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((file) => path.basename(file) === "case.json")
+    .map((file) => path.dirname(file));
+  return folders.toSorted().map(readCase);
+}
+
+function readCase(folder: string): RecordedCase {
+  const at = (file: string): string => path.join(root, folder, file);
+  // Fixtures are ours: their shape is what the tests prove.
+  const read = <T>(file: string): T => JSON.parse(readFileSync(at(file), "utf8")) as T;
+  const about = read<{ adapter?: string; source: string; accessed: string; target: Partial<Target> }>("case.json");
+  const adapterName = about.adapter ?? folder.split(path.sep)[0] ?? "";
+  const adapter = adapterNamed(adapterName);
+  if (adapter === undefined) throw new Error(`${folder}: no adapter is called ${adapterName}`);
+  const isStream = existsSync(at("reply.sse"));
+  return {
+    name: folder,
+    adapter,
+    source: about.source,
+    accessed: about.accessed,
+    target: { ...DEFAULT_TARGET, ...about.target },
+    request: read("request.json"),
+    wire: read("wire.json"),
+    stream: isStream ? readFileSync(at("reply.sse"), "utf8") : null,
+    reply: isStream ? null : read("reply.json"),
+    events: read("events.json"),
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * Usage x price = cost. Pure, in bigint pico-dollars, rounded up to nano-dollars once per generation.
+ * Every bucket has a price; where the catalog names none, the fallback is the dearest one that is documented for that
+ * kind of token, never nothing:
+ *   cache reads, cache writes, input images -> prompt; 1 h cache writes -> cache writes -> prompt; input audio -> prompt;
+ *   reasoning, output audio, output images -> completion; request, image (per piece) and web search -> no fee.
+ * `overrides` replace keys when the prompt is strictly longer than `min_prompt_tokens`; later ones win per key.
+ */
+import { PICO_PER_NANO, picoToNanoUp, type NanoUsd } from "../core/money.ts";
+import type { Price, PriceKeys } from "../core/price.ts";
+import { assert } from "../core/result.ts";
+import { promptTokens, type Usage } from "../core/usage.ts";
+
+export interface Cost {
+  /** 1e-12 USD, exact. */
+  readonly totalPusd: bigint;
+  /** What is charged: `totalPusd` rounded up once. */
+  readonly totalNusd: NanoUsd;
+  /** The prompt's share, request and image fees with it; `promptNusd + completionNusd = totalNusd`. */
+  readonly promptNusd: NanoUsd;
+  /** The completion's share, searches with it. */
+  readonly completionNusd: NanoUsd;
+}
+
+/** What a request may make dearer than plain text; each flag raises the worst case. */
+export interface WorstCaseFeatures {
+  /** The client asked for a one-hour cache write. */
+  readonly writesCache1h?: boolean;
+  readonly hasInputAudio?: boolean;
+  readonly wantsImages?: boolean;
+  readonly wantsAudio?: boolean;
+  /** Provider-run searches that may be billed one by one. */
+  readonly webSearchesMax?: number;
+}
+
+/** More tokens than any model writes: what is affordable when output costs nothing. */
+export const AFFORDABLE_TOKENS_MAX = Number.MAX_SAFE_INTEGER;
+
+/** The cost of one generation at `price`. `inputImages` counts the pieces that `price.image` is charged for. */
+export function costOf(usage: Usage, price: Price, inputImages = 0): Cost {
+  const keys = priceAt(price, promptTokens(usage));
+  const cacheWrite = keys.input_cache_write ?? keys.prompt;
+  const promptPusd =
+    times(usage.inputText, keys.prompt) +
+    times(usage.inputAudio, keys.audio ?? keys.prompt) +
+    times(usage.inputImage, keys.prompt) +
+    times(usage.cacheRead, keys.input_cache_read ?? keys.prompt) +
+    times(usage.cacheWrite, cacheWrite) +
+    times(usage.cacheWrite1h, keys.input_cache_write_1h ?? cacheWrite) +
+    times(inputImages, keys.image ?? 0) +
+    times(1, keys.request ?? 0);
+  const completionPusd =
+    times(usage.outputText, keys.completion) +
+    times(usage.outputReasoning, keys.internal_reasoning ?? keys.completion) +
+    times(usage.outputAudio, keys.audio_output ?? keys.completion) +
+    times(usage.outputImage, keys.image_output ?? keys.completion) +
+    times(usage.webSearches, keys.web_search ?? 0);
+  const totalPusd = promptPusd + completionPusd;
+  const totalNusd = picoToNanoUp(totalPusd);
+  // The shares are for show: the completion takes the rounding, so that they always add up to the charge.
+  const promptNusd = completionPusd === 0n ? totalNusd : promptPusd / PICO_PER_NANO;
+  return { totalPusd, totalNusd, promptNusd, completionNusd: totalNusd - promptNusd };
+}
+
+/**
+ * The most that a request can cost: every prompt token at the dearest rate that may apply to it, every output token at
+ * the dearest of text and reasoning. Never falls when a count rises, although a long prompt may have a lower price.
+ */
+export function worstCaseNusd(
+  promptTokenCount: number,
+  maxOutputTokens: number,
+  images: number,
+  price: Price,
+  features: WorstCaseFeatures = {},
+): NanoUsd {
+  const { fixedPusd, perOutputTokenPusd } = worstRates(promptTokenCount, images, price, features);
+  return picoToNanoUp(fixedPusd + times(maxOutputTokens, perOutputTokenPusd));
+}
+
+/**
+ * The most output tokens whose worst case `holdNusd` covers; 0 when not even the prompt is covered, and
+ * AFFORDABLE_TOKENS_MAX when output is free of charge.
+ */
+export function affordableOutputTokens(
+  holdNusd: NanoUsd,
+  promptTokenCount: number,
+  price: Price,
+  images = 0,
+  features: WorstCaseFeatures = {},
+): number {
+  const { fixedPusd, perOutputTokenPusd } = worstRates(promptTokenCount, images, price, features);
+  const leftPusd = holdNusd * PICO_PER_NANO - fixedPusd;
+  if (leftPusd < 0n) return 0;
+  if (perOutputTokenPusd === 0) return AFFORDABLE_TOKENS_MAX;
+  const tokens = leftPusd / BigInt(perOutputTokenPusd);
+  return tokens > BigInt(AFFORDABLE_TOKENS_MAX) ? AFFORDABLE_TOKENS_MAX : Number(tokens);
+}
+
+/** The price keys that hold for a prompt of that length. */
+export function priceAt(price: Price, promptTokenCount: number): PriceKeys {
+  const { overrides, ...base } = price;
+  if (overrides === undefined) return base;
+  return overrides.reduce<PriceKeys>(
+    (keys, { min_prompt_tokens, ...changes }) =>
+      promptTokenCount > min_prompt_tokens ? { ...keys, ...definedOnly(changes) } : keys,
+    base,
+  );
+}
+
+function worstRates(promptTokenCount: number, images: number, price: Price, features: WorstCaseFeatures) {
+  const reached = (price.overrides ?? []).filter((override) => promptTokenCount > override.min_prompt_tokens);
+  // A prompt may turn out shorter than estimated, so a cheaper long-context rate never lowers the worst case.
+  const steps = [priceAt(price, 0), ...reached.map((override) => priceAt(price, override.min_prompt_tokens + 1))];
+  const dearest = (rateOf: (keys: PriceKeys) => number): number => Math.max(...steps.map(rateOf));
+  const perPromptToken = dearest((keys) =>
+    Math.max(
+      keys.prompt,
+      keys.input_cache_read ?? 0,
+      keys.input_cache_write ?? 0,
+      features.writesCache1h === true ? (keys.input_cache_write_1h ?? 0) : 0,
+      features.hasInputAudio === true ? (keys.audio ?? 0) : 0,
+    ),
+  );
+  const perOutputTokenPusd = dearest((keys) =>
+    Math.max(
+      keys.completion,
+      keys.internal_reasoning ?? 0,
+      features.wantsImages === true ? (keys.image_output ?? 0) : 0,
+      features.wantsAudio === true ? (keys.audio_output ?? 0) : 0,
+    ),
+  );
+  const fixedPusd =
+    times(promptTokenCount, perPromptToken) +
+    times(
+      images,
+      dearest((keys) => keys.image ?? 0),
+    ) +
+    times(
+      1,
+      dearest((keys) => keys.request ?? 0),
+    ) +
+    times(
+      features.webSearchesMax ?? 0,
+      dearest((keys) => keys.web_search ?? 0),
+    );
+  return { fixedPusd, perOutputTokenPusd };
+}
+
+function times(units: number, pricePusd: number): bigint {
+  assert(Number.isSafeInteger(units) && units >= 0, "a count of units is a whole number, not negative");
+  assert(Number.isSafeInteger(pricePusd) && pricePusd >= 0, "a price is a whole number of pico-dollars, not negative");
+  return BigInt(units) * BigInt(pricePusd);
+}
+
+function definedOnly(keys: { readonly [Key in keyof PriceKeys]?: PriceKeys[Key] | undefined }): Partial<PriceKeys> {
+  return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,84 @@
+/**
+ * The rules of prepaid money, as arithmetic: what may be held, what is charged, what the operator bears. Pure; amounts
+ * in nano-dollars. The AccountGate calls these between reading and writing its storage, without waiting in between,
+ * so that N requests at once with credit for k get exactly k holds.
+ *   spendable = balance - open holds
+ *   charge    = min(cost, hold + spendable), and never more than the balance
+ *   loss      = cost - charge, borne by the operator
+ */
+import type { LimitSource } from "../core/error.ts";
+import type { NanoUsd } from "../core/money.ts";
+import { assert } from "../core/result.ts";
+
+export interface HoldRequest {
+  readonly balanceNusd: NanoUsd;
+  /** All open holds of the account. */
+  readonly heldNusd: NanoUsd;
+  /** What the key's limit leaves in its window, open holds of the key not yet taken off; null: no limit. */
+  readonly keyRemainingNusd: NanoUsd | null;
+  /** Open holds of the key. */
+  readonly keyHeldNusd: NanoUsd;
+  /** Worst case of the request. */
+  readonly wantedNusd: NanoUsd;
+  /** The least that makes sense. */
+  readonly minimumNusd: NanoUsd;
+}
+
+export type HoldVerdict =
+  | { readonly kind: "held"; readonly amountNusd: NanoUsd }
+  | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
+
+/**
+ * How much to hold: the worst case if it is spendable, else all that is spendable, if that is at least the minimum.
+ * `limitSource` of a refusal names what binds: the key's limit; else credits, or the in-flight budget when the balance
+ * itself would do and only other open holds are in the way.
+ */
+export function holdVerdict(request: HoldRequest): HoldVerdict {
+  assert(request.minimumNusd >= 0n, "a minimum is not negative");
+  // A caller whose minimum is dearer than its worst case means the minimum.
+  const wantedNusd = request.wantedNusd > request.minimumNusd ? request.wantedNusd : request.minimumNusd;
+  const creditNusd = request.balanceNusd - request.heldNusd;
+  const limitNusd = request.keyRemainingNusd === null ? null : request.keyRemainingNusd - request.keyHeldNusd;
+  const isLimitTighter = limitNusd !== null && limitNusd < creditNusd;
+  const spendableNusd = isLimitTighter ? limitNusd : creditNusd;
+  if (spendableNusd >= 0n && spendableNusd >= request.minimumNusd) {
+    return { kind: "held", amountNusd: wantedNusd < spendableNusd ? wantedNusd : spendableNusd };
+  }
+  const wouldDoAlone = request.balanceNusd >= request.minimumNusd && request.balanceNusd >= 0n;
+  const limitSource = isLimitTighter ? "key_limit" : wouldDoAlone ? "in_flight_budget" : "credits";
+  return { kind: "short", spendableNusd: spendableNusd > 0n ? spendableNusd : 0n, limitSource };
+}
+
+export interface ChargeRequest {
+  readonly costNusd: NanoUsd;
+  /** The generation's own open hold; 0n when it has ended. */
+  readonly holdNusd: NanoUsd;
+  readonly balanceNusd: NanoUsd;
+  /** All open holds, this one included. */
+  readonly heldNusd: NanoUsd;
+}
+
+export interface Charge {
+  /** What the tenant pays. */
+  readonly chargedNusd: NanoUsd;
+  /** What the operator bears. */
+  readonly lossNusd: NanoUsd;
+}
+
+/**
+ * The exact charge. A debit may have taken what was held: then a hold still reaches what is left of the balance, but
+ * never below zero, and nobody else's hold is touched as long as the balance covers them.
+ */
+export function chargeOf(request: ChargeRequest): Charge {
+  assert(request.costNusd >= 0n, "a cost is not negative");
+  assert(request.holdNusd >= 0n && request.holdNusd <= request.heldNusd, "a hold is one of the open holds");
+  const spendableNusd = request.balanceNusd - request.heldNusd;
+  const reachNusd = request.holdNusd + (spendableNusd > 0n ? spendableNusd : 0n);
+  const leftNusd = request.balanceNusd > 0n ? request.balanceNusd : 0n;
+  const chargedNusd = least(request.costNusd, least(reachNusd, leftNusd));
+  return { chargedNusd, lossNusd: request.costNusd - chargedNusd };
+}
+
+function least(left: NanoUsd, right: NanoUsd): NanoUsd {
+  return left < right ? left : right;
+}

@@ -1,0 +1,81 @@
+/**
+ * The generation record as it is read back from storage (a gate's outbox or D1): JSON that we wrote ourselves, checked
+ * once at that border. A field that a later version adds gets a default here, since old rows never change.
+ */
+import * as z from "zod";
+import { err, ok, type Result } from "../core/result.ts";
+import { parseJson } from "../core/json.ts";
+import type { GenerationRecord } from "./generation.ts";
+
+const count = z.int().min(0);
+const text = z.string().nullable();
+
+const UsageSchema = z.object({
+  inputText: count,
+  inputAudio: count,
+  inputImage: count,
+  cacheRead: count,
+  cacheWrite: count,
+  cacheWrite1h: count,
+  outputText: count,
+  outputReasoning: count,
+  outputAudio: count,
+  outputImage: count,
+  webSearches: count,
+});
+
+const AttemptSchema = z.object({
+  provider: z.string(),
+  providerName: z.string(),
+  endpoint: z.string(),
+  region: z.string(),
+  model: z.string(),
+  status: z.number(),
+  outcome: z.string(),
+  latencyMs: z.number(),
+});
+
+export const GenerationRecordSchema = z.object({
+  id: z.string(),
+  requestId: z.string(),
+  keyHash: z.string(),
+  createdAtMs: z.number(),
+  model: z.string(),
+  requestedModel: z.string(),
+  provider: text,
+  providerName: text,
+  endpoint: text,
+  region: text,
+  upstreamId: text,
+  streamed: z.boolean(),
+  cancelled: z.boolean(),
+  estimated: z.boolean(),
+  cancellation: z.enum(["aborted", "drained"]).nullable(),
+  finishReason: text,
+  nativeFinishReason: text,
+  latencyMs: z.number(),
+  generationTimeMs: z.number(),
+  usage: UsageSchema,
+  costNusd: z.int(),
+  upstreamCostNusd: z.int(),
+  isByok: z.boolean(),
+  isFree: z.boolean(),
+  attempts: z.array(AttemptSchema),
+  httpReferer: text,
+  appTitle: text,
+  origin: text,
+  userAgent: text,
+  externalUser: text,
+  sessionId: text,
+  dataRegion: z.enum(["global", "eu", "us"]),
+  clientPlace: text,
+  catalogVersion: text,
+}) satisfies z.ZodType<GenerationRecord>;
+
+/** A stored record, or a sentence about what is wrong with the row. */
+export function parseGenerationRecord(json: string): Result<GenerationRecord, string> {
+  const parsed = GenerationRecordSchema.safeParse(parseJson(json));
+  return parsed.success
+    ? ok(parsed.data)
+    : err(`The stored generation can't be read: ${z.prettifyError(parsed.error)}`);
+}

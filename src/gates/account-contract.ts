@@ -3,10 +3,13 @@
  * Values cross as structured clones (bigint allowed). Every write carries the id of its cause, so that a repeat is a
  * no-op. Room is left for leases: a lease will be one more kind of admission with `spendUntil` and `settleUntil`.
  */
+import type { EpochMs } from "../core/clock.ts";
 import type { LimitSource, RouterError } from "../core/error.ts";
 import type { AccountId, GenerationId, Home, KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
+import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
+import type { BookedGeneration } from "../insight/generations.ts";
 
 export interface AdmitRequest {
   readonly keyHash: KeyHash;
@@ -20,7 +23,12 @@ export interface AdmitRequest {
 }
 
 export type Admission =
-  | { readonly kind: "admitted"; readonly holdNusd: NanoUsd; readonly expiresAtMs: number; readonly accountName: string }
+  | {
+      readonly kind: "admitted";
+      readonly holdNusd: NanoUsd;
+      readonly expiresAtMs: number;
+      readonly accountName: string;
+    }
   | { readonly kind: "refused"; readonly error: RouterError }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
   | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
@@ -116,10 +124,64 @@ export interface AccountAudit {
   readonly faults: readonly string[];
 }
 
-/** The RPC surface of the AccountGate. Every method refuses with `not_found`/`unauthenticated` when the account is unknown. */
-export interface AccountGateRpc {
+/** The operator gives (positive) or takes (negative) credit. */
+export interface CreditRequest {
+  /** The operator's own; repeating it with the same amount answers the same receipt, with another is a `conflict`. */
+  readonly idempotencyKey: string;
+  readonly amountNusd: NanoUsd;
+  readonly reason: string;
+}
+
+export interface CreditReceipt {
+  /** The gate's balance right after the entry was applied. */
+  readonly balanceNusd: NanoUsd;
+  readonly entryId: string;
+}
+
+/** A key that may be used now, and its account. */
+export interface Identity {
+  readonly key: KeyView;
+  readonly account: AccountView;
+}
+
+/** What an inference request needs of the gate: the hot path. */
+export interface AccountSpendRpc {
+  /** Key, limits and hold together. Repeating an open generation's id answers its hold. */
   admit(request: AdmitRequest): Promise<Admission>;
   /** Extends holds by 60 s from now; ids that are settled or unknown are ignored. */
   renew(generationIds: readonly GenerationId[]): Promise<void>;
+  /** Charges and releases. Idempotent by generation id; what isn't acknowledged must be sent again. */
   settle(settlements: readonly Settlement[]): Promise<SettleReceipt>;
 }
+
+/** Keys, money and views. `not_found` names an unknown key; an unknown account is `unauthenticated`. */
+export interface AccountDeskRpc {
+  /** Whether the key may be used at all; `unauthenticated`, or `forbidden` for a suspended account. */
+  identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>>;
+  view(): Promise<Result<AccountView, RouterError>>;
+  suspend(isSuspended: boolean): Promise<Result<AccountView, RouterError>>;
+  listKeys(): Promise<Result<readonly KeyView[], RouterError>>;
+  readKey(hash: KeyHash): Promise<Result<KeyView, RouterError>>;
+  createKey(key: NewKey): Promise<Result<KeyView, RouterError>>;
+  updateKey(hash: KeyHash, change: KeyChange): Promise<Result<KeyView, RouterError>>;
+  deleteKey(hash: KeyHash): Promise<Result<null, RouterError>>;
+  /** The new key takes over name, kind, limit and the limit's count; the old one ends `overlapS` from now. */
+  rotateKey(hash: KeyHash, next: RotatedKey, overlapS: number): Promise<Result<KeyView, RouterError>>;
+  /** `conflict` for a known idempotency key with another amount; `storage` when D1 didn't answer (it goes on trying). */
+  credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>>;
+  /** A generation that D1 doesn't have yet; null: ask D1. */
+  generation(id: GenerationId): Promise<Result<BookedGeneration | null, RouterError>>;
+  audit(): Promise<Result<AccountAudit, RouterError>>;
+}
+
+/** The secret's side of a rotated key; all else comes from the old one. */
+export interface RotatedKey {
+  readonly hash: KeyHash;
+  readonly label: string;
+}
+
+/** The RPC surface of the AccountGate. Nothing here throws for an unknown account: it refuses with `unauthenticated`. */
+export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc {}
+
+/** How long a hold lives without renewal; isolates renew every 20 s. */
+export const HOLD_LIFE_MS: EpochMs = 60_000;

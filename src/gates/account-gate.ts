@@ -1,0 +1,302 @@
+/**
+ * AccountGate: the one object that may spend for an account. Named by the account's id; made by the first use of one of
+ * its keys. This class only loads, calls the rules beside it, and keeps the appointments: when to flush, which holds
+ * have ended. Between a check and its write it never waits.
+ * Everything that must survive is in its SQLite before a caller hears of it (the platform holds replies back until
+ * writes are durable); a restart releases nothing and forgets nothing.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { setSuspended } from "../accounts/accounts.ts";
+import type { Clock, EpochMs } from "../core/clock.ts";
+import type { RouterError } from "../core/error.ts";
+import { asAccountId, placeOfAccount, type GenerationId, type Home, type KeyHash } from "../core/ids.ts";
+import { nusdFromStored } from "../core/money.ts";
+import { assert, err, ok, type Result } from "../core/result.ts";
+import { systemClock } from "../core/system.ts";
+import { GenerationRecordSchema } from "../insight/generation-schema.ts";
+import type { BookedGeneration } from "../insight/generations.ts";
+import { freeLimitPerDay } from "../limits/free-tier.ts";
+import { auditAccount } from "./account-audit.ts";
+import {
+  type AccountAudit,
+  type AccountGateRpc,
+  type AccountView,
+  type Admission,
+  type AdmitRequest,
+  type CreditReceipt,
+  type CreditRequest,
+  type Identity,
+  type KeyChange,
+  type KeyView,
+  type NewKey,
+  type RotatedKey,
+  type Settlement,
+  type SettleReceipt,
+} from "./account-contract.ts";
+import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
+import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
+import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
+import { takeOver } from "./account-load.ts";
+import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
+import { admit, presentFree, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
+import { openAccountStore, seqAt, type AccountStore } from "./account-store.ts";
+
+/** How long an unknown account is remembered as such: forged accounts cost no D1 read each, a new one waits no longer. */
+const UNKNOWN_MS = 2_000;
+/** Failed flushes in a row from which the audit tells; before, it is a hiccup that the next try may end. */
+const FAILURES_TOLD = 5;
+/** Flushes in one alarm; a longer outbox goes on with the next. */
+const FLUSHES_PER_ALARM = 10;
+
+export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
+  /** Fields, so that a test can say the time aloud and let D1 fail; not reachable by RPC. */
+  clock: Clock = systemClock;
+  books: D1Database = this.env.DB;
+
+  private readonly store: AccountStore = openAccountStore(this.ctx.storage);
+  /** Null until woken; one object from then on, refilled from storage after a throw. */
+  private memory: AccountMemory | null = null;
+  private opening: Promise<Result<AccountMemory, RouterError>> | null = null;
+  private unknownUntilMs: EpochMs = 0;
+  /** What talks to D1 for this account takes turns. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private pace: Pace = FIRST_PACE;
+  /** What D1 said to the last flush, if it failed; for the audit. */
+  private trouble: string | null = null;
+  private alarmAtMs: EpochMs | null = null;
+
+  async admit(request: AdmitRequest): Promise<Admission> {
+    const answer = await this.with((memory) => {
+      const admission = admit(memory, request, this.clock());
+      if (admission.kind === "admitted") this.wakeBy(admission.expiresAtMs);
+      return admission;
+    });
+    return answer.ok ? answer.value : { kind: "refused", error: answer.error };
+  }
+
+  async renew(generationIds: readonly GenerationId[]): Promise<void> {
+    await this.with((memory) => renew(memory, generationIds, this.clock()));
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<SettleReceipt> {
+    const answer = await this.with((memory) => {
+      const receipt = settle(memory, settlements, this.clock());
+      if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace));
+      return receipt;
+    });
+    return answer.ok ? answer.value : { acknowledged: [] };
+  }
+
+  async identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>> {
+    return await this.flatWith((memory) => {
+      const key = usableKey(memory, keyHash, this.clock());
+      return key.ok ? ok({ key: keyView(memory, key.value, this.clock()), account: this.viewOf(memory) }) : key;
+    });
+  }
+
+  async view(): Promise<Result<AccountView, RouterError>> {
+    return await this.with((memory) => this.viewOf(memory));
+  }
+
+  async suspend(isSuspended: boolean): Promise<Result<AccountView, RouterError>> {
+    const opened = await this.opened();
+    if (!opened.ok) return opened;
+    // D1 first: a gate that starts over takes it from there.
+    const isKnown = await setSuspended(this.books, opened.value.account.id, isSuspended).catch(() => undefined);
+    if (isKnown === undefined) return err(NO_BOOKS);
+    return await this.with((memory) => {
+      keepAccount(memory, { ...memory.account, isSuspended });
+      return this.viewOf(memory);
+    });
+  }
+
+  async listKeys(): Promise<Result<readonly KeyView[], RouterError>> {
+    return await this.with((memory) => listKeys(memory, this.clock()));
+  }
+
+  async readKey(hash: KeyHash): Promise<Result<KeyView, RouterError>> {
+    return await this.flatWith((memory) => readKey(memory, hash, this.clock()));
+  }
+
+  async createKey(key: NewKey): Promise<Result<KeyView, RouterError>> {
+    return await this.flatWith((memory) => createKey(memory, key, this.clock()));
+  }
+
+  async updateKey(hash: KeyHash, change: KeyChange): Promise<Result<KeyView, RouterError>> {
+    return await this.flatWith((memory) => updateKey(memory, hash, change, this.clock()));
+  }
+
+  async deleteKey(hash: KeyHash): Promise<Result<null, RouterError>> {
+    return await this.flatWith((memory) => deleteKey(memory, hash));
+  }
+
+  async rotateKey(hash: KeyHash, next: RotatedKey, overlapS: number): Promise<Result<KeyView, RouterError>> {
+    return await this.flatWith((memory) => rotateKey(memory, hash, next, overlapS, this.clock()));
+  }
+
+  async credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>> {
+    return await this.inTurn(async (memory) => {
+      const row = await recordCredit(memory, request, this.books, this.clock);
+      if (!row.ok) return row;
+      if (row.value.balanceAfterNusd === null) this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }));
+      return ok(await finishCredit(memory, row.value, this.books));
+    });
+  }
+
+  async generation(id: GenerationId): Promise<Result<BookedGeneration | null, RouterError>> {
+    return await this.with((memory) => {
+      const row = memory.store.findOutbox(memory.flushedSeq, id);
+      const found = row === undefined ? undefined : generationIn(row, id);
+      if (found === undefined) return null;
+      const record = GenerationRecordSchema.parse(found.record);
+      return { record, chargedNusd: nusdFromStored(found.chargedNusd) };
+    });
+  }
+
+  async audit(): Promise<Result<AccountAudit, RouterError>> {
+    return await this.inTurn(async (memory) =>
+      ok(await auditAccount(memory, this.books, this.clock, this.pace.failures < FAILURES_TOLD ? null : this.trouble)),
+    );
+  }
+
+  /** Ends holds, finishes credits, flushes, forgets; then makes the next appointment. */
+  override async alarm(): Promise<void> {
+    this.alarmAtMs = null;
+    const opened = await this.opened();
+    if (!opened.ok) {
+      // Only D1 can be in the way here, since an account without storage has no alarm.
+      this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }));
+      return;
+    }
+    const memory = opened.value;
+    try {
+      await this.with(() => endExpiredHolds(memory, this.clock()));
+      await this.catchUp();
+    } finally {
+      memory.store.forgetSettles(this.clock() - SETTLED_KEPT_MS);
+      this.wakeBy(this.nextDueMs(memory));
+    }
+  }
+
+  /** Posts all that waits for D1, as far as it answers. */
+  private async catchUp(): Promise<void> {
+    const done = await this.inTurn(async (memory) => {
+      for (const credit of pendingCredits(memory)) await finishCredit(memory, credit, this.books);
+      for (let at = 0; at < FLUSHES_PER_ALARM; at++) {
+        const { flushed, latencyMs } = await flushOnce(memory, this.books, this.clock);
+        if (!flushed) break;
+        this.pace = { latencyMs, failures: 0 };
+      }
+      return ok(null);
+    });
+    this.pace = { ...this.pace, failures: done.ok ? 0 : this.pace.failures + 1 };
+    if (done.ok) this.trouble = null;
+  }
+
+  private nextDueMs(memory: AccountMemory): EpochMs | null {
+    const nowMs = this.clock();
+    const oldest = memory.store.oldestSeq();
+    const times = [...memory.holds.values()].map((hold) => hold.expiresAtMs);
+    if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace));
+    // Settled ids are forgotten by the hour, not one by one.
+    if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
+    return times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time));
+  }
+
+  /** Makes sure that the alarm rings by then. One appointment at a time: setting one is a row written. */
+  private wakeBy(atMs: EpochMs | null): void {
+    if (atMs === null || (this.alarmAtMs !== null && this.alarmAtMs <= atMs)) return;
+    this.alarmAtMs = atMs;
+    // The write is covered by the output gate like any other; its promise says nothing more.
+    void this.ctx.storage.setAlarm(atMs);
+  }
+
+  private viewOf(memory: AccountMemory): AccountView {
+    const account = presentFree(memory.account, this.clock());
+    return {
+      id: account.id,
+      name: account.name,
+      home: homeOf(account.id),
+      suspended: account.isSuspended,
+      balanceNusd: account.balanceNusd,
+      totalCreditsNusd: account.creditsNusd - account.debitsNusd,
+      totalUsageNusd: account.usageNusd,
+      heldNusd: memory.heldNusd,
+      freeUsedToday: account.freeDay.count,
+      freeLimitPerDay: freeLimitPerDay(account.creditsNusd),
+    };
+  }
+
+  /** Runs a synchronous rule on the account. After a throw, memory is what storage says. */
+  private async with<T>(rule: (memory: AccountMemory) => T): Promise<Result<T, RouterError>> {
+    const opened = await this.opened();
+    if (!opened.ok) return opened;
+    try {
+      return ok(rule(opened.value));
+    } catch (error) {
+      // The transaction was undone, so storage has the say again. Whoever waits for D1 holds the same object.
+      Object.assign(opened.value, loadMemory(this.store));
+      throw error;
+    }
+  }
+
+  private async flatWith<T>(rule: (memory: AccountMemory) => Result<T, RouterError>): Promise<Result<T, RouterError>> {
+    const answer = await this.with(rule);
+    return answer.ok ? answer.value : answer;
+  }
+
+  /** Runs work that talks to D1, after what was begun before. @returns `storage` when D1 fails. */
+  private async inTurn<T>(
+    work: (memory: AccountMemory) => Promise<Result<T, RouterError>>,
+  ): Promise<Result<T, RouterError>> {
+    const before = this.turn;
+    const run = async (): Promise<Result<T, RouterError>> => {
+      await before;
+      const opened = await this.opened();
+      return opened.ok ? await work(opened.value) : opened;
+    };
+    const result = run().catch((error: unknown): Result<T, RouterError> => {
+      this.trouble = error instanceof Error ? error.message : String(error);
+      return err(NO_BOOKS);
+    });
+    this.turn = result;
+    return await result;
+  }
+
+  private async opened(): Promise<Result<AccountMemory, RouterError>> {
+    if (this.memory !== null) return ok(this.memory);
+    if (this.store.exists()) return ok(this.awake());
+    if (this.clock() < this.unknownUntilMs) return err(NO_ACCOUNT);
+    this.opening ??= this.firstUse().finally(() => {
+      this.opening = null;
+    });
+    return await this.opening;
+  }
+
+  private async firstUse(): Promise<Result<AccountMemory, RouterError>> {
+    const { name } = this.ctx.id;
+    assert(name !== undefined, "an account's gate is named by the account");
+    const id = asAccountId(name);
+    const isKnown = await takeOver(this.store, this.books, id, this.clock()).catch(() => undefined);
+    if (isKnown === undefined) return err(NO_BOOKS);
+    if (isKnown) return ok(this.awake());
+    this.unknownUntilMs = this.clock() + UNKNOWN_MS;
+    return err(NO_ACCOUNT);
+  }
+
+  private awake(): AccountMemory {
+    const memory = loadMemory(this.store);
+    this.memory = memory;
+    // The appointment made before is still kept, but its time is not known here: make one that is early enough.
+    this.alarmAtMs = null;
+    this.wakeBy(this.nextDueMs(memory));
+    return memory;
+  }
+}
+
+const NO_ACCOUNT: RouterError = { kind: "unauthenticated", message: "No valid API key was given." };
+const NO_BOOKS: RouterError = { kind: "storage", message: "The books can't be reached at the moment. Try again." };
+
+function homeOf(id: string): Home {
+  return placeOfAccount(id)?.home ?? "gl";
+}

@@ -1,0 +1,124 @@
+/**
+ * An AccountGate awake: its rows in memory, loaded once, so that an admission reads nothing. Memory is a mirror of
+ * storage, never the truth: each change writes storage first, in one transaction, and a throw makes the gate load
+ * again. Holds are summed as they come and go, so that admission costs the same with one hold open or ten thousand.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { GenerationId, KeyHash } from "../core/ids.ts";
+import type { NanoUsd } from "../core/money.ts";
+import { assert } from "../core/result.ts";
+import { windowAt } from "../limits/window.ts";
+import type { AccountRow, CounterRow, Hold, KeyRow } from "./account-rows.ts";
+import type { AccountStore } from "./account-store.ts";
+
+export interface AccountMemory {
+  readonly store: AccountStore;
+  account: AccountRow;
+  readonly keys: Map<KeyHash, KeyRow>;
+  readonly counters: Map<string, CounterRow>;
+  readonly holds: Map<GenerationId, Hold>;
+  heldNusd: NanoUsd;
+  readonly heldByCounter: Map<string, NanoUsd>;
+  /** Generations and charges that D1 doesn't have yet, sealed ones included. */
+  outboxCount: number;
+  outboxNusd: NanoUsd;
+  lastSeq: number;
+  /** Rows of `settles` up to this one are in D1. */
+  flushedSeq: number;
+}
+
+/** Reads everything that a woken gate needs. */
+export function loadMemory(store: AccountStore): AccountMemory {
+  const outbox = store.outboxTotals();
+  const lastSeq = store.lastSeq();
+  const memory: AccountMemory = {
+    store,
+    account: store.readAccount(),
+    keys: new Map(store.readKeys().map((key) => [key.hash, key])),
+    counters: new Map(store.readCounters()),
+    holds: new Map(),
+    heldNusd: 0n,
+    heldByCounter: new Map(),
+    outboxCount: outbox.count,
+    outboxNusd: outbox.chargedNusd,
+    lastSeq,
+    flushedSeq: outbox.firstSeq === null ? lastSeq : outbox.firstSeq - 1,
+  };
+  for (const hold of store.readHolds()) count(memory, hold, 1n);
+  return memory;
+}
+
+/** Opens a hold, or moves the end of an open one. */
+export function keepHold(memory: AccountMemory, hold: Hold): void {
+  const open = memory.holds.get(hold.id);
+  memory.store.writeHold(hold);
+  if (open !== undefined) count(memory, open, -1n);
+  count(memory, hold, 1n);
+}
+
+/** Ends a hold: its amount is spendable again. */
+export function endHold(memory: AccountMemory, hold: Hold): void {
+  memory.store.deleteHold(hold.id);
+  count(memory, hold, -1n);
+}
+
+/** Ends the holds whose time is over; nobody renewed them, so their isolate is gone. */
+export function endExpiredHolds(memory: AccountMemory, nowMs: EpochMs): void {
+  const expired = [...memory.holds.values()].filter((hold) => hold.expiresAtMs <= nowMs);
+  if (expired.length === 0) return;
+  memory.store.atomically(() => {
+    for (const hold of expired) endHold(memory, hold);
+  });
+}
+
+/** Writes the account row and keeps it. */
+export function keepAccount(memory: AccountMemory, account: AccountRow): void {
+  assert(
+    account.balanceNusd === account.creditsNusd - account.debitsNusd - account.usageNusd,
+    "a balance is credits less debits less usage",
+  );
+  memory.store.writeAccount(account);
+  memory.account = account;
+}
+
+/** A count that has not begun. */
+export function newCounter(nowMs: EpochMs): CounterRow {
+  const empty = (kind: "daily" | "weekly" | "monthly") => ({ id: windowAt(kind, nowMs).id, nusd: 0n });
+  return { totalNusd: 0n, daily: empty("daily"), weekly: empty("weekly"), monthly: empty("monthly") };
+}
+
+/** The count as of now: windows that are over count nothing. */
+export function counterAt(counter: CounterRow, nowMs: EpochMs): CounterRow {
+  const present = (kind: "daily" | "weekly" | "monthly") => {
+    const { id } = windowAt(kind, nowMs);
+    return counter[kind].id === id ? counter[kind] : { id, nusd: 0n };
+  };
+  return { ...counter, daily: present("daily"), weekly: present("weekly"), monthly: present("monthly") };
+}
+
+/** The count with one more charge. */
+export function counterWith(counter: CounterRow, chargedNusd: NanoUsd, nowMs: EpochMs): CounterRow {
+  const { totalNusd, daily, weekly, monthly } = counterAt(counter, nowMs);
+  return {
+    totalNusd: totalNusd + chargedNusd,
+    daily: { ...daily, nusd: daily.nusd + chargedNusd },
+    weekly: { ...weekly, nusd: weekly.nusd + chargedNusd },
+    monthly: { ...monthly, nusd: monthly.nusd + chargedNusd },
+  };
+}
+
+/** What a key's limit leaves in its window, open holds not taken off; null without a limit. May be negative. */
+export function limitRemaining(key: KeyRow, counter: CounterRow, nowMs: EpochMs): NanoUsd | null {
+  if (key.limitNusd === null) return null;
+  const present = counterAt(counter, nowMs);
+  return key.limitNusd - (key.limitReset === null ? present.totalNusd : present[key.limitReset].nusd);
+}
+
+function count(memory: AccountMemory, hold: Hold, sign: 1n | -1n): void {
+  if (sign === 1n) memory.holds.set(hold.id, hold);
+  else memory.holds.delete(hold.id);
+  memory.heldNusd += sign * hold.amountNusd;
+  const held = (memory.heldByCounter.get(hold.counter) ?? 0n) + sign * hold.amountNusd;
+  if (held === 0n) memory.heldByCounter.delete(hold.counter);
+  else memory.heldByCounter.set(hold.counter, held);
+}

@@ -1,0 +1,131 @@
+/**
+ * What an AccountGate stores: the shapes of its rows, and the zod schemas that read them back. Money is a bigint here
+ * and decimal text in JSON, exact at any size. A row is read once, when the gate wakes.
+ */
+import * as z from "zod";
+import type { EpochMs } from "../core/clock.ts";
+import { asAccountId, asGenerationId, asKeyHash, type GenerationId } from "../core/ids.ts";
+import type { NanoUsd } from "../core/money.ts";
+
+const nusd = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt);
+const time = z.int();
+const keyHash = z.string().transform(asKeyHash);
+
+/** A count that belongs to one calendar window (limits/window.ts); another window's count is none. */
+const WindowCount = z.object({ id: z.string(), count: z.int() });
+const WindowUsage = z.object({ id: z.string(), nusd });
+
+/** The account itself. `balance = credits - debits - usage`, always. */
+export const AccountRow = z.object({
+  id: z.string().transform(asAccountId),
+  name: z.string(),
+  isSuspended: z.boolean(),
+  balanceNusd: nusd,
+  /** Credits ever bought or granted. */
+  creditsNusd: nusd,
+  /** What the operator ever took, not negative. */
+  debitsNusd: nusd,
+  /** What generations were ever charged. */
+  usageNusd: nusd,
+  /** What generations cost beyond the charge. */
+  lossNusd: nusd,
+  freeMinute: WindowCount,
+  freeDay: WindowCount,
+});
+export type AccountRow = z.infer<typeof AccountRow>;
+
+/** `counter` names the usage count that the key shares with those it was rotated from. */
+export const KeyRow = z.object({
+  hash: keyHash,
+  counter: z.string(),
+  kind: z.enum(["inference", "management"]),
+  name: z.string(),
+  label: z.string(),
+  disabled: z.boolean(),
+  limitNusd: nusd.nullable(),
+  limitReset: z.enum(["daily", "weekly", "monthly"]).nullable(),
+  createdAtMs: time,
+  updatedAtMs: time.nullable(),
+  expiresAtMs: time.nullable(),
+});
+export type KeyRow = z.infer<typeof KeyRow>;
+
+/** What was spent through a key, ever and in the present windows. */
+export const CounterRow = z.object({
+  totalNusd: nusd,
+  daily: WindowUsage,
+  weekly: WindowUsage,
+  monthly: WindowUsage,
+});
+export type CounterRow = z.infer<typeof CounterRow>;
+
+export interface Hold {
+  readonly id: GenerationId;
+  readonly counter: string;
+  readonly amountNusd: NanoUsd;
+  readonly expiresAtMs: EpochMs;
+  /** When a place of the free tier was taken; null for a paid generation. */
+  readonly freeAtMs: EpochMs | null;
+}
+
+export const HoldRow = z
+  .object({
+    id: z.string(),
+    counter: z.string(),
+    amount_nusd: z.int(),
+    expires_at_ms: time,
+    free_at_ms: time.nullable(),
+  })
+  .transform((row): Hold => ({
+    id: asGenerationId(row.id),
+    counter: row.counter,
+    amountNusd: BigInt(row.amount_nusd),
+    expiresAtMs: row.expires_at_ms,
+    freeAtMs: row.free_at_ms,
+  }));
+
+/** Lines as stored: `[account, amount]`. The account's name is our own, made by ledger/entries.ts. */
+export const LinesJson = z.array(z.tuple([z.string(), nusd]));
+export type LinesJson = z.infer<typeof LinesJson>;
+
+/** What one call of `settle` left to be booked. `rowsJson` is D1's rows, joined by commas, without brackets. */
+export interface OutboxRow {
+  readonly seq: number;
+  readonly count: number;
+  readonly chargedNusd: NanoUsd;
+  readonly sizeBytes: number;
+  readonly lines: LinesJson;
+  readonly rowsJson: string;
+}
+
+/** A flush as it was sealed before its first try: exactly this is posted until D1 has answered. */
+export const SealedFlush = z.object({
+  entryId: z.string(),
+  createdAtMs: time,
+  lines: LinesJson,
+  /** Outbox rows up to this one are in it. */
+  throughSeq: z.int(),
+  count: z.int(),
+  chargedNusd: nusd,
+  /** The whole JSON array. */
+  rowsJson: z.string(),
+});
+export type SealedFlush = z.infer<typeof SealedFlush>;
+
+/** An operator's credit: pending until `balanceAfterNusd` is known. */
+export const CreditRow = z.object({
+  entryId: z.string(),
+  amountNusd: nusd,
+  reason: z.string(),
+  createdAtMs: time,
+  balanceAfterNusd: nusd.nullable(),
+});
+export type CreditRow = z.infer<typeof CreditRow>;
+
+/** JSON text of a row, amounts as decimal text. */
+export function toRowJson(row: unknown): string {
+  return JSON.stringify(row, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+}

@@ -1,0 +1,286 @@
+/**
+ * Admission and settlement on a gate's memory. Synchronous from the first check to the last write, so no other request
+ * can come in between: with credit for k, exactly k of any number of parallel requests are admitted.
+ * A settle is known by its generation's id for SETTLED_KEPT_MS; repeating it changes nothing.
+ */
+import type { EpochMs } from "../core/clock.ts";
+import type { RouterError } from "../core/error.ts";
+import { asProviderId, type GenerationId } from "../core/ids.ts";
+import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
+import { generationLines, joinedLines, type Line } from "../ledger/entries.ts";
+import { chargeOf, holdVerdict } from "../ledger/hold.ts";
+import { freeTierVerdict } from "../limits/free-tier.ts";
+import { windowAt } from "../limits/window.ts";
+import {
+  HOLD_LIFE_MS,
+  type Admission,
+  type AdmitRequest,
+  type Settlement,
+  type SettleReceipt,
+} from "./account-contract.ts";
+import { usableKey } from "./account-keys.ts";
+import {
+  counterWith,
+  endExpiredHolds,
+  endHold,
+  keepAccount,
+  keepHold,
+  limitRemaining,
+  newCounter,
+  type AccountMemory,
+} from "./account-memory.ts";
+import type { AccountRow, Hold, KeyRow, OutboxRow } from "./account-rows.ts";
+import { seqAt } from "./account-store.ts";
+
+/** How long a settled id is remembered. No isolate sends a settle again after minutes. */
+export const SETTLED_KEPT_MS = 2 * 3_600_000;
+/** Settlements taken from one call; the rest is not acknowledged and comes again. */
+export const SETTLEMENTS_MAX = 500;
+/** One outbox row is closed at this size, well below the 2 MB that storage allows. */
+export const OUTBOX_ROW_BYTES_MAX = 400_000;
+/** No generation costs more ($9,007): so many of them that fit a flush still sum to what D1 holds exactly. */
+const AMOUNT_NUSD_MAX: NanoUsd = NUSD_MAX / 1_000n;
+/** Isolates and the gate may disagree about the time by this much. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** Key, limits and hold together. */
+export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs): Admission {
+  const key = usableKey(memory, request.keyHash, nowMs);
+  if (!key.ok) return { kind: "refused", error: key.error };
+  if (key.value.kind === "management") {
+    return refused({ kind: "forbidden", message: "A management key can't be used for inference. Use an API key." });
+  }
+  const open = memory.holds.get(request.generationId);
+  if (open !== undefined) return admitted(memory, open);
+  return request.isFree ? admitFree(memory, key.value, request, nowMs) : admitPaid(memory, key.value, request, nowMs);
+}
+
+function admitPaid(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): Admission {
+  const judged = () =>
+    holdVerdict({
+      balanceNusd: memory.account.balanceNusd,
+      heldNusd: memory.heldNusd,
+      keyRemainingNusd: limitRemaining(key, memory.counters.get(key.counter) ?? newCounter(nowMs), nowMs),
+      keyHeldNusd: memory.heldByCounter.get(key.counter) ?? 0n,
+      wantedNusd: request.wantedNusd,
+      minimumNusd: request.minimumNusd,
+    });
+  let verdict = judged();
+  if (verdict.kind === "short") {
+    // The alarm may be late because D1 is slow: nobody is refused for a hold whose time is over.
+    endExpiredHolds(memory, nowMs);
+    verdict = judged();
+  }
+  if (verdict.kind === "short") return verdict;
+  const hold = holdOf(key, request.generationId, verdict.amountNusd, null, nowMs);
+  keepHold(memory, hold);
+  return admitted(memory, hold);
+}
+
+/** A free generation holds nothing; its row remembers the place that it took, so that it can be given back once. */
+function admitFree(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): Admission {
+  const account = presentFree(memory.account, nowMs);
+  const verdict = freeTierVerdict(
+    {
+      balanceNusd: account.balanceNusd,
+      boughtNusd: account.creditsNusd,
+      usedThisMinute: account.freeMinute.count,
+      usedToday: account.freeDay.count,
+    },
+    nowMs,
+  );
+  if (verdict.kind === "refused") return verdict;
+  const hold = holdOf(key, request.generationId, 0n, nowMs, nowMs);
+  memory.store.atomically(() => {
+    keepAccount(memory, {
+      ...account,
+      freeMinute: { ...account.freeMinute, count: account.freeMinute.count + 1 },
+      freeDay: { ...account.freeDay, count: account.freeDay.count + 1 },
+    });
+    keepHold(memory, hold);
+  });
+  return admitted(memory, hold);
+}
+
+/** Extends open holds to a whole life from now. */
+export function renew(memory: AccountMemory, ids: readonly GenerationId[], nowMs: EpochMs): void {
+  const open = ids.map((id) => memory.holds.get(id)).filter((hold) => hold !== undefined);
+  memory.store.atomically(() => {
+    for (const hold of open) keepHold(memory, { ...hold, expiresAtMs: nowMs + HOLD_LIFE_MS });
+  });
+}
+
+/** What of one call goes to the outbox. */
+interface Booked {
+  readonly row: string;
+  readonly chargedNusd: NanoUsd;
+  readonly lines: readonly Line[];
+}
+
+/**
+ * Charges and releases, all in one transaction. A settle whose hold has ended is charged from what is spendable.
+ * @returns the ids taken, repeats among them.
+ */
+export function settle(memory: AccountMemory, settlements: readonly Settlement[], nowMs: EpochMs): SettleReceipt {
+  const acknowledged: GenerationId[] = [];
+  const fresh = new Set<GenerationId>();
+  memory.store.atomically(() => {
+    let chunk: Chunk = emptyChunk();
+    for (const settlement of settlements.slice(0, SETTLEMENTS_MAX)) {
+      const id = settlement.generationId;
+      acknowledged.push(id);
+      if (fresh.has(id) || isKnown(memory, id, nowMs)) continue;
+      fresh.add(id);
+      chunk.ids.push(id);
+      const booked = settleOne(memory, settlement, nowMs);
+      if (booked === null) continue;
+      chunk.booked.push(booked);
+      chunk.sizeBytes += utf8Bytes(booked.row);
+      if (chunk.sizeBytes < OUTBOX_ROW_BYTES_MAX) continue;
+      append(memory, chunk, nowMs);
+      chunk = emptyChunk();
+    }
+    if (chunk.ids.length > 0) append(memory, chunk, nowMs);
+  });
+  return { acknowledged };
+}
+
+/** What becomes one row of `settles`. */
+interface Chunk {
+  readonly ids: GenerationId[];
+  readonly booked: Booked[];
+  sizeBytes: number;
+}
+
+function emptyChunk(): Chunk {
+  return { ids: [], booked: [], sizeBytes: 0 };
+}
+
+function append(memory: AccountMemory, { ids, booked, sizeBytes }: Chunk, nowMs: EpochMs): void {
+  const seq = Math.max(memory.lastSeq + 1, seqAt(nowMs));
+  const chargedNusd = booked.reduce((sum, one) => sum + one.chargedNusd, 0n);
+  const outbox: OutboxRow = {
+    seq,
+    count: booked.length,
+    chargedNusd,
+    sizeBytes,
+    lines: joinedLines(booked.flatMap((one) => one.lines)).map((line) => [line.account, line.amountNusd]),
+    rowsJson: booked.map((one) => one.row).join(","),
+  };
+  memory.store.appendSettle(seq, ids, booked.length === 0 ? null : outbox);
+  memory.lastSeq = seq;
+  memory.outboxCount += booked.length;
+  memory.outboxNusd += chargedNusd;
+}
+
+/** Moves the money of one settlement in memory and storage; null when there is nothing to book. */
+function settleOne(memory: AccountMemory, settlement: Settlement, nowMs: EpochMs): Booked | null {
+  const { generationId: id, record } = settlement;
+  const hold = memory.holds.get(id);
+  // Without a record there is no generation that could explain a charge: a tenant is never charged by guess.
+  const costNusd = record === null ? 0n : within(settlement.costNusd);
+  const charge = chargeOf({
+    costNusd,
+    holdNusd: hold?.amountNusd ?? 0n,
+    balanceNusd: memory.account.balanceNusd,
+    heldNusd: memory.heldNusd,
+  });
+  if (hold !== undefined) endHold(memory, hold);
+  const changed = settlement.refundsFreeTier ? refunded(memory.account, hold, nowMs) : memory.account;
+  if (charge.chargedNusd > 0n || charge.lossNusd > 0n || changed !== memory.account) {
+    keepAccount(memory, {
+      ...changed,
+      balanceNusd: changed.balanceNusd - charge.chargedNusd,
+      usageNusd: changed.usageNusd + charge.chargedNusd,
+      lossNusd: changed.lossNusd + charge.lossNusd,
+    });
+  }
+  countUsage(memory, hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter, charge.chargedNusd, nowMs);
+  if (record === null) return null;
+  const stored = [id, record.createdAtMs, nusdToStored(costNusd), nusdToStored(charge.chargedNusd), record];
+  return {
+    row: JSON.stringify(stored),
+    chargedNusd: charge.chargedNusd,
+    lines: generationLines(memory.account.id, {
+      provider: record.provider === null ? null : asProviderId(record.provider),
+      costNusd,
+      chargedNusd: charge.chargedNusd,
+      upstreamCostNusd: within(settlement.upstreamCostNusd),
+    }),
+  };
+}
+
+function countUsage(memory: AccountMemory, counterId: string | undefined, chargedNusd: NanoUsd, nowMs: EpochMs): void {
+  const counter = counterId === undefined ? undefined : memory.counters.get(counterId);
+  // A deleted key has no count any more.
+  if (counterId === undefined || counter === undefined || chargedNusd === 0n) return;
+  const counted = counterWith(counter, chargedNusd, nowMs);
+  memory.store.writeCounter(counterId, counted);
+  memory.counters.set(counterId, counted);
+}
+
+/**
+ * Whether a settle of this id was taken before. An open hold says no at once; else the memory of settles since the
+ * generation's own second is searched. One that is older than that memory can't be proved new, so it is not charged.
+ */
+function isKnown(memory: AccountMemory, id: GenerationId, nowMs: EpochMs): boolean {
+  if (memory.holds.has(id)) return false;
+  const keptSinceMs = nowMs - SETTLED_KEPT_MS;
+  const madeAtMs = madeAt(id);
+  if (madeAtMs !== null && madeAtMs < keptSinceMs) return true;
+  return memory.store.wasSettled(id, madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS);
+}
+
+function madeAt(id: GenerationId): EpochMs | null {
+  const seconds = /^gen-(\d{10})-/.exec(id)?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1_000;
+}
+
+/** The account with its free-tier counts in the present windows. */
+export function presentFree(account: AccountRow, nowMs: EpochMs): AccountRow {
+  const minute = windowAt("minute", nowMs).id;
+  const day = windowAt("daily", nowMs).id;
+  if (account.freeMinute.id === minute && account.freeDay.id === day) return account;
+  return {
+    ...account,
+    freeMinute: account.freeMinute.id === minute ? account.freeMinute : { id: minute, count: 0 },
+    freeDay: account.freeDay.id === day ? account.freeDay : { id: day, count: 0 },
+  };
+}
+
+/** Gives a free place back to the windows it was taken from, as far as they still run. */
+function refunded(account: AccountRow, hold: Hold | undefined, nowMs: EpochMs): AccountRow {
+  const takenAtMs = hold?.freeAtMs ?? null;
+  if (takenAtMs === null) return account;
+  const present = presentFree(account, nowMs);
+  const less = (window: { readonly id: string; readonly count: number }, takenId: string) =>
+    window.id === takenId ? { ...window, count: Math.max(0, window.count - 1) } : window;
+  return {
+    ...present,
+    freeMinute: less(present.freeMinute, windowAt("minute", takenAtMs).id),
+    freeDay: less(present.freeDay, windowAt("daily", takenAtMs).id),
+  };
+}
+
+function holdOf(key: KeyRow, id: GenerationId, amountNusd: NanoUsd, freeAtMs: EpochMs | null, nowMs: EpochMs): Hold {
+  return { id, counter: key.counter, amountNusd, expiresAtMs: nowMs + HOLD_LIFE_MS, freeAtMs };
+}
+
+function admitted(memory: AccountMemory, hold: Hold): Admission {
+  const { amountNusd: holdNusd, expiresAtMs } = hold;
+  return { kind: "admitted", holdNusd, expiresAtMs, accountName: memory.account.name };
+}
+
+function refused(error: RouterError): Admission {
+  return { kind: "refused", error };
+}
+
+/** An amount from an isolate, kept within what a flush can sum: one absurd settle must not block the others. */
+function within(amountNusd: NanoUsd): NanoUsd {
+  if (amountNusd < 0n) return 0n;
+  return amountNusd > AMOUNT_NUSD_MAX ? AMOUNT_NUSD_MAX : amountNusd;
+}
+
+function utf8Bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

@@ -1,0 +1,134 @@
+/**
+ * The operator's audit: every invariant of the money, a page of accounts at a time, as `GET /admin/audit` answers it
+ * (hence the snake_case names). `npm run audit` walks all pages. The first page also checks the books as a whole and
+ * brings their totals; later pages have `totals: null`.
+ * An account without a ledger entry never had credit and never had a generation booked: its gate has nothing to compare
+ * and is not woken. (Its free generations leave an entry with their first flush, at most some seconds later.)
+ */
+import { listAccounts, ACCOUNTS_PER_PAGE_MAX } from "../accounts/accounts.ts";
+import { asAccountId, type AccountId } from "../core/ids.ts";
+import { formatUsd } from "../core/money.ts";
+import type { Result } from "../core/result.ts";
+import type { RouterError } from "../core/error.ts";
+import { accountsWithEntries } from "../ledger/books.ts";
+import { auditPage, auditWhole, readTotals, type BooksFinding, type BooksTotals } from "../ledger/books-audit.ts";
+import type { AccountAudit } from "./account-contract.ts";
+
+export interface AuditCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was looked at, or the first offenders. */
+  readonly detail: string;
+}
+
+/** One page of the audit, as it goes over the wire. Amounts are decimal USD strings. */
+export interface AuditPage {
+  readonly ok: boolean;
+  readonly open_holds: number;
+  /** Leases don't exist yet. */
+  readonly open_leases: number;
+  /** Settled generations that D1 doesn't have yet. */
+  readonly outbox: number;
+  readonly checks: readonly AuditCheck[];
+  readonly totals: AuditTotals | null;
+  /** Pass it on for the next page; null on the last one. */
+  readonly cursor: string | null;
+}
+
+export interface AuditTotals {
+  readonly accounts: number;
+  readonly entries: number;
+  readonly generations: number;
+  /** Sum of what generations were charged. */
+  readonly charged: string;
+  /** By kind of ledger account: `tenants`, `providers`, `margin`, `operator_loss`, `promotion`, `clearing`. */
+  readonly balances: Readonly<Record<string, string>>;
+}
+
+/** What the audit needs: the books, and an account's gate. */
+export interface AuditPorts {
+  readonly books: D1Database;
+  readonly auditAccount: (account: AccountId) => Promise<Result<AccountAudit, RouterError>>;
+}
+
+/** Gates asked at the same time. */
+const GATES_AT_ONCE = 20;
+const DETAILS_MAX = 5;
+
+/** One page, beginning after `cursor` (an account id; null for the first page). Throws what D1 throws. */
+export async function auditBooks(ports: AuditPorts, cursor: string | null): Promise<AuditPage> {
+  const { books } = ports;
+  const accounts = await listAccounts(books, {
+    afterId: cursor === null ? null : asAccountId(cursor),
+    limit: ACCOUNTS_PER_PAGE_MAX,
+  });
+  const ids = accounts.map((account) => account.id);
+  const whole = cursor === null ? await auditWhole(books) : [];
+  const totals = cursor === null ? await readTotals(books) : null;
+  const first = ids[0];
+  const last = ids.at(-1);
+  const page = first === undefined || last === undefined ? [] : await auditPage(books, { first, last });
+  const active = await accountsWithEntries(books, ids);
+  const gates = await auditGates(
+    ports,
+    ids.filter((id) => active.has(id)),
+  );
+  const checks = [...[...whole, ...page].map(checkOf), gateCheck(gates)];
+  const audits = gates.map((gate) => gate.audit).filter((audit) => audit !== null);
+  return {
+    ok: checks.every((check) => check.ok),
+    open_holds: audits.reduce((sum, audit) => sum + audit.openHolds, 0),
+    open_leases: 0,
+    outbox: audits.reduce((sum, audit) => sum + audit.outboxCount, 0),
+    checks,
+    totals: totals === null ? null : totalsOf(totals),
+    cursor: ids.length === ACCOUNTS_PER_PAGE_MAX ? (last ?? null) : null,
+  };
+}
+
+interface GateFinding {
+  readonly audit: AccountAudit | null;
+  readonly faults: readonly string[];
+}
+
+async function auditGates(ports: AuditPorts, ids: readonly AccountId[]): Promise<readonly GateFinding[]> {
+  const found: GateFinding[] = [];
+  for (let at = 0; at < ids.length; at += GATES_AT_ONCE) {
+    const some = ids.slice(at, at + GATES_AT_ONCE);
+    found.push(...(await Promise.all(some.map(async (id) => await auditGate(ports, id)))));
+  }
+  return found;
+}
+
+async function auditGate(ports: AuditPorts, id: AccountId): Promise<GateFinding> {
+  const answer = await ports.auditAccount(id).catch(() => undefined);
+  if (answer === undefined || !answer.ok) return { audit: null, faults: [`${id}: its gate did not answer`] };
+  return { audit: answer.value, faults: answer.value.faults.map((fault) => `${id}: ${fault}`) };
+}
+
+/** Gate balance = book balance - outbox; settled + open holds <= credits; every hold ends. */
+function gateCheck(gates: readonly GateFinding[]): AuditCheck {
+  const faults = gates.flatMap((gate) => gate.faults);
+  return {
+    name: "gates_match_books",
+    ok: faults.length === 0,
+    detail: faults.length === 0 ? `${gates.length} gates compared` : faults.slice(0, DETAILS_MAX).join("; "),
+  };
+}
+
+function checkOf(finding: BooksFinding): AuditCheck {
+  const { name, offenders } = finding;
+  return { name, ok: offenders.length === 0, detail: offenders.length === 0 ? "holds" : offenders.join(", ") };
+}
+
+function totalsOf(totals: BooksTotals): AuditTotals {
+  return {
+    accounts: totals.accounts,
+    entries: totals.entries,
+    generations: totals.generations,
+    charged: formatUsd(totals.chargedNusd),
+    balances: Object.fromEntries(
+      Object.entries(totals.balancesNusd).map(([kind, amountNusd]) => [kind, formatUsd(amountNusd)]),
+    ),
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * Our messages as Gemini's system instruction and contents.
+ * A thought signature goes back on the very part it came with: the reasoning entry that holds it carries the id of its
+ * tool call, parallel calls each their own. Gemini 3 refuses a tool step whose first call is unsigned, so there the
+ * documented placeholder stands in when a conversation comes from another provider or a client lost the signature.
+ * Sources: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini-api/docs/thought-signatures
+ * (accessed 2026-11-21).
+ */
+import type { AssistantMessage, Message, Part, ReasoningDetail, ToolMessage, UserMessage } from "../core/chat.ts";
+import { stringOf } from "../core/json.ts";
+import { joinedReasoning, parseDataUrl, refuse, toolInputOf, type Notes, type WireObject } from "./echo.ts";
+
+/** Who can read the signatures of this format. */
+export const GEMINI_FORMAT = "google-gemini-v1";
+/** https://ai.google.dev/gemini-api/docs/thought-signatures, FAQ (accessed 2026-11-21). */
+const SIGNATURE_PLACEHOLDER = "skip_thought_signature_validator";
+
+interface Content {
+  readonly role: "user" | "model";
+  readonly parts: WireObject[];
+}
+
+interface Contents {
+  readonly system: WireObject[];
+  readonly contents: Content[];
+}
+
+/** The conversation in parts; what cannot be said goes to `notes`. `generation` is 3 for Gemini 3.x, 0 when unknown. */
+export function contentsOf(messages: readonly Message[], generation: number, notes: Notes): Contents {
+  const system: WireObject[] = [];
+  const contents: Content[] = [];
+  const toolNames = new Map<string, string>();
+  for (const message of messages) {
+    if (message.role !== "tool" && message.parts.some((part) => part.cacheControl !== undefined)) noteCache(notes);
+    switch (message.role) {
+      case "system":
+      case "developer":
+        if (contents.length > 0)
+          notes.warnings.add("System messages after the first turn were moved to the beginning.");
+        for (const part of message.parts) if (part.text !== "") system.push({ text: part.text });
+        break;
+      case "user":
+        add(contents, { role: "user", parts: userParts(message, notes) });
+        break;
+      case "assistant":
+        for (const call of message.toolCalls) toolNames.set(call.id, call.name);
+        add(contents, { role: "model", parts: modelParts(message, generation, notes) });
+        break;
+      case "tool":
+        addToolResponse(contents, responseParts(message, toolNames, generation, notes));
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+  if (contents.length === 0) refuse(notes, "This provider needs at least one message that is not a system message.");
+  return { system, contents };
+}
+
+/** Says once that breakpoints are not needed. */
+export function noteCache(notes: Notes): void {
+  notes.warnings.add("cache_control has no effect here: this provider caches prompts by itself.");
+}
+
+function add(contents: Content[], content: Content): void {
+  if (content.parts.length > 0) contents.push(content);
+}
+
+/** All answers of one step go into one content, as the calls did. */
+function addToolResponse(contents: Content[], parts: readonly WireObject[]): void {
+  const last = contents.at(-1);
+  if (last?.role === "user" && last.parts[0]?.["functionResponse"] !== undefined) last.parts.push(...parts);
+  else if (parts.length > 0) contents.push({ role: "user", parts: [...parts] });
+}
+
+function userParts(message: UserMessage, notes: Notes): WireObject[] {
+  const parts: WireObject[] = [];
+  for (const part of message.parts) {
+    const said = partOf(part, notes);
+    if (said !== null) parts.push(said);
+  }
+  const first = parts[0];
+  const text = stringOf(first?.["text"]);
+  if (first !== undefined && message.name !== undefined && text !== undefined)
+    first["text"] = `${message.name}: ${text}`;
+  return parts;
+}
+
+function partOf(part: Part, notes: Notes): WireObject | null {
+  switch (part.type) {
+    case "text":
+      return part.text === "" ? null : { text: part.text };
+    case "image":
+      if (part.detail !== undefined && part.detail !== "auto") {
+        notes.warnings.add("The detail of an image cannot be set here and was left out.");
+      }
+      return mediaPart(part.url, "image", notes);
+    case "video":
+      return mediaPart(part.url, "video", notes);
+    case "audio":
+      return { inlineData: { mimeType: audioType(part.format), data: part.data } };
+    case "file":
+      if (part.fileId !== undefined) return { fileData: { fileUri: part.fileId } };
+      if (part.data === undefined) return refuse(notes, "A file needs file_data or file_id.");
+      return mediaPart(part.data, "file", notes);
+    default:
+      return part satisfies never;
+  }
+}
+
+function mediaPart(url: string, what: "image" | "video" | "file", notes: Notes): WireObject | null {
+  if (!url.startsWith("data:")) {
+    const mimeType = typeOfUrl(url);
+    return { fileData: { ...(mimeType === undefined ? {} : { mimeType }), fileUri: url } };
+  }
+  const media = parseDataUrl(url);
+  if (media === null) return refuse(notes, `The data URL of the ${what} cannot be read.`);
+  return { inlineData: { mimeType: media.mediaType, data: media.base64 } };
+}
+
+/** Types that the API takes: https://ai.google.dev/gemini-api/docs/file-input-methods (accessed 2026-11-21). */
+const TYPE_BY_ENDING: Readonly<Record<string, string>> = {
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  webp: "image/webp",
+  heic: "image/heic",
+  heif: "image/heif",
+  gif: "image/gif",
+  mp4: "video/mp4",
+  mov: "video/quicktime",
+  webm: "video/webm",
+  mpeg: "video/mpeg",
+  mpg: "video/mpeg",
+  pdf: "application/pdf",
+  txt: "text/plain",
+  md: "text/markdown",
+  csv: "text/csv",
+  html: "text/html",
+  json: "application/json",
+};
+
+function typeOfUrl(url: string): string | undefined {
+  const ending = /\.([a-z0-9]{2,5})(?:[?#]|$)/i.exec(url)?.[1]?.toLowerCase();
+  return ending !== undefined && Object.hasOwn(TYPE_BY_ENDING, ending) ? TYPE_BY_ENDING[ending] : undefined;
+}
+
+function audioType(format: string): string {
+  if (format === "pcm16") return "audio/pcm";
+  return `audio/${format.toLowerCase()}`;
+}
+
+function responseParts(
+  message: ToolMessage,
+  toolNames: ReadonlyMap<string, string>,
+  generation: number,
+  notes: Notes,
+): readonly WireObject[] {
+  const name = toolNames.get(message.toolCallId);
+  if (name === undefined) {
+    refuse(notes, "A tool message answers a call that is not in the conversation.");
+    return [];
+  }
+  const texts: string[] = [];
+  const media: WireObject[] = [];
+  for (const part of message.parts) {
+    if (part.cacheControl !== undefined) noteCache(notes);
+    if (part.type === "text") texts.push(part.text);
+    else {
+      const said = partOf(part, notes);
+      if (said !== null) media.push(said);
+    }
+  }
+  // Older models take media beside the response, not inside it.
+  const isInside = generation >= 3 && media.length > 0;
+  const response = { output: texts.join("\n") };
+  const answer = { id: message.toolCallId, name, response, ...(isInside ? { parts: media } : {}) };
+  return [{ functionResponse: answer }, ...(isInside ? [] : media)];
+}
+
+function modelParts(message: AssistantMessage, generation: number, notes: Notes): WireObject[] {
+  const reasoning = joinedReasoning(message.reasoning).filter((detail) => isOurs(detail, notes));
+  const parts: WireObject[] = thoughtParts(reasoning);
+  for (const part of message.parts) {
+    const said = partOf(part, notes);
+    if (said !== null) parts.push(said);
+  }
+  if (message.refusal !== undefined && message.refusal !== "") parts.push({ text: message.refusal });
+  const calls: WireObject[] = message.toolCalls.map((call) => {
+    const functionCall = { id: call.id, name: call.name, args: toolInputOf(call.name, call.input, notes) };
+    const signature = reasoning.find((detail) => detail.id === call.id && detail.data !== undefined)?.data;
+    return { functionCall, ...(signature === undefined ? {} : { thoughtSignature: signature }) };
+  });
+  const known = new Set(message.toolCalls.map((call) => call.id));
+  for (const detail of reasoning) {
+    if (detail.data === undefined || (typeof detail.id === "string" && known.has(detail.id))) continue;
+    signLoose(detail.data, parts, calls);
+  }
+  const first = calls[0];
+  if (generation >= 3 && first !== undefined && calls.every((call) => call["thoughtSignature"] === undefined)) {
+    first["thoughtSignature"] = SIGNATURE_PLACEHOLDER;
+    notes.warnings.add(
+      "An earlier tool call came without its thought signature; the model goes on without that reasoning.",
+    );
+  }
+  return [...parts, ...calls];
+}
+
+/** A signature that names no call: it came on the last part without one; a client may have lost the id on the way. */
+function signLoose(signature: string, parts: WireObject[], calls: readonly WireObject[]): void {
+  const text = parts.findLast((part) => part["thought"] === undefined && part["thoughtSignature"] === undefined);
+  const place = text ?? calls.find((call) => call["thoughtSignature"] === undefined);
+  if (place === undefined) parts.push({ text: "", thoughtSignature: signature });
+  else place["thoughtSignature"] = signature;
+}
+
+function thoughtParts(reasoning: readonly ReasoningDetail[]): WireObject[] {
+  return reasoning
+    .filter((detail) => detail.type === "reasoning.text" && Boolean(detail.text))
+    .map((detail) => ({
+      text: detail.text ?? "",
+      thought: true,
+      ...(detail.signature ? { thoughtSignature: detail.signature } : {}),
+    }));
+}
+
+function isOurs(detail: ReasoningDetail, notes: Notes): boolean {
+  if (detail.format === GEMINI_FORMAT) return true;
+  notes.warnings.add("Reasoning of another provider cannot be sent back here and was left out.");
+  return false;
+}

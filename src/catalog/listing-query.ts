@@ -59,7 +59,10 @@ const UNMEASURED_SORTS: readonly string[] = [
 ];
 const UNMEASURED_FILTERS: readonly string[] = [
   "category",
-  ...["intelligence_index", "coding_index", "agentic_index", "tool_success_rate"].flatMap((name) => [`min_${name}`, `max_${name}`]),
+  ...["intelligence_index", "coding_index", "agentic_index", "tool_success_rate"].flatMap((name) => [
+    `min_${name}`,
+    `max_${name}`,
+  ]),
 ];
 const LIMIT_DEFAULT = 500;
 const LIMIT_MAX = 1_000;
@@ -104,7 +107,10 @@ export function parseModelQuery(search: URLSearchParams): Result<ParsedModelQuer
     supportedParameters: listOf(search, "supported_parameters"),
     inputModalities: listOf(search, "input_modalities"),
     outputModalities: outputs.includes("all") ? null : outputs.length === 0 ? ["text"] : outputs,
-    words: (search.get("q") ?? "").toLowerCase().split(/\s+/).filter((word) => word !== ""),
+    words: (search.get("q") ?? "")
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== ""),
     contextMinTokens: number("context", true, 1, Number.MAX_SAFE_INTEGER),
     promptPriceMinUsdPerM: number("min_price", false, 0, 1e9),
     promptPriceMaxUsdPerM: number("max_price", false, 0, 1e9),
@@ -146,8 +152,12 @@ export function filterModels(
   query: ModelQuery,
   request: { readonly nowMs: number; readonly path: string; readonly search: URLSearchParams },
 ): ModelPage {
-  const found = sorted(rows.filter((row) => matches(row, query, request.nowMs / 1000)), query.sort);
-  if (query.page === null) return { data: found.map((row) => row.model), total_count: found.length, links: { next: null } };
+  const found = sorted(
+    rows.filter((row) => matches(row, query, request.nowMs / 1000)),
+    query.sort,
+  );
+  if (query.page === null)
+    return { data: found.map((row) => row.model), total_count: found.length, links: { next: null } };
   const { offset, limit } = query.page;
   const search = new URLSearchParams(request.search);
   search.set("offset", String(offset + limit));
@@ -187,7 +197,10 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
 }
 
 function givesAny(model: PublicModel, outputModalities: readonly string[] | null): boolean {
-  return outputModalities === null || outputModalities.some((modality) => model.architecture.output_modalities.includes(modality));
+  return (
+    outputModalities === null ||
+    outputModalities.some((modality) => model.architecture.output_modalities.includes(modality))
+  );
 }
 
 /** Pico-dollars per token are micro-dollars per million tokens. */

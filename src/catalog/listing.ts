@@ -160,7 +160,8 @@ export function listingRow(entry: ModelEntry): ListingRow | undefined {
     names.add(provider.slug).add(provider.name.toLowerCase());
     zdr ||= (endpoint.data_policy ?? provider.data_policy).zdr;
     for (const region of provider.regions) {
-      if (region.jurisdiction !== null && (endpoint.regions ?? [region.id]).includes(region.id)) regions.add(region.jurisdiction);
+      if (region.jurisdiction !== null && (endpoint.regions ?? [region.id]).includes(region.id))
+        regions.add(region.jurisdiction);
     }
   }
   return {

@@ -34,7 +34,8 @@ type Report = (path: string, message: string) => void;
 /** `["models", 3, "endpoints", 0]` is `models[3].endpoints[0]`; the whole document is `$`. */
 function pathText(path: readonly PropertyKey[]): string {
   const text = path.reduce<string>(
-    (before, part) => (typeof part === "number" ? `${before}[${part}]` : `${before}${before === "" ? "" : "."}${String(part)}`),
+    (before, part) =>
+      typeof part === "number" ? `${before}[${part}]` : `${before}${before === "" ? "" : "."}${String(part)}`,
     "",
   );
   return text === "" ? "$" : text;

@@ -99,7 +99,11 @@ export async function publish(catalog: Catalog, store: CatalogStore, nowMs: Epoc
  * Makes an earlier version live again.
  * @returns an error sentence when its index or one of its values is gone.
  */
-export async function rollback(version: string, store: CatalogStore, nowMs: EpochMs): Promise<Result<Publication, string>> {
+export async function rollback(
+  version: string,
+  store: CatalogStore,
+  nowMs: EpochMs,
+): Promise<Result<Publication, string>> {
   const live = readIndex(await store.get(LIVE_KEY));
   const wanted = readIndex(await store.get(versionKey(version)));
   if (wanted === undefined) return err(`there is no version ${version} to go back to`);
@@ -121,8 +125,14 @@ export async function readPublished(
   return catalog === undefined ? undefined : { index, catalog };
 }
 
-async function goLive(store: CatalogStore, index: CatalogIndex, live: LiveIndex | undefined, nowMs: EpochMs): Promise<void> {
-  const before = live === undefined ? [] : [{ version: live.version, publishedAtMs: live.publishedAtMs }, ...live.history];
+async function goLive(
+  store: CatalogStore,
+  index: CatalogIndex,
+  live: LiveIndex | undefined,
+  nowMs: EpochMs,
+): Promise<void> {
+  const before =
+    live === undefined ? [] : [{ version: live.version, publishedAtMs: live.publishedAtMs }, ...live.history];
   const history = before.filter(({ version }) => version !== index.version);
   const next: LiveIndex = { ...index, publishedAtMs: nowMs, history: history.slice(0, HISTORY_MAX - 1) };
   const text = JSON.stringify(next);

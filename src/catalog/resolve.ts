@@ -33,7 +33,11 @@ export async function resolveModel(
   if (!name.ok) {
     const base = await reader.lookup(requested.split(":")[0] ?? "", waitUntil);
     if (!base.ok && base.error.kind === "overloaded") return base;
-    const nearest = base.ok ? [base.value.entry.model.id] : base.error.kind === "unknown_model" ? base.error.nearest : [];
+    const nearest = base.ok
+      ? [base.value.entry.model.id]
+      : base.error.kind === "unknown_model"
+        ? base.error.nearest
+        : [];
     return err({ kind: "unknown_model", model: requested, nearest });
   }
   let failure: LookupError = { kind: "unknown_model", model: requested, nearest: [] };

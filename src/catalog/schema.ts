@@ -7,11 +7,20 @@ import * as z from "zod";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 
 const SLUG = /^[a-z0-9][a-z0-9.-]{0,63}$/;
-const providerId = z.string().regex(SLUG, "must be lower case letters, digits, dots and hyphens").transform((text) => text as ProviderId);
-const regionId = z.string().regex(SLUG, "must be lower case letters, digits, dots and hyphens").transform((text) => text as RegionId);
+const providerId = z
+  .string()
+  .regex(SLUG, "must be lower case letters, digits, dots and hyphens")
+  .transform((text) => text as ProviderId);
+const regionId = z
+  .string()
+  .regex(SLUG, "must be lower case letters, digits, dots and hyphens")
+  .transform((text) => text as RegionId);
 const modelId = z
   .string()
-  .regex(/^~?[a-z0-9][\w.-]{0,63}\/[\w.-]{1,96}(:(free|extended|thinking))?$/i, "must be author/slug, or author/slug:free")
+  .regex(
+    /^~?[a-z0-9][\w.-]{0,63}\/[\w.-]{1,96}(:(free|extended|thinking))?$/i,
+    "must be author/slug, or author/slug:free",
+  )
   .transform((text) => text as ModelId);
 const endpointTag = z
   .string()
@@ -37,12 +46,27 @@ export const PriceSchema = z.strictObject({
   completion: pico,
   ...priceKeys,
   overrides: z
-    .array(z.strictObject({ min_prompt_tokens: tokens, prompt: pico.optional(), completion: pico.optional(), ...priceKeys }))
+    .array(
+      z.strictObject({ min_prompt_tokens: tokens, prompt: pico.optional(), completion: pico.optional(), ...priceKeys }),
+    )
     .max(8)
     .optional(),
 });
 
-export const QUANTIZATIONS = ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"] as const;
+export const QUANTIZATIONS = [
+  "int4",
+  "int8",
+  "fp4",
+  "mxfp4",
+  "nvfp4",
+  "fp6",
+  "fp8",
+  "mxfp8",
+  "fp16",
+  "bf16",
+  "fp32",
+  "unknown",
+] as const;
 
 /** Where a fact is from: a URL and the day it was read, or the data package it came with. */
 const Source = z.string().min(3).max(500);
@@ -53,7 +77,11 @@ export const RegionSchema = z.strictObject({
   latitude: z.number().min(-90).max(90).nullable(),
   longitude: z.number().min(-180).max(180).nullable(),
   /** ISO 3166-1 alpha-2 code of the country it is in, where documented. */
-  country: z.string().regex(/^[A-Z]{2}$/, "must be two capital letters").nullable().default(null),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, "must be two capital letters")
+    .nullable()
+    .default(null),
   /** The jurisdiction that holds for traffic to it; null: none is promised. */
   jurisdiction: z.enum(["eu", "us"]).nullable(),
   /** Own base URL of the region, else the provider's. */
@@ -98,7 +126,11 @@ export const ProviderSchema = z.strictObject({
   /** Declared deviations from the adapter's family; the adapter validates them. */
   quirks: z.record(z.string(), z.json()).default({}),
   markup_bps: z.int().min(0).max(100_000).default(0),
-  headquarters: z.string().regex(/^[A-Z]{2}$/, "must be two capital letters").nullable().default(null),
+  headquarters: z
+    .string()
+    .regex(/^[A-Z]{2}$/, "must be two capital letters")
+    .nullable()
+    .default(null),
   privacy_policy_url: z.url().nullable().default(null),
   terms_of_service_url: z.url().nullable().default(null),
   status_page_url: z.url().nullable().default(null),

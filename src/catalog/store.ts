@@ -45,25 +45,24 @@ const STALE_MAX_MS = 300_000;
 const MISSING_MS = 2_000;
 const MODELS_MAX = 2_000;
 const NEAREST = 5;
-const UNAVAILABLE: Unavailable = { kind: "overloaded", retryAfterS: 1, message: "The model catalog cannot be read right now." };
+const UNAVAILABLE: Unavailable = {
+  kind: "overloaded",
+  retryAfterS: 1,
+  message: "The model catalog cannot be read right now.",
+};
 
-interface Held {
-  readonly hash: string;
-  readonly resolved: Resolved;
+/** The index that this isolate serves. */
+interface IndexCache {
+  current(waitUntil: WaitUntil): Promise<LiveIndex | undefined>;
+  seen(): LiveIndex | undefined;
+  forget(): void;
 }
 
-/** A reader for one isolate. `clock` is read on every call. */
-export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogReader {
-  // The index that this isolate serves: at most STALE_MAX_MS old when the store answers.
+function createIndexCache(store: CatalogReads, clock: Clock): IndexCache {
+  // At most STALE_MAX_MS old while the store answers; one index.
   let index: LiveIndex | undefined;
   let readAtMs: EpochMs = Number.NEGATIVE_INFINITY;
   let triedAtMs: EpochMs = Number.NEGATIVE_INFINITY;
-  // Model id -> its newest value seen; in order of use, at most MODELS_MAX.
-  const models = new Map<string, Held>();
-  // Value hash -> when it was missed; cleared when it grows past MODELS_MAX.
-  const missing = new Map<string, EpochMs>();
-  // The two lists, each with its hash: one value each.
-  const lists = new Map<ValueKind, { readonly hash: string; readonly content: unknown }>();
 
   async function refresh(): Promise<void> {
     triedAtMs = clock();
@@ -73,44 +72,81 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
     readAtMs = clock();
   }
 
-  async function currentIndex(waitUntil: WaitUntil): Promise<LiveIndex | undefined> {
-    const nowMs = clock();
-    if (index === undefined || (nowMs - readAtMs > STALE_MAX_MS && nowMs - triedAtMs >= MISSING_MS)) await refresh();
-    else if (nowMs - Math.max(readAtMs, triedAtMs) >= FRESH_MS) waitUntil(refresh());
-    return index;
-  }
+  return {
+    async current(waitUntil) {
+      const nowMs = clock();
+      const isTooOld = nowMs - readAtMs > STALE_MAX_MS && nowMs - triedAtMs >= MISSING_MS;
+      if (index === undefined || isTooOld) await refresh();
+      else if (nowMs - Math.max(readAtMs, triedAtMs) >= FRESH_MS) waitUntil(refresh());
+      return index;
+    },
+    seen: () => index,
+    forget() {
+      readAtMs = Number.NEGATIVE_INFINITY;
+      triedAtMs = Number.NEGATIVE_INFINITY;
+    },
+  };
+}
 
-  async function readModel(id: string, hash: string, version: string): Promise<Resolved | undefined> {
-    const missedAtMs = missing.get(hash);
-    if (missedAtMs !== undefined && clock() - missedAtMs < MISSING_MS) return undefined;
-    const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
-    if (entry === undefined) {
-      if (missing.size >= MODELS_MAX) missing.clear();
-      missing.set(hash, clock());
-      return undefined;
-    }
-    missing.delete(hash);
-    const resolved = { entry, version };
+/** A model's newest value seen. */
+interface Held {
+  readonly hash: string;
+  readonly resolved: Resolved;
+}
+
+interface ModelCache {
+  held(id: string): Held | undefined;
+  /** Undefined when the value is missing or corrupt, or was so a moment ago. */
+  read(id: string, hash: string, version: string): Promise<Resolved | undefined>;
+  forgetMissing(): void;
+}
+
+function createModelCache(store: CatalogReads, clock: Clock): ModelCache {
+  // By model id, in order of use; at most MODELS_MAX. Never stale: a value is named by its content.
+  const models = new Map<string, Held>();
+  // Value hash -> when it was missed; cleared when it grows past MODELS_MAX.
+  const missing = new Map<string, EpochMs>();
+
+  function keep(id: string, held: Held): void {
     models.delete(id);
-    models.set(id, { hash, resolved });
+    models.set(id, held);
     const oldest = models.size > MODELS_MAX ? models.keys().next().value : undefined;
     if (oldest !== undefined) models.delete(oldest);
-    return resolved;
   }
 
-  /** What a cold isolate serves when the newest publication is only half visible: the one before. */
-  async function readBefore(live: LiveIndex, name: string): Promise<Resolved | undefined> {
-    const version = live.history[0]?.version;
-    const before = version === undefined ? undefined : readIndex(await getText(store, versionKey(version)));
-    const id = before === undefined ? undefined : idOf(before, name);
-    const hash = id === undefined ? undefined : before?.models[id];
-    if (before === undefined || id === undefined || hash === undefined) return undefined;
-    const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
-    return entry === undefined ? undefined : { entry, version: before.version };
-  }
+  return {
+    held(id) {
+      const held = models.get(id);
+      if (held !== undefined) keep(id, held);
+      return held;
+    },
+    async read(id, hash, version) {
+      const missedAtMs = missing.get(hash);
+      if (missedAtMs !== undefined && clock() - missedAtMs < MISSING_MS) return undefined;
+      const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
+      if (entry === undefined) {
+        if (missing.size >= MODELS_MAX) missing.clear();
+        missing.set(hash, clock());
+        return undefined;
+      }
+      missing.delete(hash);
+      const resolved = { entry, version };
+      keep(id, { hash, resolved });
+      return resolved;
+    },
+    forgetMissing: () => missing.clear(),
+  };
+}
+
+/** A reader for one isolate. `clock` is read on every call. */
+export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogReader {
+  const index = createIndexCache(store, clock);
+  const models = createModelCache(store, clock);
+  // The two lists, one value each; replaced when the index names another.
+  const lists = new Map<ValueKind, { readonly hash: string; readonly content: unknown }>();
 
   async function list(kind: "listing" | "providers", waitUntil: WaitUntil): Promise<unknown> {
-    const live = await currentIndex(waitUntil);
+    const live = await index.current(waitUntil);
     const held = lists.get(kind);
     if (live === undefined || held?.hash === live[kind]) return held?.content;
     const content = parseJson((await getText(store, valueKey(kind, live[kind]))) ?? "");
@@ -121,20 +157,18 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
 
   return {
     async lookup(name, waitUntil) {
-      const live = await currentIndex(waitUntil);
+      const live = await index.current(waitUntil);
       if (live === undefined) return err(UNAVAILABLE);
       const id = idOf(live, name);
       const hash = id === undefined ? undefined : live.models[id];
       if (id === undefined || hash === undefined) {
-        return err({ kind: "unknown_model", model: name, nearest: nearestNames(name, Object.keys(live.models), NEAREST) });
+        const nearest = nearestNames(name, Object.keys(live.models), NEAREST);
+        return err({ kind: "unknown_model", model: name, nearest });
       }
-      const held = models.get(id);
-      if (held?.hash === hash) {
-        models.delete(id);
-        models.set(id, held);
-        return ok({ entry: held.resolved.entry, version: live.version });
-      }
-      const found = (await readModel(id, hash, live.version)) ?? held?.resolved ?? (await readBefore(live, name));
+      const held = models.held(id);
+      if (held?.hash === hash) return ok({ entry: held.resolved.entry, version: live.version });
+      const found =
+        (await models.read(id, hash, live.version)) ?? held?.resolved ?? (await readBefore(store, live, name));
       return found === undefined ? err(UNAVAILABLE) : ok(found);
     },
     async listing(waitUntil) {
@@ -147,13 +181,28 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
       // As above.
       return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly Provider[]);
     },
-    seen: () => (index === undefined ? null : { version: index.version, publishedAtMs: index.publishedAtMs, counts: index.counts }),
+    seen() {
+      const live = index.seen();
+      return live === undefined
+        ? null
+        : { version: live.version, publishedAtMs: live.publishedAtMs, counts: live.counts };
+    },
     forgetIndex() {
-      readAtMs = Number.NEGATIVE_INFINITY;
-      triedAtMs = Number.NEGATIVE_INFINITY;
-      missing.clear();
+      index.forget();
+      models.forgetMissing();
     },
   };
+}
+
+/** What a cold isolate serves when the newest publication is only half visible: the one before. */
+async function readBefore(store: CatalogReads, live: LiveIndex, name: string): Promise<Resolved | undefined> {
+  const version = live.history[0]?.version;
+  const before = version === undefined ? undefined : readIndex(await getText(store, versionKey(version)));
+  const id = before === undefined ? undefined : idOf(before, name);
+  const hash = id === undefined ? undefined : before?.models[id];
+  if (before === undefined || id === undefined || hash === undefined) return undefined;
+  const entry = modelEntryOf(await getText(store, valueKey("model", hash)), id);
+  return entry === undefined ? undefined : { entry, version: before.version };
 }
 
 /** A store that fails is a store that has nothing: the reader keeps what it had. */

@@ -52,7 +52,9 @@ export function readVariants(requested: string): Result<RequestedName, VariantFa
     } else if (STATIC.includes(suffix)) {
       if (!statics.includes(suffix)) statics.push(suffix);
     } else {
-      return err({ message: `":${suffix}" is not a variant; known are ${[...STATIC, ...Object.keys(SORTS)].map((name) => `:${name}`).join(" ")}` });
+      return err({
+        message: `":${suffix}" is not a variant; known are ${[...STATIC, ...Object.keys(SORTS)].map((name) => `:${name}`).join(" ")}`,
+      });
     }
   }
   if (sorts.length > 1) return err({ message: "only one of :nitro, :floor and :exacto can be given" });
@@ -70,7 +72,14 @@ function lookupsOf(base: string, variant: string | undefined): readonly Lookup[]
     case "thinking":
       return [own, { name: base, thinking: true }];
     case "extended":
-      return [own, { name: base, thinking: false, warning: `extended: ${base} has no longer listing, so its ordinary endpoints were used` }];
+      return [
+        own,
+        {
+          name: base,
+          thinking: false,
+          warning: `extended: ${base} has no longer listing, so its ordinary endpoints were used`,
+        },
+      ];
     default:
       return [own];
   }

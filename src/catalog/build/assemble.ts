@@ -6,7 +6,7 @@
  */
 import type * as z from "zod";
 import { compareText } from "../nearest.ts";
-import { AUTHOR_OUTPUT_TOKENS, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
+import { AUTHOR_OUTPUT_TOKENS, DISTILLABLE, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
 import { LEFT_OUT, MODELS } from "../overlay/models.ts";
 import { FREE_OFFERS } from "../overlay/offers.ts";
 import type { FamilySeed, FreeOffer, ModelSeed, ProviderSeed } from "../overlay/seed.ts";
@@ -20,10 +20,25 @@ type ModelDocument = z.input<typeof ModelSchema>;
 type EndpointDocument = z.input<typeof EndpointSchema>;
 
 const REASONING_PARAMETERS = ["reasoning", "include_reasoning", "reasoning_effort"];
-const SAMPLING = ["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "stop"];
+const SAMPLING = [
+  "temperature",
+  "top_p",
+  "top_k",
+  "frequency_penalty",
+  "presence_penalty",
+  "logit_bias",
+  "logprobs",
+  "top_logprobs",
+  "stop",
+];
 const DAY_S = 86_400;
 /** Authors whose own provider has another slug. */
-const AUTHORS: Readonly<Record<string, string>> = { google: "google-ai-studio", "x-ai": "xai", mistralai: "mistral", qwen: "alibaba" };
+const AUTHORS: Readonly<Record<string, string>> = {
+  google: "google-ai-studio",
+  "x-ai": "xai",
+  mistralai: "mistral",
+  qwen: "alibaba",
+};
 
 /** The whole document as of a day (`YYYY-MM-DD`, for prices that begin at a date). */
 export function assembleCatalog(versions: PackageVersions, asOf: string): CatalogDocument {
@@ -52,14 +67,22 @@ function paidModel(id: string, offers: readonly Offer[], names: ModelNames): Mod
   for (const offer of offers) {
     const { suffix, quantization } = modelKey(offer.spelled);
     const own = endpoints.filter((endpoint) => endpoint.provider === offer.seed.provider.slug);
-    if (own.some((endpoint) => endpoint.upstream_model === offer.upstreamModel || suffix === "" || endpoint.tag.endsWith(`/${suffix}`))) continue;
+    if (
+      own.some(
+        (endpoint) =>
+          endpoint.upstream_model === offer.upstreamModel || suffix === "" || endpoint.tag.endsWith(`/${suffix}`),
+      )
+    )
+      continue;
+    const base = endpointBase(context, offer.seed, offer.contextTokens);
+    const outputTokens = offer.outputTokens ?? (isAuthor(offer.seed, id) ? authorOutputTokens(context) : null);
     endpoints.push({
-      ...endpointBase(context, offer.seed, offer.contextTokens),
+      ...base,
       tag: own.length === 0 ? offer.seed.provider.slug : `${offer.seed.provider.slug}/${suffix}`,
       upstream_model: offer.upstreamModel,
       price: priceDocument(offer.price),
       price_source: offer.source,
-      max_completion_tokens: offer.outputTokens ?? (isAuthor(offer.seed, id) ? authorOutputTokens(context) : null),
+      max_completion_tokens: outputTokens === null ? null : Math.min(outputTokens, base.context_length),
       max_prompt_tokens: offer.maxPromptTokens,
       quantization,
     });
@@ -161,7 +184,7 @@ function modelDocument(id: string, context: ModelContext, endpoints: readonly En
     tokenizer: family.tokenizer,
     knowledge_cutoff: known.facts?.knowledgeCutoff ?? null,
     open_weights: family.openWeights,
-    distillable: family.openWeights,
+    distillable: family.openWeights && DISTILLABLE.test(id),
     reasoning_mandatory: (seed.reasoning ?? family.reasoning) === "mandatory",
     endpoints: [...endpoints],
   };
@@ -179,7 +202,9 @@ function titleOf(id: string): string {
   return id
     .slice(id.indexOf("/") + 1)
     .split("-")
-    .map((word) => (/^(a?\d+b|glm|gpt|vl|it)$/.test(word) ? word.toUpperCase() : `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`))
+    .map((word) =>
+      /^(a?\d+b|glm|gpt|vl|it)$/.test(word) ? word.toUpperCase() : `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`,
+    )
     .join(" ");
 }
 

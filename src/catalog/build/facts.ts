@@ -17,7 +17,14 @@ const ModelSchema = z.object({
   knowledge: z.string().optional(),
   release_date: z.string(),
   modalities: z.object({ input: z.array(z.string()), output: z.array(z.string()) }),
-  cost: z.object({ input: z.number(), output: z.number(), cache_read: z.number().optional(), cache_write: z.number().optional() }).optional(),
+  cost: z
+    .object({
+      input: z.number(),
+      output: z.number(),
+      cache_read: z.number().optional(),
+      cache_write: z.number().optional(),
+    })
+    .optional(),
   limit: z.object({ context: z.number(), output: z.number() }),
 });
 

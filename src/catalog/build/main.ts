@@ -32,5 +32,7 @@ if (import.meta.main) {
   const catalog = defaultCatalog(asOf);
   writeFileSync(outfile, `${JSON.stringify(catalog)}\n`);
   const endpoints = catalog.models.reduce((sum, model) => sum + model.endpoints.length, 0);
-  process.stdout.write(`catalog: ${catalog.models.length} models, ${endpoints} endpoints, ${catalog.providers.length} providers\n`);
+  process.stdout.write(
+    `catalog: ${catalog.models.length} models, ${endpoints} endpoints, ${catalog.providers.length} providers\n`,
+  );
 }

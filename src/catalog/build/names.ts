@@ -22,7 +22,19 @@ export interface ModelNames {
 }
 
 /** Feeds of facts that are not bound to a provider of ours, best first. */
-const FACT_FEEDS = ["openrouter", "openai", "anthropic", "google", "xai", "mistral", "deepseek", "zai", "moonshotai", "groq", "vercel"];
+const FACT_FEEDS = [
+  "openrouter",
+  "openai",
+  "anthropic",
+  "google",
+  "xai",
+  "mistral",
+  "deepseek",
+  "zai",
+  "moonshotai",
+  "groq",
+  "vercel",
+];
 
 /** Reads the packages' lists once. */
 export function createModelNames(asOf: string): ModelNames {

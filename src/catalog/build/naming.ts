@@ -14,7 +14,8 @@ export interface SpelledName {
 }
 
 const QUANTIZATION = /^(fp4|fp8|fp16|bf16|int4|int8|nvfp4|mxfp4)$/;
-const DECORATION = /^(instruct|it|chat|hf|turbo|lite|basic|tee|maas|fp4|fp8|fp16|bf16|int4|int8|nvfp4|mxfp4|awq|versatile|instant)$/;
+const DECORATION =
+  /^(instruct|it|chat|hf|turbo|lite|basic|tee|maas|fp4|fp8|fp16|bf16|int4|int8|nvfp4|mxfp4|awq|versatile|instant)$/;
 /** Families in which "turbo", "lite" or "chat" is another model, not another way to serve it. */
 const WHOLE = /^(gpt-[3-9]|gemini-|glm-5|qwen-(turbo|plus|max)|command)/;
 /** Rewritings of whole spellings, applied in order to the lower-case name without its author. */
@@ -59,7 +60,10 @@ const REWRITES: readonly (readonly [RegExp, string])[] = [
 
 /** The key of a model's name at some provider. */
 export function modelKey(name: string): SpelledName {
-  const last = name.slice(name.lastIndexOf("/") + 1).toLowerCase().replace(/^hf:/, "");
+  const last = name
+    .slice(name.lastIndexOf("/") + 1)
+    .toLowerCase()
+    .replace(/^hf:/, "");
   let text = last;
   for (const [from, to] of REWRITES) text = text.replace(from, to);
   const kept: string[] = [];

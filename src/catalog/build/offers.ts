@@ -94,7 +94,8 @@ function extraOffers(versions: PackageVersions, asOf: string): readonly Offer[] 
   return EXTRA_OFFERS.map((extra) => {
     const row = listed.find((model) => model.upstreamModel === extra.priceOf);
     const seed = PROVIDER_SEEDS.find((known) => known.provider.slug === extra.provider);
-    if (row === undefined || row.price === null || seed === undefined) throw new Error(`the overlay's ${extra.model} has no price or provider`);
+    if (row === undefined || row.price === null || seed === undefined)
+      throw new Error(`the overlay's ${extra.model} has no price or provider`);
     return {
       seed,
       spelled: extra.upstreamModel,

@@ -38,9 +38,12 @@ const KEYS: Readonly<Record<string, { readonly name: PriceName; readonly picoPer
 /** The models of one provider of the package. @throws when the package has no such provider: the build must notice. */
 export function pricedModels(provider: string, asOf: string): readonly PricedModel[] {
   const found = findProvider({ providerId: provider });
-  if (found === undefined || found.id !== provider) throw new Error(`@pydantic/genai-prices has no provider ${provider}`);
+  if (found === undefined || found.id !== provider)
+    throw new Error(`@pydantic/genai-prices has no provider ${provider}`);
   return found.models.map((model) => {
-    const { price, note } = Array.isArray(model.prices) ? inForce(model.prices, asOf) : { price: model.prices, note: "" };
+    const { price, note } = Array.isArray(model.prices)
+      ? inForce(model.prices, asOf)
+      : { price: model.prices, note: "" };
     return {
       upstreamModel: model.id,
       price: priceOf(price),

@@ -39,7 +39,15 @@ const ROWS: readonly Row[] = [
   [/^x-ai\/grok-(3-mini|code)/, "Grok", TEXT, false, true, "mandatory", 131_072],
   [/^x-ai\/grok/, "Grok", IMAGE, false, true, "mandatory", 256_000],
   // https://docs.mistral.ai/getting-started/models
-  [/^mistralai\/(mistral-(medium-3|small-(3\.[12]|2603)|large-2512)|ministral-.*-2512)/, "Mistral", IMAGE, false, true, "none", 131_072],
+  [
+    /^mistralai\/(mistral-(medium-3|small-(3\.[12]|2603)|large-2512)|ministral-.*-2512)/,
+    "Mistral",
+    IMAGE,
+    false,
+    true,
+    "none",
+    131_072,
+  ],
   [/^mistralai\/(codestral-25|devstral-medium|mistral-saba)/, "Mistral", TEXT, false, true, "none", 131_072],
   [/^mistralai\/voxtral/, "Mistral", ["text", "audio"], true, true, "none", 32_768],
   [/^mistralai\//, "Mistral", TEXT, true, true, "none", 32_768],
@@ -129,3 +137,9 @@ export const AUTHOR_OUTPUT_TOKENS: readonly (readonly [RegExp, number])[] = [
   [/^openai\/gpt-[5-9]/, 128_000],
   [/^google\/gemini/, 65_536],
 ];
+
+/**
+ * Open models whose licence lets answers train other models: MIT or Apache 2.0 by their model cards. The licences of
+ * Llama, Gemma and Nemotron have conditions, so those are not marked.
+ */
+export const DISTILLABLE = /^(deepseek|qwen|z-ai|minimax|xiaomi|mistralai|openai\/gpt-oss)/;

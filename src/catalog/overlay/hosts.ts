@@ -22,7 +22,10 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       adapter: "openai-compatible",
       base_url: "https://api.groq.com/openai/v1",
       regions: [GLOBAL_REGION],
-      data_policy: retainedFor(30, "https://console.groq.com/docs/your-data (kept only when reliability or abuse asks for it; zero retention is a setting)"),
+      data_policy: retainedFor(
+        30,
+        "https://console.groq.com/docs/your-data (kept only when reliability or abuse asks for it; zero retention is a setting)",
+      ),
       cancellation: BILLS_ALL,
       // https://console.groq.com/docs/openai (unsupported fields) and https://console.groq.com/docs/reasoning
       quirks: {
@@ -36,12 +39,15 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       terms_of_service_url: "https://groq.com/terms-of-use",
       status_page_url: "https://groqstatus.com",
     },
-    feeds: [{
+    feeds: [
+      {
         from: "genai-prices",
         id: "groq",
         // The rest was switched off: https://console.groq.com/docs/deprecations
         only: /^(llama-3\.1-8b-instant|llama-3\.3-70b-versatile|openai\/|qwen\/|meta-llama\/llama-4|moonshotai\/)/,
-      }, { from: "tokenlens", id: "groq", factsOnly: true }],
+      },
+      { from: "tokenlens", id: "groq", factsOnly: true },
+    ],
     parameters: [...COMMON_PARAMETERS, "seed", "response_format", "structured_outputs"],
     tools: "parallel",
   },
@@ -65,8 +71,21 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       terms_of_service_url: "https://www.cerebras.ai/terms-of-service",
       status_page_url: "https://status.cerebras.ai",
     },
-    feeds: [{ from: "genai-prices", id: "cerebras" }, { from: "tokenlens", id: "cerebras", factsOnly: true }],
-    parameters: ["temperature", "top_p", "max_tokens", "stop", "seed", "logprobs", "top_logprobs", "response_format", "structured_outputs"],
+    feeds: [
+      { from: "genai-prices", id: "cerebras" },
+      { from: "tokenlens", id: "cerebras", factsOnly: true },
+    ],
+    parameters: [
+      "temperature",
+      "top_p",
+      "max_tokens",
+      "stop",
+      "seed",
+      "logprobs",
+      "top_logprobs",
+      "response_format",
+      "structured_outputs",
+    ],
     tools: "parallel",
   },
   {
@@ -105,7 +124,10 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       adapter: "openai-compatible",
       base_url: "https://api.together.xyz/v1",
       regions: [GLOBAL_REGION],
-      data_policy: retainedFor(null, "https://docs.together.ai/docs/zero-data-retention (stored unless switched off; training is opt-in)"),
+      data_policy: retainedFor(
+        null,
+        "https://docs.together.ai/docs/zero-data-retention (stored unless switched off; training is opt-in)",
+      ),
       cancellation: STOPS,
       // https://docs.together.ai/docs/reasoning-models-guide: `reasoning: {enabled}` and the field `reasoning`.
       quirks: { reasoning_style: "openrouter", reasoning_fields: ["reasoning", "reasoning_content"] },
@@ -299,7 +321,10 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
           source: "https://docs.docker.com/ai/docker-agent/providers/ovhcloud.md (hosted in the EU), read 2026-11-21",
         },
       ],
-      data_policy: retainedFor(null, "https://www.ovhcloud.com/en/public-cloud/ai-endpoints/ (data is never used to train; retention not stated)"),
+      data_policy: retainedFor(
+        null,
+        "https://www.ovhcloud.com/en/public-cloud/ai-endpoints/ (data is never used to train; retention not stated)",
+      ),
       cancellation: CANCELLATION_UNKNOWN,
       quirks: {},
       headquarters: "FR",
@@ -307,7 +332,10 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       terms_of_service_url: "https://www.ovhcloud.com/en/terms-and-conditions/contracts/",
       status_page_url: "https://public-cloud.status-ovhcloud.com",
     },
-    feeds: [{ from: "genai-prices", id: "ovhcloud" }, { from: "genai-prices", id: "huggingface_ovhcloud" }],
+    feeds: [
+      { from: "genai-prices", id: "ovhcloud" },
+      { from: "genai-prices", id: "huggingface_ovhcloud" },
+    ],
     parameters: OPEN_SERVER_PARAMETERS,
     tools: "parallel",
   },
@@ -326,7 +354,10 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       terms_of_service_url: "https://www.baseten.co/terms-and-conditions",
       status_page_url: "https://status.baseten.co",
     },
-    feeds: [{ from: "genai-prices", id: "baseten" }, { from: "tokenlens", id: "baseten", factsOnly: true }],
+    feeds: [
+      { from: "genai-prices", id: "baseten" },
+      { from: "tokenlens", id: "baseten", factsOnly: true },
+    ],
     parameters: OPEN_SERVER_PARAMETERS,
     tools: "parallel",
   },
@@ -413,7 +444,13 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       adapter: "openai-compatible",
       base_url: "https://api.venice.ai/api/v1",
       regions: [GLOBAL_REGION],
-      data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: false, source: "https://venice.ai/privacy (private models)" },
+      data_policy: {
+        training: false,
+        retains_prompts: false,
+        retention_days: 0,
+        zdr: false,
+        source: "https://venice.ai/privacy (private models)",
+      },
       cancellation: CANCELLATION_UNKNOWN,
       // https://docs.venice.ai/api-reference/endpoint/chat/completions: by default a system prompt of theirs is added.
       quirks: { extra_body: { venice_parameters: { include_venice_system_prompt: false } } },
@@ -423,7 +460,15 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       status_page_url: "https://veniceai-status.com",
     },
     feeds: [{ from: "tokenlens", id: "venice" }],
-    parameters: [...COMMON_PARAMETERS, "top_k", "min_p", "repetition_penalty", "seed", "response_format", "structured_outputs"],
+    parameters: [
+      ...COMMON_PARAMETERS,
+      "top_k",
+      "min_p",
+      "repetition_penalty",
+      "seed",
+      "response_format",
+      "structured_outputs",
+    ],
     tools: "parallel",
   },
   {
@@ -457,7 +502,8 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
       quirks: { reasoning_style: "chat_template" },
       headquarters: "US",
       privacy_policy_url: "https://www.nvidia.com/en-us/about-nvidia/privacy-policy/",
-      terms_of_service_url: "https://assets.ngc.nvidia.com/products/api-catalog/legal/NVIDIA%20API%20Trial%20Terms%20of%20Service.pdf",
+      terms_of_service_url:
+        "https://assets.ngc.nvidia.com/products/api-catalog/legal/NVIDIA%20API%20Trial%20Terms%20of%20Service.pdf",
       status_page_url: null,
     },
     // Zero prices there are a trial: listed only as `:free` (see `free.ts`).

@@ -4,7 +4,8 @@
  */
 import type { DataPolicySeed, ExtraOffer, FreeOffer } from "./seed.ts";
 
-const ALIBABA_MODELS = "https://www.alibabacloud.com/help/en/model-studio/models (long prompts cost more: capped at the first step)";
+const ALIBABA_MODELS =
+  "https://www.alibabacloud.com/help/en/model-studio/models (long prompts cost more: capped at the first step)";
 
 export const EXTRA_OFFERS: readonly ExtraOffer[] = [
   ...(
@@ -28,11 +29,41 @@ export const EXTRA_OFFERS: readonly ExtraOffer[] = [
     maxPromptTokens,
     source: ALIBABA_MODELS,
   })),
-  { model: "upstage/solar-pro-3", provider: "upstage", upstreamModel: "solar-pro3", priceOf: "upstage/solar-pro-3", source: "https://console.upstage.ai/docs/models" },
-  { model: "inception/mercury-2", provider: "inception", upstreamModel: "mercury-2", priceOf: "inception/mercury-2", source: "https://docs.inceptionlabs.ai/get-started/models" },
-  { model: "ai21/jamba-large-1.7", provider: "ai21", upstreamModel: "jamba-large-1.7", priceOf: "ai21/jamba-large-1.7", source: "https://docs.ai21.com/docs/jamba-foundation-models" },
-  { model: "xiaomi/mimo-v2.5", provider: "xiaomi", upstreamModel: "mimo-v2.5", priceOf: "xiaomi/mimo-v2.5", source: "https://platform.xiaomimimo.com" },
-  { model: "xiaomi/mimo-v2.5-pro", provider: "xiaomi", upstreamModel: "mimo-v2.5-pro", priceOf: "xiaomi/mimo-v2.5-pro", source: "https://platform.xiaomimimo.com" },
+  {
+    model: "upstage/solar-pro-3",
+    provider: "upstage",
+    upstreamModel: "solar-pro3",
+    priceOf: "upstage/solar-pro-3",
+    source: "https://console.upstage.ai/docs/models",
+  },
+  {
+    model: "inception/mercury-2",
+    provider: "inception",
+    upstreamModel: "mercury-2",
+    priceOf: "inception/mercury-2",
+    source: "https://docs.inceptionlabs.ai/get-started/models",
+  },
+  {
+    model: "ai21/jamba-large-1.7",
+    provider: "ai21",
+    upstreamModel: "jamba-large-1.7",
+    priceOf: "ai21/jamba-large-1.7",
+    source: "https://docs.ai21.com/docs/jamba-foundation-models",
+  },
+  {
+    model: "xiaomi/mimo-v2.5",
+    provider: "xiaomi",
+    upstreamModel: "mimo-v2.5",
+    priceOf: "xiaomi/mimo-v2.5",
+    source: "https://platform.xiaomimimo.com",
+  },
+  {
+    model: "xiaomi/mimo-v2.5-pro",
+    provider: "xiaomi",
+    upstreamModel: "mimo-v2.5-pro",
+    priceOf: "xiaomi/mimo-v2.5-pro",
+    source: "https://platform.xiaomimimo.com",
+  },
 ];
 
 const GOOGLE_UNPAID: DataPolicySeed = {

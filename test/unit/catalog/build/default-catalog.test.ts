@@ -1,0 +1,178 @@
+import { expect, test } from "vitest";
+import { AS_OF, defaultCatalog } from "../../../../src/catalog/build/main.ts";
+import { modelKey } from "../../../../src/catalog/build/naming.ts";
+import { picoUp } from "../../../../src/catalog/build/prices.ts";
+import { parseCatalog } from "../../../../src/catalog/parse.ts";
+import type { Catalog } from "../../../../src/catalog/schema.ts";
+import { snapshotOf } from "../../../../src/catalog/snapshot.ts";
+import { assert } from "../../../../src/core/result.ts";
+import { parseOpenAiQuirks } from "../../../../src/providers/openai-quirks.ts";
+
+function built(): Catalog {
+  const parsed = parseCatalog(defaultCatalog(), ["openai-compatible", "anthropic", "gemini"]);
+  assert(parsed.ok, `the default catalog is valid: ${parsed.ok ? "" : JSON.stringify(parsed.error.slice(0, 5))}`);
+  return parsed.value;
+}
+const catalog = built();
+const endpoints = catalog.models.flatMap((model) => model.endpoints.map((endpoint) => ({ model, endpoint })));
+
+test("the build is the same every time", () => {
+  expect(JSON.stringify(defaultCatalog())).toBe(JSON.stringify(defaultCatalog(AS_OF)));
+});
+
+test("there are at least 150 models at 25 providers, each provider with a priced endpoint", () => {
+  expect(catalog.models.length).toBeGreaterThanOrEqual(150);
+  expect(catalog.providers.length).toBeGreaterThanOrEqual(25);
+  const priced = new Set(
+    endpoints.filter(({ endpoint }) => endpoint.price !== null).map(({ endpoint }) => endpoint.provider),
+  );
+  expect(catalog.providers.map((provider) => provider.slug).filter((slug) => !priced.has(slug))).toEqual([]);
+});
+
+test("at least 20 open models have three endpoints or more", () => {
+  expect(
+    catalog.models.filter((model) => model.open_weights && model.endpoints.length >= 3).length,
+  ).toBeGreaterThanOrEqual(20);
+});
+
+test.each([
+  "openai/gpt-4o-mini",
+  "anthropic/claude-sonnet-4.5",
+  "google/gemini-2.5-flash",
+  "meta-llama/llama-3.3-70b-instruct",
+  "qwen/qwen3-32b",
+  "deepseek/deepseek-v3.2",
+  "openai/gpt-oss-120b",
+  "moonshotai/kimi-k2",
+  "z-ai/glm-4.6",
+  "mistralai/mistral-nemo",
+  "google/gemma-3-27b-it",
+])("%s is listed", (id) => {
+  expect(catalog.models.some((model) => model.id === id)).toBe(true);
+});
+
+test("a price of zero is found in free listings only, and there are five of those", () => {
+  const free = endpoints.filter(({ endpoint }) => endpoint.price?.prompt === 0 && endpoint.price.completion === 0);
+  expect(free.length).toBeGreaterThanOrEqual(5);
+  expect(free.filter(({ model }) => !model.id.endsWith(":free"))).toEqual([]);
+  expect(catalog.models.filter((model) => model.id.endsWith(":free")).length).toBe(free.length);
+  expect(free.every(({ endpoint }) => endpoint.data_policy?.training === true)).toBe(true);
+});
+
+test("every price says where it is from, and every endpoint's completion fits its context", () => {
+  for (const { model, endpoint } of endpoints) {
+    expect(endpoint.price_source, model.id).toMatch(/@\d+\.\d+\.\d+|https:\/\//);
+    expect(endpoint.max_completion_tokens ?? 0, model.id).toBeLessThanOrEqual(endpoint.context_length);
+  }
+});
+
+test("every policy, region and cancellation names a source, and a place is never half known", () => {
+  for (const provider of catalog.providers) {
+    for (const { source } of [provider.data_policy, provider.cancellation, ...provider.regions])
+      expect(source.length).toBeGreaterThan(10);
+  }
+  expect(
+    catalog.providers.filter((provider) => provider.data_policy.zdr && provider.data_policy.retains_prompts),
+  ).toEqual([]);
+});
+
+test("providers that bill a whole answer after the client left are known", () => {
+  const policies = new Map<string, string>(
+    catalog.providers.map((provider) => [provider.slug, provider.cancellation.policy]),
+  );
+  const stops = ["openai", "anthropic", "fireworks", "deepinfra", "together", "novita", "cohere", "xai", "deepseek"];
+  const billsAll = ["google-ai-studio", "groq", "mistral", "perplexity", "alibaba"];
+  expect(stops.filter((slug) => policies.get(slug) !== "stops")).toEqual([]);
+  expect(billsAll.filter((slug) => policies.get(slug) !== "bills_all")).toEqual([]);
+});
+
+test("a known price is exact to the pico-dollar", () => {
+  const price = endpoints.find(({ model }) => model.id === "anthropic/claude-sonnet-4.5")?.endpoint.price;
+  expect(price).toMatchObject({
+    prompt: 3_000_000,
+    completion: 15_000_000,
+    input_cache_read: 300_000,
+    input_cache_write_1h: 6_000_000,
+  });
+  expect(price?.overrides?.[0]).toMatchObject({
+    min_prompt_tokens: 200_000,
+    prompt: 6_000_000,
+    completion: 22_500_000,
+  });
+});
+
+test("a price that begins later is not yet taken, and is taken on its day", () => {
+  const prompt = (asOf: string): unknown =>
+    defaultCatalog(asOf).models.find((model) => model.id === "google/gemini-3.8-flash")?.endpoints[0]?.price?.prompt;
+  expect([prompt("2026-12-31"), prompt("2027-01-01")]).toEqual([750_000, 1_500_000]);
+});
+
+test("of prices by time of day the dearest is charged", () => {
+  const found = endpoints.find(
+    ({ model, endpoint }) => model.id === "deepseek/deepseek-v4-pro" && endpoint.tag === "deepseek",
+  );
+  expect(found?.endpoint.price_source).toMatch(/dearest of its times of day/);
+  expect(found?.endpoint.price?.prompt).toBe(1_320_000);
+});
+
+test("the published values stay small", async () => {
+  const { index, values } = await snapshotOf(catalog);
+  expect(JSON.stringify(index).length).toBeLessThan(100_000);
+  const models = values.filter(({ key }) => key.startsWith("model:"));
+  expect(Math.max(...models.map(({ text }) => text.length))).toBeLessThan(100_000);
+});
+
+test.each([
+  { usd: 0.28, pico: 280_000 },
+  { usd: 0.1 + 0.2, pico: 300_000 },
+  { usd: 0.0000001, pico: 1 },
+  { usd: 0, pico: 0 },
+])("$usd dollars per million are $pico pico-dollars each", ({ usd, pico }) => {
+  expect(picoUp(usd, 1e6)).toBe(pico);
+});
+
+test.each([
+  {
+    names: [
+      "meta-llama/llama-3.3-70b-instruct",
+      "Meta-Llama-3_3-70B-Instruct",
+      "llama-v3p3-70b-instruct",
+      "@cf/meta/llama-3.3-70b-instruct-fp8",
+      "llama-3.3-70b-versatile",
+    ],
+  },
+  { names: ["anthropic/claude-opus-4.5", "claude-opus-4-5", "claude-opus-4-5-20251101"] },
+  { names: ["anthropic/claude-sonnet-4", "claude-sonnet-4-0", "claude-sonnet-4-20250514"] },
+  {
+    names: [
+      "deepseek/deepseek-chat-v3.1",
+      "deepseek-ai/DeepSeek-V3.1",
+      "deepseek-v3p1",
+      "hf:deepseek-ai/DeepSeek-V3.1",
+    ],
+  },
+  { names: ["qwen/qwen3-coder", "Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8", "qwen3-coder-480b-a35b-instruct"] },
+  { names: ["meta-llama/llama-4-scout", "meta-llama/Llama-4-Scout-17B-16E-Instruct"] },
+])("$names are one model", ({ names }) => {
+  expect(new Set(names.map((name) => modelKey(name).key)).size).toBe(1);
+});
+
+test.each([
+  ["openai/gpt-5", "gpt-5-chat-latest"],
+  ["google/gemini-2.5-flash", "gemini-2.5-flash-lite"],
+  ["z-ai/glm-5", "z-ai/glm-5-turbo"],
+  ["openai/gpt-4", "gpt-4-turbo"],
+  ["qwen/qwen3-next-80b-a3b-instruct", "Qwen/Qwen3-Next-80B-A3B-Thinking"],
+])("%s and %s are two models", (one, other) => {
+  expect(modelKey(one).key).not.toBe(modelKey(other).key);
+});
+
+test("every provider of the OpenAI-compatible family has quirks that its adapter understands", () => {
+  const family = catalog.providers.filter((provider) => provider.adapter === "openai-compatible");
+  const faults = family.flatMap((provider) => {
+    const read = parseOpenAiQuirks(provider.quirks);
+    return read.ok ? [] : [`${provider.slug}: ${read.error}`];
+  });
+  expect(family.length).toBeGreaterThan(20);
+  expect(faults).toEqual([]);
+});

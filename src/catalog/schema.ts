@@ -41,7 +41,7 @@ const priceKeys = {
   input_cache_write_1h: pico.optional(),
   web_search: pico.optional(),
 };
-export const PriceSchema = z.strictObject({
+const PriceSchema = z.strictObject({
   prompt: pico,
   completion: pico,
   ...priceKeys,
@@ -104,7 +104,7 @@ export const DataPolicySchema = z.strictObject({
  * What happens when a client leaves: `stops` bills only what was generated once the connection closes; `bills_all`
  * goes on and bills the whole answer, so it is drained for its usage.
  */
-export const CancellationSchema = z.strictObject({ policy: z.enum(["stops", "bills_all"]), source: Source });
+const CancellationSchema = z.strictObject({ policy: z.enum(["stops", "bills_all"]), source: Source });
 
 /** Operator-set capacity of a credential per region; absent: none is configured. */
 export const CapacitySchema = z.strictObject({
@@ -192,7 +192,6 @@ export const CatalogSchema = z.strictObject({
 });
 
 export type Region = z.infer<typeof RegionSchema>;
-export type DataPolicy = z.infer<typeof DataPolicySchema>;
 export type Capacity = z.infer<typeof CapacitySchema>;
 export type Provider = z.infer<typeof ProviderSchema>;
 export type Endpoint = z.infer<typeof EndpointSchema>;

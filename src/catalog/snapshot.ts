@@ -42,7 +42,7 @@ export function valueKey(kind: ValueKind, hash: string): string {
 }
 
 /** The first 128 bits of SHA-256 as 32 hexadecimal digits. */
-export async function contentHash(text: string): Promise<string> {
+async function contentHash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest).subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -2,7 +2,7 @@
  * Accounts in D1: made once together with their first keys, listed for the operator, read by the gate at its first use.
  * Creating one touches no gate. Pages are by id, ascending.
  */
-import { asc, eq, gt, sql } from "drizzle-orm";
+import { asc, eq, gt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { EpochMs } from "../core/clock.ts";
 import { asAccountId, asKeyHash, type AccountId, type KeyHash } from "../core/ids.ts";
@@ -83,12 +83,14 @@ export async function setSuspended(db: D1Database, id: AccountId, isSuspended: b
   return changed.length > 0;
 }
 
-/** How many accounts there are. */
-export async function countAccounts(db: D1Database): Promise<number> {
-  const rows = await drizzle(db)
-    .select({ count: sql<number>`count(*)` })
-    .from(accounts);
-  return rows[0]?.count ?? 0;
+/** Renames; false when there is no such account. The gate must be told too: it names the account to its requests. */
+export async function setName(db: D1Database, id: AccountId, name: string): Promise<boolean> {
+  const changed = await drizzle(db)
+    .update(accounts)
+    .set({ name })
+    .where(eq(accounts.id, id))
+    .returning({ id: accounts.id });
+  return changed.length > 0;
 }
 
 function accountOf(row: typeof accounts.$inferSelect): Account {

@@ -86,7 +86,7 @@ export async function hashKey(text: string): Promise<KeyHash> {
 }
 
 /** The key as it may be shown: `sk-wp-gl1...abc`. */
-export function labelOf(text: string): string {
+function labelOf(text: string): string {
   return `${text.slice(0, 9)}...${text.slice(-3)}`;
 }
 

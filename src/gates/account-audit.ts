@@ -11,7 +11,7 @@ import { inTime } from "./account-flush.ts";
 import type { AccountMemory } from "./account-memory.ts";
 
 /** A hold this long past its end means that alarms don't run. */
-export const OVERDUE_MS_MAX = 30_000;
+const OVERDUE_MS_MAX = 30_000;
 
 /**
  * Compares gate and books. Must not overlap a flush or a credit of the same gate. Throws what D1 throws.

@@ -17,10 +17,10 @@ import type { LinesJson, OutboxRow, SealedFlush } from "./account-rows.ts";
 export const PACE_MS_MIN = 250;
 export const PACE_MS_MAX = 10_000;
 /** D1 is given up on, for this try, after so long. The flush may still commit: the retry repeats it unchanged. */
-export const D1_TIMEOUT_MS = 10_000;
+const D1_TIMEOUT_MS = 10_000;
 /** D1 takes parameters up to 2 MB; a flush stays at half of it. */
-export const FLUSH_BYTES_MAX = 900_000;
-export const FLUSH_GENERATIONS_MAX = 500;
+const FLUSH_BYTES_MAX = 900_000;
+const FLUSH_GENERATIONS_MAX = 500;
 /** Outbox rows looked at for one flush. */
 const FLUSH_ROWS_MAX = 500;
 

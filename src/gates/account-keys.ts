@@ -11,7 +11,7 @@ import type { KeyChange, KeyView, NewKey, RotatedKey } from "./account-contract.
 import { counterAt, limitRemaining, newCounter, type AccountMemory } from "./account-memory.ts";
 import type { KeyRow } from "./account-rows.ts";
 
-export const KEYS_MAX = 1_000;
+const KEYS_MAX = 1_000;
 
 const NO_KEY: RouterError = { kind: "not_found", message: "There is no API key with that hash." };
 

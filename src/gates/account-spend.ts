@@ -35,9 +35,9 @@ import { seqAt } from "./account-store.ts";
 /** How long a settled id is remembered. No isolate sends a settle again after minutes. */
 export const SETTLED_KEPT_MS = 2 * 3_600_000;
 /** Settlements taken from one call; the rest is not acknowledged and comes again. */
-export const SETTLEMENTS_MAX = 500;
+const SETTLEMENTS_MAX = 500;
 /** One outbox row is closed at this size, well below the 2 MB that storage allows. */
-export const OUTBOX_ROW_BYTES_MAX = 400_000;
+const OUTBOX_ROW_BYTES_MAX = 400_000;
 /** No generation costs more ($9,007): so many of them that fit a flush still sum to what D1 holds exactly. */
 const AMOUNT_NUSD_MAX: NanoUsd = NUSD_MAX / 1_000n;
 /** Isolates and the gate may disagree about the time by this much. */

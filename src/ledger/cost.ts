@@ -97,7 +97,7 @@ export function affordableOutputTokens(
 }
 
 /** The price keys that hold for a prompt of that length. */
-export function priceAt(price: Price, promptTokenCount: number): PriceKeys {
+function priceAt(price: Price, promptTokenCount: number): PriceKeys {
   const { overrides, ...base } = price;
   if (overrides === undefined) return base;
   return overrides.reduce<PriceKeys>(

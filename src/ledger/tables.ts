@@ -9,13 +9,16 @@ import { nusdFromStored, nusdToStored, type NanoUsd } from "../core/money.ts";
 import { ENTRY_KINDS } from "./entries.ts";
 
 /** Nano-dollars: bigint in code, integer in D1, which has no bigint. Throws beyond ±9.007e15. */
-export const nusd = customType<{ data: NanoUsd; driverData: number }>({
+const nusd = customType<{ data: NanoUsd; driverData: number }>({
   dataType: () => "integer",
   toDriver: nusdToStored,
   fromDriver: nusdFromStored,
 });
 
-/** One balanced money movement. Its id is its idempotency key: `<account>/<cause>`. */
+/**
+ * One balanced money movement. Its id is its idempotency key: `<account>/<cause>`.
+ * @public drizzle-kit reads it to make the migrations.
+ */
 export const entries = sqliteTable("entries", {
   id: text("id").primaryKey(),
   kind: text("kind", { enum: ENTRY_KINDS }).notNull(),
@@ -24,7 +27,10 @@ export const entries = sqliteTable("entries", {
   reason: text("reason"),
 });
 
-/** One side of an entry. */
+/**
+ * One side of an entry.
+ * @public drizzle-kit reads it to make the migrations.
+ */
 export const lines = sqliteTable(
   "lines",
   {

@@ -79,7 +79,7 @@ export function settlement(
   };
 }
 
-export function record(account: TestAccount, id: GenerationId, costNusd: NanoUsd): GenerationRecord {
+function record(account: TestAccount, id: GenerationId, costNusd: NanoUsd): GenerationRecord {
   return {
     id,
     requestId: `req-of-${id}`,

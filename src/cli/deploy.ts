@@ -64,6 +64,8 @@ async function idOf<T>(
 
 /** Everything that a deploy does before it needs an account. */
 async function prove(env: Environment): Promise<Result<Record<string, string>, string>> {
+  const options = readStartOptions(env);
+  if (!options.ok) return options;
   const built = await build();
   if (!built.ok) return built;
   const catalog = parseCatalog(
@@ -74,8 +76,6 @@ async function prove(env: Environment): Promise<Result<Record<string, string>, s
     return err(
       `The default catalog is invalid: ${catalog.error.map(({ path: at, message }) => `${at} ${message}`).join("; ")}`,
     );
-  const options = readStartOptions(env);
-  if (!options.ok) return options;
   return readBindings(env, catalog.value.providers);
 }
 

@@ -12,6 +12,7 @@ import path from "node:path";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 /** A first start builds the bundle and the catalog. */
 const READY_MS = 120_000;
+const LAUNCHER: readonly string[] = [process.execPath, path.join(ROOT, "src/cli/start.ts")];
 const STOP_MS = 15_000;
 
 export interface ServeOptions {
@@ -20,6 +21,8 @@ export interface ServeOptions {
   /** An existing data folder; it is then left alone by `stop`. */
   readonly dataDir?: string;
   readonly port?: number;
+  /** Start it as a person does, through npm, instead of the launcher directly. */
+  readonly throughNpm?: boolean;
 }
 
 export interface Server {
@@ -31,7 +34,7 @@ export interface Server {
   readonly operatorKey: string;
   readonly dataDir: string;
   readonly port: number;
-  /** Process id of the launcher. */
+  /** Process id of the launcher, or of npm. */
   readonly pid: number;
   /** What was printed so far, both streams. */
   output(): string;
@@ -48,7 +51,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const isOwnDir = options.dataDir === undefined;
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), "waypost-e2e-"));
   const port = options.port ?? (await freePort());
-  const { child, output } = launch({ ...options.env, DATA_DIR: dataDir, PORT: String(port) });
+  const { child, output } = launch(
+    { ...options.env, DATA_DIR: dataDir, PORT: String(port) },
+    options.throughNpm === true ? ["npm", "start"] : LAUNCHER,
+  );
   const ended = new Promise<number>((resolve) =>
     child.once("exit", (code, signal) => resolve(code ?? (signal ? 1 : 0))),
   );
@@ -87,14 +93,14 @@ export interface Refusal {
 
 /** Starts a launcher that is expected to refuse; resolves with how it ended. */
 export async function refused(env: Readonly<Record<string, string>>): Promise<Refusal> {
-  const { child, stdout, stderr } = launch(env);
+  const { child, stdout, stderr } = launch(env, LAUNCHER);
   const timer = setTimeout(() => signalGroup(child, "SIGKILL"), READY_MS);
   const code = await new Promise<number>((resolve) => child.once("close", (status) => resolve(status ?? 1)));
   clearTimeout(timer);
   return { code, stdout: stdout(), stderr: stderr() };
 }
 
-function launch(env: Readonly<Record<string, string>>) {
+function launch(env: Readonly<Record<string, string>>, [program = "", ...args]: readonly string[]) {
   const environment: Record<string, string> = {
     PATH: process.env["PATH"] ?? "",
     HOME: process.env["HOME"] ?? "",
@@ -103,7 +109,7 @@ function launch(env: Readonly<Record<string, string>>) {
     ...env,
   };
   // `wrangler types` declares the worker's variables as always present in Node's environment too; here they must not be.
-  const child = spawn(process.execPath, [path.join(ROOT, "src/cli/start.ts")], {
+  const child = spawn(program, args, {
     cwd: ROOT,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

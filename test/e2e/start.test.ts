@@ -37,10 +37,35 @@ test("what it keeps secret is readable by its owner only", () => {
   }
 });
 
-test("a client cannot forge its place", async () => {
-  const headers = { "MF-CF-Blob": '{"latitude":"1","longitude":"1"}', "X-Waypost-Place": '{"latitude":"1"}' };
-  const response = await fetch(`${server.url}/healthz`, { headers });
-  expect(response.status).toBe(200);
+/** A short chat; `headers` beside the usual ones. */
+function chat({ apiBase, key }: Server, headers: Readonly<Record<string, string>>): Promise<Response> {
+  return fetch(`${apiBase}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "openai/gpt-oss-120b", messages: [{ role: "user", content: "Hello" }] }),
+  });
+}
+
+/** The colo that the server takes the client to be at. */
+async function placeSeen(where: Server): Promise<unknown> {
+  const forged = '{"latitude":"37.5","longitude":"127","colo":"ICN","country":"KR","continent":"AS"}';
+  const answer = await chat(where, {
+    "X-OpenRouter-Metadata": "enabled",
+    "MF-CF-Blob": forged,
+    "X-Waypost-Place": forged,
+  });
+  const body = (await answer.json()) as { openrouter_metadata: { region: string | null } };
+  return body.openrouter_metadata.region;
+}
+
+test("a client's word about its place is ignored", async () => {
+  expect(await placeSeen(server)).toBeNull();
+});
+
+test("TRUST_PLACE_HEADER=1 takes the place that a proxy states", async () => {
+  const trusting = await serve({ env: { TRUST_PLACE_HEADER: "1" } });
+  expect(await placeSeen(trusting)).toBe("ICN");
+  await trusting.stop();
 });
 
 test("a second start over the same folder is refused and names the first", async () => {
@@ -56,8 +81,7 @@ test("the key and the state survive kill -9 of everything", async () => {
   await server.kill();
   server = await server.restart();
   expect({ key: server.key, operatorKey: server.operatorKey }).toEqual({ key, operatorKey });
-  const credits = await fetch(`${server.apiBase}/key`, { headers: { authorization: `Bearer ${key}` } });
-  expect(credits.status).toBe(200);
+  expect((await chat(server, {})).status).toBe(200);
 });
 
 test("kill -9 of the launcher alone leaves no workerd on the port", async () => {
@@ -73,6 +97,14 @@ test("Ctrl-C ends it with code 0 and leaves no process", async () => {
   expect(await server.stop()).toBe(0);
   expect([isAlive(server.pid), isAlive(workerd)]).toEqual([false, false]);
   server = await server.restart();
+});
+
+test("Ctrl-C on npm start leaves no process either", async () => {
+  const throughNpm = await serve({ throughNpm: true, dataDir: path.join(dir, "npm") });
+  const workerd = Number(readFileSync(path.join(throughNpm.dataDir, "run/workerd.pid"), "utf8"));
+  const launcher = Number(readFileSync(path.join(throughNpm.dataDir, "run/launcher.pid"), "utf8"));
+  await throughNpm.stop();
+  await expect.poll(() => [isAlive(launcher), isAlive(workerd)], { timeout: 10_000 }).toEqual([false, false]);
 });
 
 test.each([

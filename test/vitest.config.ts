@@ -21,6 +21,8 @@ export default defineConfig({
   test: {
     // Two cores are what a small CI machine has; more workers only make workerd wait.
     maxWorkers: 2,
+    // A worker prints one line per request; they are worth reading only where a test failed.
+    silent: "passed-only",
     projects: [
       {
         extends: true,

@@ -1,21 +1,33 @@
 /**
  * `npm test`: everything that must hold, each step also an npm script. All steps run even when one fails, so that one
- * run tells all; the exit code is 1 when any did. WAYPOST_TEST_REPORT names a file for vitest's JSON report, from
- * which `.ci/run` counts.
+ * run tells all; the exit code is 1 when any did. The last line is `N passed, N failed`: the tests, and a failed step
+ * as one failure more.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
+import * as z from "zod";
 import { build } from "./build.ts";
 import { binary, ROOT } from "./paths.ts";
 import { type Finished, QUIET_WRANGLER, run } from "./run.ts";
+
+const VitestReport = z.looseObject({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  numFailedTestSuites: z.int(),
+});
 
 interface Step {
   readonly name: string;
   readonly run: () => Promise<Finished>;
 }
 
-const report = process.env["WAYPOST_TEST_REPORT"];
+const work = mkdtempSync(path.join(tmpdir(), "waypost-check-"));
+const report = path.join(work, "tests.json");
+
+const TESTS = "vitest";
+const REPORTERS = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
 
 const STEPS: readonly Step[] = [
   { name: "build", run: builds },
@@ -29,17 +41,7 @@ const STEPS: readonly Step[] = [
     name: "deploy --dry-run",
     run: () => run(process.execPath, ["src/cli/deploy.ts", "--dry-run"], { quiet: true, env: QUIET_WRANGLER }),
   },
-  {
-    name: "vitest",
-    run: () =>
-      run(binary("vitest"), [
-        "run",
-        "--config",
-        "test/vitest.config.ts",
-        "--reporter=default",
-        ...(report === undefined ? [] : ["--reporter=json", `--outputFile.json=${report}`]),
-      ]),
-  },
+  { name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) },
 ];
 
 /** Builds first: the lint for providers' names and the end-to-end tests need what it makes. */
@@ -89,7 +91,21 @@ for (const step of STEPS) {
     process.stdout.write(output);
   }
 }
+const counts = countTests();
+rmSync(work, { recursive: true, force: true });
+const otherSteps = failed.filter((name) => name !== TESTS).length;
+const testFailures = failed.includes(TESTS) ? Math.max(1, counts.failed) : 0;
 if (failed.length > 0) {
-  console.error(`Failed: ${failed.join(", ")}`);
+  console.log(`Failed: ${failed.join(", ")}`);
   process.exitCode = 1;
+}
+console.log(`${counts.passed} passed, ${testFailures + otherSteps} failed`);
+
+/** What vitest reported; nothing when it did not get so far. A file that cannot be loaded counts as one failure. */
+function countTests(): { passed: number; failed: number } {
+  if (!existsSync(report)) return { passed: 0, failed: 0 };
+  const { numPassedTests, numFailedTests, numFailedTestSuites } = VitestReport.parse(
+    JSON.parse(readFileSync(report, "utf8")),
+  );
+  return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites > 0 ? 1 : 0) };
 }

@@ -92,6 +92,14 @@ export interface EndpointStatistics {
   readonly throughputLast30mTokensPerS: Percentiles | null;
 }
 
+/** The values of `tool_choice` that an endpoint takes, as its provider declares them. */
+export interface ToolChoiceSupport {
+  readonly auto: boolean;
+  readonly none: boolean;
+  readonly required: boolean;
+  readonly function: boolean;
+}
+
 export interface PublicEndpoint {
   readonly name: string;
   readonly model_id: string;
@@ -105,6 +113,7 @@ export interface PublicEndpoint {
   readonly pricing: PublicPricing;
   readonly supported_parameters: readonly string[];
   readonly supports_implicit_caching: boolean;
+  readonly supports_tool_choice: ToolChoiceSupport;
   readonly supports_voice_cloning: false;
   readonly status: EndpointStatistics["status"];
   readonly uptime_last_5m: number | null;
@@ -247,6 +256,7 @@ function publicEndpoint(
     pricing: publicPricing(price),
     supported_parameters: publicParameters(new Set(endpoint.supported_parameters)),
     supports_implicit_caching: endpoint.supports_implicit_caching,
+    supports_tool_choice: toolChoiceSupport(endpoint.supported_parameters),
     supports_voice_cloning: false,
     status: statistics?.status ?? 0,
     uptime_last_5m: statistics?.uptimeLast5mPercent ?? null,
@@ -255,6 +265,12 @@ function publicEndpoint(
     latency_last_30m: statistics?.latencyLast30mMs ?? null,
     throughput_last_30m: statistics?.throughputLast30mTokensPerS ?? null,
   };
+}
+
+/** Without `tool_choice` an endpoint with tools still decides by itself. */
+function toolChoiceSupport(parameters: readonly string[]): ToolChoiceSupport {
+  const isTaken = parameters.includes("tool_choice");
+  return { auto: isTaken || parameters.includes("tools"), none: isTaken, required: isTaken, function: isTaken };
 }
 
 /** The public form of a provider. Its data centres are the countries of its regions, where those are documented. */

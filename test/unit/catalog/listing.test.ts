@@ -74,6 +74,7 @@ test("endpoints carry the charged price and what was measured", () => {
     pricing: { prompt: "0.0000011", completion: "0.0000044" },
     supported_parameters: ["temperature", "tools", "reasoning"],
     supports_implicit_caching: false,
+    supports_tool_choice: { auto: true, none: false, required: false, function: false },
     supports_voice_cloning: false,
     status: -1,
     uptime_last_5m: 90,

@@ -1,0 +1,247 @@
+/**
+ * `@openrouter/sdk` against a real server. It refuses any answer that its schemas, made from OpenRouter's OpenAPI file,
+ * don't take: that it resolves is half of each test.
+ */
+import { OpenRouter } from "@openrouter/sdk";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeTenant } from "../tenant.ts";
+import { HELLO, MODEL, MODELS, PERSON, PICTURE, SLOW, TOOLS, USAGE } from "../upstream-aimock.ts";
+import { openStage, say, type Stage } from "./stage.ts";
+
+let stage: Stage;
+let client: OpenRouter;
+/** The same account, by its management key. */
+let manager: OpenRouter;
+
+beforeAll(async () => {
+  stage = await openStage();
+  client = clientOf(stage.tenant.key);
+  manager = clientOf(stage.tenant.managementKey);
+});
+afterAll(() => stage?.close());
+
+function clientOf(apiKey: string): OpenRouter {
+  return new OpenRouter({
+    apiKey,
+    serverURL: stage.server.apiBase,
+    retryConfig: { strategy: "none" },
+    timeoutMs: 30_000,
+  });
+}
+
+type ChatRequest = Parameters<OpenRouter["chat"]["send"]>[0]["chatRequest"];
+type Answer = Awaited<ReturnType<OpenRouter["chat"]["send"]>>;
+type Completion = Extract<Answer, { object: "chat.completion" }>;
+type Chunks = Exclude<Answer, Completion>;
+
+const tools = Object.entries(TOOLS.schemas).map(([name, parameters]) => ({
+  type: "function" as const,
+  function: { name, parameters: { ...parameters } },
+}));
+
+async function complete(chatRequest: ChatRequest): Promise<Completion> {
+  const answer = await client.chat.send({ chatRequest: { ...chatRequest, stream: false } });
+  if (!("choices" in answer)) throw new Error("a stream was not asked for");
+  return answer;
+}
+
+async function stream(chatRequest: ChatRequest, signal: AbortSignal | null = null): Promise<Chunks> {
+  const answer = await client.chat.send({ chatRequest: { ...chatRequest, stream: true } }, { signal });
+  if ("choices" in answer) throw new Error("a stream was asked for");
+  return answer;
+}
+
+/** The cost that the client itself reads back. */
+async function settledCost(id: string): Promise<number> {
+  await stage.generation(id);
+  const { data } = await client.generations.getGeneration({ id });
+  expect(data.id).toBe(id);
+  return data.totalCost;
+}
+
+test.each(MODELS)("%s answers a chat, and getGeneration tells its cost", async (model) => {
+  const answer = await complete({ model, messages: say(HELLO.prompt) });
+  expect(answer.choices[0]?.message.content).toBe(HELLO.text);
+  expect(answer.usage).toMatchObject({ promptTokens: USAGE.prompt, completionTokens: USAGE.completion, isByok: false });
+  expect(answer.usage?.cost).toBeCloseTo(await stage.listedCost(model), 9);
+  expect(await settledCost(answer.id)).toBe(answer.usage?.cost);
+});
+
+test.each(MODELS)("%s streams, with usage in one chunk", async (model) => {
+  let text = "";
+  let id = "";
+  const costs: (number | null | undefined)[] = [];
+  for await (const chunk of await stream({ model, messages: say(HELLO.prompt) })) {
+    id = chunk.id;
+    text += chunk.choices[0]?.delta.content ?? "";
+    if (chunk.usage !== undefined) costs.push(chunk.usage.cost);
+  }
+  expect({ text, costs }).toEqual({ text: HELLO.text, costs: [await settledCost(id)] });
+});
+
+test.each(MODELS)("%s calls several tools in parallel, and goes on with their results", async (model) => {
+  const asked = await complete({ model, messages: say(TOOLS.prompt), tools, parallelToolCalls: true });
+  const calls = asked.choices[0]?.message.toolCalls ?? [];
+  expect(asked.choices[0]?.finishReason).toBe("tool_calls");
+  expect(calls.map(({ function: made }) => ({ name: made.name, arguments: JSON.parse(made.arguments) }))).toEqual(
+    TOOLS.calls,
+  );
+  const answer = await complete({
+    model,
+    tools,
+    messages: [
+      ...say(TOOLS.prompt),
+      { role: "assistant", content: null, toolCalls: calls },
+      ...calls.map(({ id }) => ({ role: "tool" as const, toolCallId: id, content: "18 degrees" })),
+    ],
+  });
+  expect(answer.choices[0]?.message.content).toBe(TOOLS.text);
+});
+
+test.each(MODELS)("%s streams each parallel call under an index of its own", async (model) => {
+  const calls: { id: string; name: string; text: string }[] = [];
+  for await (const chunk of await stream({ model, messages: say(TOOLS.prompt), tools })) {
+    for (const { index, id, function: made } of chunk.choices[0]?.delta.toolCalls ?? []) {
+      const call = (calls[index] ??= { id: "", name: "", text: "" });
+      call.id += id ?? "";
+      call.name += made?.name ?? "";
+      call.text += made?.arguments ?? "";
+    }
+  }
+  expect(calls.map(({ name, text }) => ({ name, arguments: JSON.parse(text) }))).toEqual(TOOLS.calls);
+  expect(new Set(calls.map(({ id }) => id)).size).toBe(3);
+});
+
+test("an answer has the wanted structure", async () => {
+  const answer = await complete({
+    model: MODEL,
+    messages: say(PERSON.prompt),
+    responseFormat: { type: "json_schema", jsonSchema: { name: "person", strict: true, schema: { ...PERSON.schema } } },
+  });
+  const content: unknown = answer.choices[0]?.message.content;
+  expect(typeof content === "string" && JSON.parse(content)).toEqual(PERSON.value);
+});
+
+test("an image reaches the model", async () => {
+  const answer = await complete({
+    model: MODEL,
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: PICTURE.prompt },
+          { type: "image_url", imageUrl: { url: PICTURE.url, detail: "low" } },
+        ],
+      },
+    ],
+  });
+  expect(answer.choices[0]?.message.content).toBe(PICTURE.seen);
+});
+
+test("an abort in mid-stream is charged for what was delivered, and getGeneration says so", async () => {
+  const abort = new AbortController();
+  let text = "";
+  let id = "";
+  const read = async (): Promise<void> => {
+    for await (const chunk of await stream({ model: MODEL, messages: say(SLOW.prompt) }, abort.signal)) {
+      id = chunk.id;
+      text += chunk.choices[0]?.delta.content ?? "";
+      if (text.length > SLOW.abortAfterChars) abort.abort();
+    }
+  };
+  await expect(read()).rejects.toThrow(/abort/i);
+  expect(text.length).toBeLessThan(SLOW.text.length / 2);
+  expect(await settledCost(id)).toBeGreaterThan(0);
+  const { data } = await client.generations.getGeneration({ id });
+  expect(data).toMatchObject({ cancelled: true, streamed: true });
+  expect(data.nativeTokensCompletion).toBeLessThan(SLOW.text.length / 8);
+});
+
+test("the route explanation comes with the answer when it is asked for", async () => {
+  const answer = await client.chat.send({
+    xOpenRouterMetadata: "enabled",
+    chatRequest: { model: MODEL, messages: say(HELLO.prompt), stream: false },
+  });
+  if (!("choices" in answer)) throw new Error("a stream was not asked for");
+  expect(answer.openrouterMetadata).toMatchObject({ requested: MODEL, attempt: 1 });
+});
+
+test("the catalog is listed, counted and read by model, endpoint and provider", async () => {
+  const listed: string[] = [];
+  for await (const page of await client.models.list()) listed.push(...page.result.data.map(({ id }) => id));
+  const { data: counted } = await client.models.count();
+  expect(listed).toHaveLength(counted.count);
+  expect(listed).toEqual(expect.arrayContaining([...MODELS]));
+  const [author = "", slug = ""] = MODEL.split("/");
+  expect((await client.models.get({ author, slug })).data.id).toBe(MODEL);
+  const { data: endpoints } = await client.endpoints.list({ author, slug });
+  expect(endpoints.endpoints.map(({ tag }) => tag)).toContain("openai");
+  expect((await client.providers.list()).data.map(({ slug: provider }) => provider)).toContain("openai");
+  expect((await client.endpoints.listZdrEndpoints()).data.length).toBeGreaterThan(0);
+});
+
+test("credits are told to the management key and follow what was spent", async () => {
+  const before = (await manager.credits.getCredits()).data;
+  expect(before.totalCredits).toBe(10);
+  const answer = await complete({ model: MODEL, messages: say(HELLO.prompt) });
+  const cost = await settledCost(answer.id);
+  expect((await manager.credits.getCredits()).data.totalUsage).toBeCloseTo(before.totalUsage + cost, 9);
+});
+
+test("a key is made, listed, read, changed, used and deleted", async () => {
+  const made = await manager.apiKeys.create({ requestBody: { name: "second", limit: 1, limitReset: "daily" } });
+  expect(made.data).toMatchObject({ name: "second", limit: 1, limitReset: "daily", disabled: false });
+  const { hash } = made.data;
+  const own = await clientOf(made.key).apiKeys.getCurrentKeyMetadata();
+  expect(own.data).toMatchObject({ limit: 1, limitRemaining: 1, isManagementKey: false });
+  expect((await manager.apiKeys.list()).data.map((key) => key.hash)).toContain(hash);
+  const changed = await manager.apiKeys.update({ hash, requestBody: { name: "renamed", disabled: true } });
+  expect(changed.data).toMatchObject({ name: "renamed", disabled: true });
+  expect((await manager.apiKeys.get({ hash })).data).toMatchObject({ hash, name: "renamed" });
+  const refused = clientOf(made.key).chat.send({ chatRequest: { model: MODEL, messages: say("x"), stream: false } });
+  await expect(refused).rejects.toMatchObject({ name: "UnauthorizedResponseError", statusCode: 401 });
+  expect(await manager.apiKeys.delete({ hash })).toEqual({ deleted: true });
+  await expect(manager.apiKeys.get({ hash })).rejects.toMatchObject({ name: "NotFoundResponseError" });
+});
+
+test.each([
+  {
+    name: "a key that is not ours",
+    error: "UnauthorizedResponseError",
+    ask: () => clientOf("sk-wp-nothing").apiKeys.getCurrentKeyMetadata(),
+  },
+  {
+    name: "an inference key on a manager's route",
+    // Its OpenAPI file describes no 403 of this operation.
+    error: "OpenRouterDefaultError",
+    ask: () => client.apiKeys.list(),
+  },
+  {
+    name: "a model that does not exist",
+    error: "BadRequestResponseError",
+    ask: () => client.chat.send({ chatRequest: { model: "openai/gpt-4o-minni", messages: say("x"), stream: false } }),
+  },
+  {
+    name: "a provider that has no such model",
+    error: "NotFoundResponseError",
+    ask: () =>
+      client.chat.send({
+        chatRequest: { model: MODEL, messages: say("x"), stream: false, provider: { only: ["mistral"] } },
+      }),
+  },
+  {
+    name: "a generation that does not exist",
+    error: "NotFoundResponseError",
+    ask: () => client.generations.getGeneration({ id: "gen-1-00000000000000000000" }),
+  },
+])("$name raises $error", async ({ ask, error }) => {
+  await expect(ask()).rejects.toMatchObject({ name: error });
+});
+
+test("an account without credits raises PaymentRequiredResponseError", async () => {
+  const poor = await makeTenant(stage.server, "0.000001");
+  const asked = clientOf(poor.key).chat.send({
+    chatRequest: { model: MODELS[1], messages: say("Write a long story. ".repeat(50)), maxTokens: 4000, stream: false },
+  });
+  await expect(asked).rejects.toMatchObject({ name: "PaymentRequiredResponseError", statusCode: 402 });
+});

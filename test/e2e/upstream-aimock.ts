@@ -1,0 +1,109 @@
+/**
+ * The providers of the client tests: one `@copilotkit/aimock` that speaks OpenAI's, Anthropic's and Google's formats.
+ * What a prompt says chooses the answer; every answer reports the same USAGE, so that a test knows what it must cost.
+ * A prompt that no case knows gets aimock's own 404. SLOW takes seconds to stream, so that an abort is in mid-stream.
+ */
+import { type ChatCompletionRequest, LLMock } from "@copilotkit/aimock";
+
+/** One model per wire format; aimock answers for its provider. */
+export const MODELS = ["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash"] as const;
+export const MODEL = MODELS[0];
+/** Models whose provider stops billing when a client leaves; the other one's answer is read to its end. */
+export const STOPPABLE: readonly string[] = MODELS.slice(0, 2);
+
+/** What every answer says that it used. */
+export const USAGE = { prompt: 1000, completion: 100 } as const;
+
+export const HELLO = { prompt: "Say hello.", text: "Hello from far behind the router." } as const;
+/** An answer of some 2 s, to be left after `abortAfterChars`. */
+export const SLOW = {
+  prompt: "Count slowly.",
+  text: Array.from({ length: 100 }, (_, at) => `number ${at} `).join(""),
+  pauseMs: 20,
+  abortAfterChars: 30,
+} as const;
+
+/** Needs the picture to have travelled all the way: without one, the answer is another. */
+export const PICTURE = {
+  prompt: "What is in the picture?",
+  /** A PNG of one pixel. */
+  url: "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
+  seen: "One pixel.",
+  unseen: "There is no picture.",
+} as const;
+
+/** Two tools, three calls in one turn; the turn after them ends with `text`. */
+export const TOOLS = {
+  prompt: "Compare the weather in Paris and Tokyo, and tell the time in Oslo.",
+  calls: [
+    { name: "get_weather", arguments: { city: "Paris", unit: "celsius" } },
+    { name: "get_weather", arguments: { city: "Tokyo", unit: "celsius" } },
+    { name: "get_time", arguments: { city: "Oslo" } },
+  ],
+  schemas: {
+    get_weather: {
+      type: "object",
+      properties: { city: { type: "string" }, unit: { type: "string" } },
+      required: ["city", "unit"],
+      additionalProperties: false,
+    },
+    get_time: {
+      type: "object",
+      properties: { city: { type: "string" } },
+      required: ["city"],
+      additionalProperties: false,
+    },
+  },
+  text: "Paris 18, Tokyo 21, Oslo at noon.",
+} as const;
+
+export const PERSON = {
+  prompt: "Describe Ada as JSON.",
+  value: { name: "Ada", age: 36 },
+  schema: {
+    type: "object",
+    properties: { name: { type: "string" }, age: { type: "integer" } },
+    required: ["name", "age"],
+    additionalProperties: false,
+  },
+} as const;
+
+export interface AimockUpstream {
+  /** Credentials and base URLs, for the launcher's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What the provider was asked, as aimock understood it, oldest first. */
+  requests(): readonly ChatCompletionRequest[];
+  stop(): Promise<void>;
+}
+
+/** Starts the providers on a free loopback port. */
+export async function startAimockUpstream(): Promise<AimockUpstream> {
+  const mock = new LLMock({ host: "127.0.0.1", port: 0, logLevel: "silent" });
+  const usage = { prompt_tokens: USAGE.prompt, completion_tokens: USAGE.completion };
+  const toolCalls = TOOLS.calls.map((call) => ({ name: call.name, arguments: JSON.stringify(call.arguments) }));
+  mock.on({ userMessage: TOOLS.prompt, hasToolResult: true }, { content: TOOLS.text, usage });
+  mock.on({ userMessage: TOOLS.prompt }, { toolCalls, usage });
+  mock.on({ userMessage: HELLO.prompt }, { content: HELLO.text, usage }, { chunkSize: 5 });
+  mock.on({ userMessage: PERSON.prompt }, { content: JSON.stringify(PERSON.value), usage }, { chunkSize: 7 });
+  mock.on({ userMessage: SLOW.prompt }, { content: SLOW.text, usage }, { chunkSize: 10, latency: SLOW.pauseMs });
+  mock.on({ userMessage: PICTURE.prompt, predicate: hasPicture }, { content: PICTURE.seen, usage });
+  mock.on({ userMessage: PICTURE.prompt }, { content: PICTURE.unseen, usage });
+  await mock.start();
+  const origin = mock.url.replace(/\/$/, "");
+  return {
+    env: {
+      OPENAI_API_KEY: "sk-upstream",
+      OPENAI_BASE_URL: `${origin}/v1`,
+      ANTHROPIC_API_KEY: "sk-upstream",
+      ANTHROPIC_BASE_URL: `${origin}/v1`,
+      GOOGLE_AI_STUDIO_API_KEY: "sk-upstream",
+      GOOGLE_AI_STUDIO_BASE_URL: `${origin}/v1beta`,
+    },
+    requests: () => mock.getRequests().map(({ body }) => body as ChatCompletionRequest),
+    stop: () => mock.stop(),
+  };
+}
+
+function hasPicture({ messages }: ChatCompletionRequest): boolean {
+  return messages.some(({ content }) => Array.isArray(content) && content.some(({ type }) => type !== "text"));
+}

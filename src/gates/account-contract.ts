@@ -160,6 +160,7 @@ export interface AccountDeskRpc {
   identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>>;
   view(): Promise<Result<AccountView, RouterError>>;
   suspend(isSuspended: boolean): Promise<Result<AccountView, RouterError>>;
+  rename(name: string): Promise<Result<AccountView, RouterError>>;
   listKeys(): Promise<Result<readonly KeyView[], RouterError>>;
   readKey(hash: KeyHash): Promise<Result<KeyView, RouterError>>;
   createKey(key: NewKey): Promise<Result<KeyView, RouterError>>;

@@ -15,7 +15,7 @@ import { inTime } from "./account-flush.ts";
 import { keepAccount, type AccountMemory } from "./account-memory.ts";
 import type { CreditRow } from "./account-rows.ts";
 
-const IDEMPOTENCY_KEY_LENGTH_MAX = 200;
+const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
 /**
  * Takes a credit on record, as pending unless it is known.

@@ -6,7 +6,7 @@
  * writes are durable); a restart releases nothing and forgets nothing.
  */
 import { DurableObject } from "cloudflare:workers";
-import { setSuspended } from "../accounts/accounts.ts";
+import { setName, setSuspended } from "../accounts/accounts.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asAccountId, placeOfAccount, type GenerationId, type Home, type KeyHash } from "../core/ids.ts";
@@ -106,6 +106,17 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (isKnown === undefined) return err(NO_BOOKS);
     return await this.with((memory) => {
       keepAccount(memory, { ...memory.account, isSuspended });
+      return this.viewOf(memory);
+    });
+  }
+
+  async rename(name: string): Promise<Result<AccountView, RouterError>> {
+    const opened = await this.opened();
+    if (!opened.ok) return opened;
+    const isKnown = await setName(this.books, opened.value.account.id, name).catch(() => undefined);
+    if (isKnown === undefined) return err(NO_BOOKS);
+    return await this.with((memory) => {
+      keepAccount(memory, { ...memory.account, name });
       return this.viewOf(memory);
     });
   }

@@ -14,7 +14,8 @@ const Page = z.looseObject({
   open_leases: z.number(),
   outbox: z.number(),
   checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: z.string() })),
-  totals: z.record(z.string(), z.json()),
+  /** Null on later pages: they are the books' as a whole. */
+  totals: z.record(z.string(), z.json()).nullable(),
   cursor: z.string().nullable(),
 });
 type Page = z.infer<typeof Page>;
@@ -26,7 +27,7 @@ interface Findings {
   openLeases: number;
   outbox: number;
   readonly checks: Map<string, { ok: boolean; details: string[] }>;
-  totals: Page["totals"];
+  totals: NonNullable<Page["totals"]>;
 }
 
 function addPage(findings: Findings, page: Page): void {

@@ -26,6 +26,7 @@ interface Isolate {
   readonly catalog: CatalogReader;
   readonly accounts: AccountClient;
   readonly providers: ProviderClient;
+  readonly environment: (provider: ProviderId) => Secret | null;
   readonly secrets: KeySecrets;
   /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
   readonly verified: Map<string, { readonly account: AccountId; readonly hash: KeyHash }>;
@@ -37,7 +38,7 @@ let isolate: Isolate | null = null;
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
   isolate ??= await openIsolate(env);
-  const { settings, catalog, accounts, providers, secrets } = isolate;
+  const { settings, catalog, accounts, providers, environment, secrets } = isolate;
   const waitUntil = (work: Promise<unknown>): void => context.waitUntil(work);
   return {
     settings,
@@ -52,6 +53,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     providers,
+    hasEnvironmentCredential: (provider) => environment(provider) !== null,
     verify: (text) => verifyCached(text, isolate ?? undefinedIsolate()),
     router: routerPorts(settings.deadlines, catalog, accounts, providers, waitUntil),
   };
@@ -63,6 +65,7 @@ function undefinedIsolate(): never {
 
 async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
   const settings = settingsOf(env);
+  const environment = environmentOf(env);
   const secrets = await importKeySecrets(env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS"));
   const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
   return {
@@ -73,13 +76,14 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     providers: createProviderClient({
       clock: systemClock,
       gate: (provider, region) => providerGateOf(env, provider, region),
-      environment: environmentOf(env),
+      environment,
       unseal: async (sealed, provider) => {
         const opened = await openCredential(sealed, provider, sealing);
         return opened.ok ? opened.value : null;
       },
       reporter: crypto.randomUUID(),
     }),
+    environment,
     verified: new Map(),
   };
 }
@@ -91,7 +95,12 @@ function settingsOf(env: Cloudflare.Env): Settings {
   if (typeof env.OPERATOR_KEY !== "string" || env.OPERATOR_KEY.length < 16) {
     throw new Error("OPERATOR_KEY must be set to at least 16 characters");
   }
-  return { operatorKey: env.OPERATOR_KEY, sealingSecret: env.WAYPOST_SECRET, trustsPlace: env.PLACE !== "none", deadlines: deadlinesOf(env) };
+  return {
+    operatorKey: env.OPERATOR_KEY,
+    sealingSecret: env.WAYPOST_SECRET,
+    trustsPlace: env.PLACE !== "none",
+    deadlines: deadlinesOf(env),
+  };
 }
 
 /** Deadlines of the environment, e.g. WAYPOST_DEADLINE_IDLE_MS; whole milliseconds, else the default. */

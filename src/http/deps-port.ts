@@ -5,9 +5,9 @@ import type { CatalogReader } from "../catalog/store.ts";
 import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "../core/ids.ts";
 import type { Result } from "../core/result.ts";
-import type { AccountGate } from "../gates/account-gate.ts";
+import type { AccountGateRpc } from "../gates/account-contract.ts";
 import type { ProviderClient } from "../gates/provider-client.ts";
-import type { ProviderGate } from "../gates/provider-gate.ts";
+import type { ProviderGateRpc } from "../gates/provider-contract.ts";
 import type { Deadlines } from "../router/deadlines.ts";
 import type { RouterPorts } from "../router/ports.ts";
 
@@ -31,9 +31,11 @@ export interface Deps {
   readonly secrets: KeySecrets;
   readonly waitUntil: (work: Promise<unknown>) => void;
   readonly log: (line: string) => void;
-  readonly accountGate: (account: AccountId) => DurableObjectStub<AccountGate>;
-  readonly providerGate: (provider: ProviderId, region: RegionId) => DurableObjectStub<ProviderGate>;
+  readonly accountGate: (account: AccountId) => AccountGateRpc;
+  readonly providerGate: (provider: ProviderId, region: RegionId) => ProviderGateRpc;
   readonly providers: ProviderClient;
+  /** Whether the environment brings a credential for the provider. */
+  readonly hasEnvironmentCredential: (provider: ProviderId) => boolean;
   /** @returns an error sentence, fit for a client, for a key that is not ours. No I/O. */
   readonly verify: (text: string) => Promise<Result<{ readonly account: AccountId; readonly hash: KeyHash }, string>>;
   readonly router: RouterPorts;

@@ -1,0 +1,20 @@
+/** The table of contents of the operator's API. The key is asked for before anything else is looked at. */
+import { Hono } from "hono";
+import type { AppEnv } from "../context.ts";
+import { requireOperator } from "../middleware/operator.ts";
+import { registerAdminAccounts } from "./admin-accounts.ts";
+import { registerAdminAudit } from "./admin-audit.ts";
+import { registerAdminCatalog } from "./admin-catalog.ts";
+import { registerAdminCredits } from "./admin-credits.ts";
+import { registerAdminProviders } from "./admin-providers.ts";
+
+export function registerAdmin(api: Hono<AppEnv>): void {
+  const admin = new Hono<AppEnv>();
+  admin.use(requireOperator);
+  registerAdminAccounts(admin);
+  registerAdminCredits(admin);
+  registerAdminCatalog(admin);
+  registerAdminProviders(admin);
+  registerAdminAudit(admin);
+  api.route("/admin", admin);
+}

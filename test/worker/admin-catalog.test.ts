@@ -1,0 +1,93 @@
+/** Publishing a catalog through the operator's API. */
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { operator, smallCatalog } from "./admin-setup.ts";
+
+const faultsOf = async (catalog: unknown) => {
+  const reply = await operator("PUT", "/catalog", catalog);
+  const { error } = reply.body as { error?: { metadata: { faults: { path: string; message: string }[] } } }; // errors look so
+  return { status: reply.status, faults: error?.metadata.faults ?? [] };
+};
+
+test("before the first publication there is no catalog to read", async () => {
+  expect(await operator("GET", "/catalog")).toMatchObject({ status: 404, body: { error: { code: 404 } } });
+});
+
+test("a catalog is published, read back with its version, and the same again changes nothing", async () => {
+  const catalog = smallCatalog("First");
+  const put = await operator("PUT", "/catalog", catalog);
+  expect(put).toMatchObject({
+    status: 200,
+    body: {
+      data: {
+        version: expect.stringMatching(/^[0-9a-f]{32}$/),
+        changed: true,
+        providers: 2,
+        models: 1,
+        endpoints: 2,
+        values_written: expect.any(Number),
+      },
+    },
+  });
+  const { version } = put.body["data"] as { version: string }; // as just matched
+  const read = await operator("GET", "/catalog");
+  expect(read).toMatchObject({
+    status: 200,
+    body: {
+      data: { version, models: 1, providers: 2, endpoints: 2, published_at: expect.stringMatching(/Z$/), catalog },
+    },
+  });
+  expect((await operator("PUT", "/catalog", catalog)).body).toMatchObject({
+    data: { version, changed: false, values_written: 0 },
+  });
+});
+
+test("what was published is what this isolate serves from then on", async () => {
+  await operator("PUT", "/catalog", smallCatalog());
+  const more = smallCatalog();
+  const [birch] = more.providers.slice(1);
+  expect(birch).toBeDefined();
+  if (birch !== undefined) birch.name = "Renamed";
+  await operator("PUT", "/catalog", more);
+  expect((await operator("GET", "/providers")).body).toMatchObject({
+    data: [{ slug: "alder" }, { slug: "birch", name: "Renamed" }],
+  });
+});
+
+test("an invalid catalog is refused with the path of every fault, and the old one stays live", async () => {
+  await operator("PUT", "/catalog", smallCatalog("Good"));
+  const before = await operator("GET", "/catalog");
+  const keys = await env.CATALOG.list();
+  const bad = {
+    ...smallCatalog("Bad"),
+    providers: [
+      { ...smallCatalog().providers[0], adapter: "telegraph", slug: "alder" },
+      { ...smallCatalog().providers[1], slug: "beech" },
+    ],
+  };
+  const { status, faults } = await faultsOf(bad);
+  expect(status).toBe(400);
+  expect(faults.map(({ path }) => path)).toEqual(["providers[0].adapter", "models[0].endpoints[1].provider"]);
+  expect((await operator("GET", "/catalog")).text).toBe(before.text);
+  expect((await env.CATALOG.list()).keys).toEqual(keys.keys);
+});
+
+test.each([
+  { name: "an unknown field", body: { ...smallCatalog(), colour: "red" }, paths: ["colour"] },
+  { name: "no models", body: { ...smallCatalog(), models: [] }, paths: ["models"] },
+  { name: "another format", body: { ...smallCatalog(), version: 2 }, paths: ["version"] },
+  { name: "nothing in it", body: {}, paths: ["version", "providers", "models"] },
+  { name: "a list for an object", body: [], paths: ["$"] },
+])("a catalog with $name is refused at its path", async ({ body, paths }) => {
+  const { status, faults } = await faultsOf(body);
+  expect({ status, paths: faults.map(({ path }) => path) }).toEqual({ status: 400, paths });
+});
+
+test.each([
+  { name: "that is not JSON", body: "{", status: 400, says: "not valid JSON" },
+  { name: "nested 100,000 deep", body: `${"[".repeat(100_000)}${"]".repeat(100_000)}`, status: 400, says: "nested" },
+  { name: "of 26 MB", body: `"${"x".repeat(26 * 1024 * 1024)}"`, status: 413, says: "larger than" },
+])("a body $name is refused", async ({ body, status, says }) => {
+  const reply = await operator("PUT", "/catalog", body);
+  expect(reply).toMatchObject({ status, body: { error: { message: expect.stringContaining(says) } } });
+});

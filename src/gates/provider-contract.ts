@@ -11,6 +11,8 @@ export interface ReportedOutcome {
   readonly model: string;
   readonly tag: string;
   readonly outcome: Outcome;
+  /** When it ended, by the reporter's clock: a report may come seconds later, and a 429 counts from its own time. */
+  readonly atMs?: number | undefined;
 }
 
 export interface EndpointHealth {
@@ -55,6 +57,8 @@ export interface CapacityAnswer {
 export interface ProviderGateRpc {
   /** Takes outcomes, gives the snapshot; repeatable reads with an empty list. */
   sync(reporter: string, outcomes: readonly ReportedOutcome[]): Promise<ProviderSnapshot>;
+  /** The snapshot for somebody who reports nothing and is not counted as a reporter: statistics, the operator. */
+  snapshot(): Promise<ProviderSnapshot>;
   /** Replaces the operator's settings; effective for each isolate with its next snapshot. */
   configure(settings: ProviderSwitch): Promise<void>;
   lease(wish: CapacityWish): Promise<CapacityAnswer>;

@@ -74,9 +74,17 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
 
   async sync(reporter: string, outcomes: readonly ReportedOutcome[]): Promise<ProviderSnapshot> {
     const nowMs = this.clock();
-    for (const reported of outcomes) this.#fold(reported, nowMs);
+    for (const reported of outcomes) this.#fold(reported, Math.min(nowMs, reported.atMs ?? nowMs));
     this.#count(reporter, nowMs);
     if (outcomes.length > 0 && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
+    return this.#snapshotAt(nowMs);
+  }
+
+  async snapshot(): Promise<ProviderSnapshot> {
+    return this.#snapshotAt(this.clock());
+  }
+
+  #snapshotAt(nowMs: EpochMs): ProviderSnapshot {
     return {
       atMs: nowMs,
       endpoints: [...this.#endpoints].map(([key, state]) => {

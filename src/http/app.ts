@@ -2,21 +2,74 @@
 import { Hono } from "hono";
 import type { AppEnv } from "./context.ts";
 import { fail } from "./context.ts";
+import { knownMethods } from "./known-methods.ts";
 import { frame } from "./middleware/frame.ts";
+import { registerAdmin } from "./routes/admin.ts";
 import { registerChatCompletions } from "./routes/chat-completions.ts";
+import { registerCountModels } from "./routes/count-models.ts";
+import { registerCreateKey } from "./routes/create-key.ts";
+import { registerDeleteKey } from "./routes/delete-key.ts";
+import { registerListKeys } from "./routes/list-keys.ts";
+import { registerListModelEndpoints } from "./routes/list-model-endpoints.ts";
+import { registerListModels } from "./routes/list-models.ts";
+import { registerListProviders } from "./routes/list-providers.ts";
+import { registerListZdrEndpoints } from "./routes/list-zdr-endpoints.ts";
+import { registerReadCredits } from "./routes/read-credits.ts";
+import { registerReadGeneration } from "./routes/read-generation.ts";
+import { registerReadKey } from "./routes/read-key.ts";
+import { registerReadModel } from "./routes/read-model.ts";
+import { registerReadOpenApi } from "./routes/read-openapi.ts";
+import { registerReadOwnKey } from "./routes/read-own-key.ts";
+import { registerRotateKey } from "./routes/rotate-key.ts";
+import { registerUpdateKey } from "./routes/update-key.ts";
 
 /** The application. `depsOf` makes the ports of one request. */
 export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   registerChatCompletions(api);
+  registerListModels(api);
+  registerCountModels(api);
+  registerReadModel(api);
+  registerListModelEndpoints(api);
+  registerListZdrEndpoints(api);
+  registerListProviders(api);
+  registerReadOwnKey(api);
+  registerReadCredits(api);
+  registerReadGeneration(api);
+  registerListKeys(api);
+  registerCreateKey(api);
+  registerReadKey(api);
+  registerUpdateKey(api);
+  registerDeleteKey(api);
+  registerRotateKey(api);
+  registerReadOpenApi(api);
+  registerAdmin(api);
 
   const app = new Hono<AppEnv>();
   app.get("/healthz", (context) => context.text("ok"));
   app.use(frame(depsOf));
   app.route("/api/v1", api);
   app.route("/v1", api);
-  app.notFound((context) =>
-    fail(context, { kind: "not_found", message: `There is no ${context.req.method} ${context.req.path}` }),
-  );
+  app.notFound((context) => {
+    const { method, path } = context.req;
+    const allowed = knownMethods(app.routes, path);
+    return fail(
+      context,
+      allowed.length === 0
+        ? { kind: "not_found", message: `There is no ${method} ${path}` }
+        : { kind: "method_not_allowed", allowed },
+    );
+  });
+  app.onError((error, context) => {
+    const { deps, requestId } = context.var as Partial<AppEnv["Variables"]>; // a bad deployment fails before they are set
+    if (deps === undefined || requestId === undefined) throw error;
+    // Its name and place only: a message may hold anything.
+    const place = error.stack
+      ?.split("\n")
+      .find((line) => line.trimStart().startsWith("at "))
+      ?.trim();
+    deps.log(JSON.stringify({ event: "bug", request_id: requestId, name: error.name, place }));
+    return fail(context, { kind: "internal" });
+  });
   return app;
 }

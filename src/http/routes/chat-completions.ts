@@ -1,6 +1,8 @@
 /** POST /chat/completions: the main job. */
 import type { Hono } from "hono";
+import * as z from "zod";
 import { asRequestId, newGenerationId, placeOfAccount } from "../../core/ids.ts";
+import { ChatBody } from "../../dialects/openai-chat-schema.ts";
 import { openAiChat } from "../../dialects/openai-chat.ts";
 import { generate } from "../../router/generate.ts";
 import type { Asker } from "../../router/settlement.ts";
@@ -8,8 +10,43 @@ import { readJson } from "../body.ts";
 import { fail, type AppContext, type AppEnv } from "../context.ts";
 import { faceOfFailure } from "../error-exhausted.ts";
 import { authenticate, type Caller } from "../middleware/authenticate.ts";
+import type { Operation } from "../operation.ts";
 import { placeOf } from "../place.ts";
 import { faceOf } from "../respond.ts";
+
+const ChatReply = z.looseObject({
+  id: z.string().describe("The generation's id"),
+  object: z.literal("chat.completion"),
+  created: z.int(),
+  model: z.string(),
+  provider: z.string(),
+  choices: z.array(
+    z.looseObject({
+      index: z.int(),
+      finish_reason: z.string().nullable(),
+      native_finish_reason: z.string().nullable(),
+      message: z.looseObject({ role: z.literal("assistant"), content: z.string().nullable() }),
+    }),
+  ),
+  usage: z.looseObject({
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+    cost: z.number().describe("USD charged"),
+  }),
+});
+
+export const chatCompletionsOperation: Operation = {
+  id: "createChatCompletion",
+  method: "post",
+  path: "/chat/completions",
+  summary: "Answer a conversation",
+  auth: "inference",
+  request: ChatBody,
+  responses: {
+    200: { description: "The answer; with `stream`, server-sent events of `chat.completion.chunk`", body: ChatReply },
+  },
+};
 
 /** Longest value of a header that is kept with a generation. */
 const HEADER_CHARS_MAX = 256;
@@ -48,8 +85,11 @@ async function chatCompletions(context: AppContext): Promise<Response> {
       deps.router,
     );
     switch (generated.kind) {
-      case "refused":
-        return fail(context, generated.error, generated.metadata);
+      case "refused": {
+        const response = fail(context, generated.error, generated.metadata);
+        response.headers.set("X-Generation-Id", asker.generationId);
+        return response;
+      }
       case "reply":
         return new Response(JSON.stringify(generated.body), {
           headers: { "Content-Type": "application/json", ...generated.headers },

@@ -1,0 +1,138 @@
+/** Models, endpoints and providers as the catalog's listing makes them, told to the API's document. */
+import * as z from "zod";
+import type {
+  PublicEndpoint,
+  PublicModel,
+  PublicModelEndpoints,
+  PublicPricing,
+  PublicProvider,
+} from "../catalog/listing.ts";
+import { QUANTIZATIONS } from "../catalog/schema.ts";
+
+const price = z.string().describe("USD per unit, an exact decimal");
+const priceKeys = {
+  request: price.optional(),
+  image: price.optional(),
+  image_output: price.optional(),
+  audio: price.optional(),
+  audio_output: price.optional(),
+  internal_reasoning: price.optional(),
+  input_cache_read: price.optional(),
+  input_cache_write: price.optional(),
+  input_cache_write_1h: price.optional(),
+  web_search: price.optional(),
+};
+
+const PricingShape = z.object({
+  prompt: price,
+  completion: price,
+  ...priceKeys,
+  overrides: z
+    .array(
+      z.object({ min_prompt_tokens: z.int(), prompt: price.optional(), completion: price.optional(), ...priceKeys }),
+    )
+    .optional(),
+});
+
+const ArchitectureShape = z.object({
+  modality: z.string(),
+  input_modalities: z.array(z.string()),
+  output_modalities: z.array(z.string()),
+  tokenizer: z.string(),
+  instruct_type: z.string().nullable(),
+});
+
+export const ModelShape = z.object({
+  id: z.string(),
+  canonical_slug: z.string(),
+  hugging_face_id: z.string().nullable(),
+  name: z.string(),
+  created: z.int().describe("Seconds since 1970; 0 when the release date is not known"),
+  description: z.string(),
+  context_length: z.int(),
+  architecture: ArchitectureShape,
+  pricing: PricingShape,
+  top_provider: z.object({
+    context_length: z.int(),
+    max_completion_tokens: z.int().nullable(),
+    is_moderated: z.boolean(),
+  }),
+  per_request_limits: z.null(),
+  supported_parameters: z.array(z.string()),
+  default_parameters: z.null(),
+  supported_voices: z.null(),
+  reasoning: z.object({ mandatory: z.boolean() }).optional(),
+  knowledge_cutoff: z.string().nullable(),
+  expiration_date: z.string().nullable(),
+  links: z.object({ details: z.string() }),
+});
+
+const percentiles = z.object({ p50: z.number(), p75: z.number(), p90: z.number(), p99: z.number() }).nullable();
+
+export const EndpointShape = z.object({
+  name: z.string(),
+  model_id: z.string(),
+  model_name: z.string(),
+  provider_name: z.string(),
+  tag: z.string(),
+  context_length: z.int(),
+  max_completion_tokens: z.int().nullable(),
+  max_prompt_tokens: z.int().nullable(),
+  quantization: z.enum(QUANTIZATIONS),
+  pricing: PricingShape,
+  supported_parameters: z.array(z.string()),
+  supports_implicit_caching: z.boolean(),
+  supports_tool_choice: z.object({
+    auto: z.boolean(),
+    none: z.boolean(),
+    required: z.boolean(),
+    function: z.boolean(),
+  }),
+  supports_voice_cloning: z.literal(false),
+  status: z
+    .union([z.literal(0), z.literal(-1), z.literal(-2), z.literal(-3), z.literal(-5), z.literal(-10)])
+    .describe("0 healthy, -1 degraded, -2 down, -5 switched off, -10 no credential"),
+  uptime_last_5m: z.number().nullable().describe("Percent"),
+  uptime_last_30m: z.number().nullable().describe("Percent"),
+  uptime_last_1d: z.number().nullable().describe("Percent"),
+  latency_last_30m: percentiles.describe("Milliseconds to the first token; null without a key"),
+  throughput_last_30m: percentiles.describe("Tokens per second; null without a key"),
+});
+
+export const ModelEndpointsShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  created: z.int(),
+  description: z.string(),
+  architecture: ArchitectureShape,
+  endpoints: z.array(EndpointShape),
+});
+
+export const ProviderShape = z.object({
+  name: z.string(),
+  slug: z.string(),
+  headquarters: z.string().nullable(),
+  datacenters: z.array(z.string()).nullable(),
+  privacy_policy_url: z.string().nullable(),
+  terms_of_service_url: z.string().nullable(),
+  status_page_url: z.string().nullable(),
+});
+
+export const ModelPageShape = z.object({
+  data: z.array(ModelShape),
+  total_count: z.int(),
+  links: z.object({ next: z.string().nullable() }),
+});
+
+/** The shapes above describe exactly what the listing makes: this does not compile when one of them is behind. */
+type Same<Made, Told> = [Made] extends [Told] ? ([keyof Made] extends [keyof Told] ? true : never) : never;
+type Mutable<T> = T extends readonly (infer Item)[]
+  ? Mutable<Item>[]
+  : T extends object
+    ? { -readonly [Name in keyof T]: Mutable<T[Name]> }
+    : T;
+true satisfies Same<Mutable<PublicPricing>, z.infer<typeof PricingShape>>;
+true satisfies Same<Mutable<PublicModel>, z.infer<typeof ModelShape>>;
+true satisfies Same<Mutable<PublicEndpoint>, z.infer<typeof EndpointShape>>;
+true satisfies Same<Mutable<PublicModelEndpoints>, z.infer<typeof ModelEndpointsShape>>;
+true satisfies Same<Mutable<PublicProvider>, z.infer<typeof ProviderShape>>;

@@ -1,0 +1,39 @@
+/** GET /models/{author}/{slug}/endpoints: who serves a model, at what price, and how well lately. */
+import type { Hono } from "hono";
+import * as z from "zod";
+import { publicModelEndpoints } from "../../catalog/listing.ts";
+import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { readSnapshots, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
+import { identify } from "../middleware/identify.ts";
+import { ModelEndpointsShape } from "../model-shape.ts";
+import type { Operation } from "../operation.ts";
+import { modelOfPath, modelPathParts } from "./read-model.ts";
+
+export const listModelEndpointsOperation: Operation = {
+  id: "listModelEndpoints",
+  method: "get",
+  path: "/models/{author}/{slug}/endpoints",
+  pathParts: modelPathParts,
+  summary: "List the endpoints of a model with live statistics",
+  auth: "optional",
+  responses: { 200: { description: "The model and its endpoints", body: z.object({ data: ModelEndpointsShape }) } },
+};
+
+export function registerListModelEndpoints(app: Hono<AppEnv>): void {
+  app.get("/models/:author/:slug/endpoints", listModelEndpoints);
+}
+
+async function listModelEndpoints(context: AppContext): Promise<Response> {
+  const { deps } = context.var;
+  const found = await modelOfPath(context);
+  if (!found.ok) return fail(context, found.error);
+  const { entry } = found.value;
+  const ports: StatisticsPorts = { gate: deps.providerGate, hasCredential: deps.hasEnvironmentCredential };
+  // A bad key here is as good as none: the answer is public, only two figures are missing from it.
+  const [snapshots, caller] = await Promise.all([readSnapshots(entry, ports), identify(context)]);
+  return json(
+    { data: publicModelEndpoints(entry, statisticsOf(entry, snapshots, ports, caller.ok, deps.clock())) },
+    200,
+    { "Cache-Control": "no-store", Vary: "Authorization, X-Api-Key" },
+  );
+}

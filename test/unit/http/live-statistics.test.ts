@@ -1,0 +1,118 @@
+/** Live statistics: what several regions say of one endpoint, and how long an answer waits for them. */
+import { expect, test } from "vitest";
+import type { ProviderSnapshot } from "../../../src/gates/provider-contract.ts";
+import { PLACES_MAX, readSnapshots, READ_MS_MAX, statisticsOf } from "../../../src/http/live-statistics.ts";
+import { BREAKER_CLOSED } from "../../../src/limits/breaker.ts";
+import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
+import { entryOf } from "../router/world.ts";
+
+const NOW = 1_800_000_000_000;
+const MODEL = "forest/leaf";
+const entry = entryOf(MODEL, [{ tag: "oak", regions: ["frankfurt", "tokyo"] }]);
+const healthy = healthSnapshot(NEW_HEALTH, NOW);
+const open: Partial<Health> = { breaker: { kind: "open", untilMs: NOW + 1_000, trips: 1 } };
+const percentiles = (p50: number) => ({ p50, p75: p50, p90: p50, p99: p50 });
+const measured = (p50: number) => ({ ...percentiles(p50), sampleCount: 30 });
+
+function snapshot(health: Partial<Health> | null, more: Partial<ProviderSnapshot> = {}): ProviderSnapshot {
+  return {
+    atMs: NOW,
+    endpoints: health === null ? [] : [{ model: MODEL, tag: "oak", health: { ...healthy, ...health } }],
+    isDisabled: false,
+    credentialSealed: null,
+    credential: BREAKER_CLOSED,
+    nextInMs: 1_000,
+    ...more,
+  };
+}
+
+function shown(snapshots: Readonly<Record<string, ProviderSnapshot>>, hasCredential = true, isCallerKnown = true) {
+  const byPlace = new Map(Object.entries(snapshots).map(([region, one]) => [`oak ${region}`, one]));
+  return statisticsOf(entry, byPlace, { hasCredential: () => hasCredential }, isCallerKnown, NOW)("oak");
+}
+
+test.each([
+  { name: "nothing was seen", snapshots: {}, expected: 0 },
+  { name: "no figures are there yet", snapshots: { frankfurt: snapshot(null), tokyo: snapshot(null) }, expected: 0 },
+  { name: "one region is down", snapshots: { frankfurt: snapshot(open), tokyo: snapshot({}) }, expected: -1 },
+  {
+    name: "one is down and one was never used",
+    snapshots: { frankfurt: snapshot(open), tokyo: snapshot(null) },
+    expected: -1,
+  },
+  { name: "every region is down", snapshots: { frankfurt: snapshot(open), tokyo: snapshot(open) }, expected: -2 },
+  {
+    name: "a region is at its rate limit",
+    snapshots: { frankfurt: snapshot({ closedUntilMs: NOW + 1 }) },
+    expected: -1,
+  },
+  { name: "a rate limit is over", snapshots: { frankfurt: snapshot({ closedUntilMs: NOW }) }, expected: 0 },
+  { name: "it is switched off", snapshots: { frankfurt: snapshot(open, { isDisabled: true }) }, expected: -5 },
+  {
+    name: "the credential is refused",
+    snapshots: { frankfurt: snapshot({}, { credential: { kind: "open", untilMs: NOW + 1, trips: 1 } }) },
+    expected: -10,
+  },
+])("the status is $expected when $name", ({ snapshots, expected }) => {
+  expect(shown(snapshots)?.status).toBe(expected);
+});
+
+test("without any credential the status says so, unless the operator's sealed one is there", () => {
+  expect(shown({ frankfurt: snapshot({}) }, false)?.status).toBe(-10);
+  expect(shown({ frankfurt: snapshot({}, { credentialSealed: "v1" }) }, false)?.status).toBe(0);
+});
+
+test("uptime is weighted by requests, percentiles are those of the busiest region", () => {
+  const snapshots = {
+    frankfurt: snapshot({
+      uptime30m: 1,
+      requestCount30m: 30,
+      latencyMs30m: measured(100),
+      throughputTps30m: measured(40),
+    }),
+    tokyo: snapshot({ uptime30m: 0.6, requestCount30m: 10, latencyMs30m: measured(900), throughputTps30m: null }),
+  };
+  expect(shown(snapshots)).toEqual({
+    status: 0,
+    uptimeLast5mPercent: null,
+    uptimeLast1dPercent: null,
+    uptimeLast30mPercent: 90,
+    latencyLast30mMs: percentiles(100),
+    throughputLast30mTokensPerS: percentiles(40),
+  });
+  expect(shown(snapshots, true, false)).toMatchObject({
+    uptimeLast30mPercent: 90,
+    latencyLast30mMs: null,
+    throughputLast30mTokensPerS: null,
+  });
+});
+
+test("gates that fail or never answer are left out, and the answer waits for none of them longer than its bound", async () => {
+  const startedAtMs = performance.now();
+  const found = await readSnapshots(entryOf(MODEL, [{ tag: "oak", regions: ["frankfurt", "tokyo", "virginia"] }]), {
+    gate: (_, region) => ({
+      snapshot: async () => {
+        if (region === "tokyo") throw new Error("gone");
+        return region === "virginia" ? await new Promise<never>(() => {}) : snapshot({});
+      },
+    }),
+    hasCredential: () => true,
+  });
+  expect([...found.keys()]).toEqual(["oak frankfurt"]);
+  expect(performance.now() - startedAtMs).toBeLessThan(READ_MS_MAX + 500);
+});
+
+test("a model with very many places asks a bounded number of gates", async () => {
+  const wishes = Array.from({ length: PLACES_MAX + 20 }, (_, at) => ({ tag: `oak${at}`, regions: ["frankfurt"] }));
+  let asked = 0;
+  await readSnapshots(entryOf(MODEL, wishes), {
+    gate: () => ({
+      snapshot: async () => {
+        asked += 1;
+        return snapshot({});
+      },
+    }),
+    hasCredential: () => true,
+  });
+  expect(asked).toBe(PLACES_MAX);
+});

@@ -21,8 +21,8 @@ import { commandOf } from "./leftover.ts";
 
 /** What the launcher remembers between starts. Holds the first key, so it is readable by its owner only. */
 const MemorySchema = z.object({
-  /** Hash of the default catalog that was published last. */
-  catalogHash: z.string().optional(),
+  /** The default catalog that was published last: hash of its text, and the version the server gave it. */
+  catalog: z.object({ hash: z.string(), version: z.string() }).optional(),
   account: z.object({ id: z.string(), key: z.string(), managementKey: z.string(), hasCredits: z.boolean() }).optional(),
 });
 export type Memory = z.infer<typeof MemorySchema>;

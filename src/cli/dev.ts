@@ -61,10 +61,12 @@ async function dev(): Promise<void> {
   if (migrated.code !== 0) fail(`The migrations could not be applied.\n${migrated.output}`);
   const url = startWrangler(options.value, [...state, "--env-file", variables]);
   if (!(await waitUntilReady(url, READY_MS))) fail("The worker does not answer; its errors are above.");
-  const key = await prepare({ url, operatorKey, dataDir: dataDir.value, catalog: catalogText });
-  if (!key.ok) fail(key.error);
+  const prepared = await prepare({ url, operatorKey, dataDir: dataDir.value, catalog: catalogText });
+  if (!prepared.ok) fail(prepared.error);
   const providers = demo === undefined ? configured.map(({ slug }) => slug) : null;
-  process.stdout.write(welcome({ url, key: key.value, operatorKey, dataDir: dataDir.value.dir, catalog, providers }));
+  process.stdout.write(
+    welcome({ url, ...prepared.value, operatorKey, dataDir: dataDir.value.dir, catalog, providers }),
+  );
 }
 
 /** Starts wrangler's server; this process ends when it does, and it gets our Ctrl-C. @returns the server's URL. */

@@ -53,8 +53,8 @@ export function createFileLog(file: string): EventLog {
   };
 }
 
-/** The worker's own JSON line as it is; anything else (a crash, a warning of workerd) becomes one. */
-function lineOf(log: WorkerdStructuredLog): string {
-  if (log.message.startsWith("{") && !log.message.includes("\n")) return log.message;
-  return JSON.stringify({ event: "runtime", level: log.level, at: log.timestamp, message: log.message });
+/** The worker's own JSON lines (it may gather several in one message) as they are; anything else becomes one. */
+function lineOf({ level, timestamp, message }: WorkerdStructuredLog): string {
+  if (message.startsWith("{") && message.endsWith("}") && !/\n(?!\{)/.test(message)) return message;
+  return JSON.stringify({ event: "runtime", level, at_ms: timestamp, message });
 }

@@ -18,6 +18,8 @@ const AccountReply = z.looseObject({
   management_key: z.string(),
 });
 
+const CatalogReply = z.looseObject({ data: z.looseObject({ version: z.string() }) });
+
 export interface FirstRun {
   readonly url: string;
   readonly operatorKey: string;
@@ -26,8 +28,15 @@ export interface FirstRun {
   readonly catalog: string;
 }
 
-/** Publishes the catalog when it is a new one and makes the first account. @returns its key, or an error sentence. */
-export async function prepare(first: FirstRun): Promise<Result<string, string>> {
+export interface Prepared {
+  /** A key with credits. */
+  readonly key: string;
+  /** Another catalog than ours is live. */
+  readonly keepsOwnCatalog: boolean;
+}
+
+/** Publishes the catalog when it is a new one and makes the first account. @returns an error sentence. */
+export async function prepare(first: FirstRun): Promise<Result<Prepared, string>> {
   const api = createAdminApi(first.url, first.operatorKey);
   const published = await publish(api, first);
   if (!published.ok) return published;
@@ -49,17 +58,29 @@ export async function prepare(first: FirstRun): Promise<Result<string, string>> 
     if (!granted.ok) return granted;
     dataDir.remember({ ...dataDir.memory(), account: { ...account, hasCredits: true } });
   }
-  return ok(account.key);
+  return ok({ key: account.key, keepsOwnCatalog: published.value });
 }
 
-/** Publishes only what differs from the last publication, so that an operator's own catalog outlives restarts. */
-async function publish(api: AdminApi, { dataDir, catalog }: FirstRun): Promise<Result<null, string>> {
-  const catalogHash = createHash("sha256").update(catalog).digest("hex");
-  if (dataDir.memory().catalogHash === catalogHash) return ok(null);
+/**
+ * Publishes the default catalog when it is a new one, unless something else than our last publication is live: an
+ * operator's own catalog outlives restarts and upgrades.
+ * @returns whether the operator's own is kept.
+ */
+async function publish(api: AdminApi, { dataDir, catalog }: FirstRun): Promise<Result<boolean, string>> {
+  const hash = createHash("sha256").update(catalog).digest("hex");
+  const last = dataDir.memory().catalog;
+  if (last !== undefined) {
+    const live = await api.call("GET", "/admin/catalog");
+    const version = live.ok ? CatalogReply.safeParse(live.value).data?.data.version : undefined;
+    if (version !== undefined && version !== last.version) return ok(true);
+    if (version !== undefined && hash === last.hash) return ok(false);
+  }
   const put = await api.call("PUT", "/admin/catalog", catalog);
   if (!put.ok) return put;
-  dataDir.remember({ ...dataDir.memory(), catalogHash });
-  return ok(null);
+  const reply = CatalogReply.safeParse(put.value);
+  if (!reply.success) return err(`PUT /admin/catalog gave an unexpected answer: ${z.prettifyError(reply.error)}`);
+  dataDir.remember({ ...dataDir.memory(), catalog: { hash, version: reply.data.data.version } });
+  return ok(false);
 }
 
 /** False when the key is refused: WAYPOST_SECRET is another one now, or the storage was emptied. */

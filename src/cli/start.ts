@@ -74,13 +74,13 @@ async function start(): Promise<void> {
     WAYPOST_SECRET: options.value.secret ?? dataDir.value.secret("waypost-secret"),
   });
   if (!running.ok) return fail(running.error);
-  const key = await prepare({ url: running.value, operatorKey, dataDir: dataDir.value, catalog: catalogText });
-  if (!key.ok) return fail(key.error);
+  const prepared = await prepare({ url: running.value, operatorKey, dataDir: dataDir.value, catalog: catalogText });
+  if (!prepared.ok) return fail(prepared.error);
   dataDir.value.announce({ pid: process.pid, url: running.value, operatorKey });
   process.stdout.write(
     welcome({
       url: running.value,
-      key: key.value,
+      ...prepared.value,
       operatorKey,
       dataDir: dataDir.value.dir,
       catalog,

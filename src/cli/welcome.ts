@@ -4,6 +4,8 @@ import type { Catalog, Model } from "../catalog/schema.ts";
 export interface Welcome {
   readonly url: string;
   readonly key: string;
+  /** A catalog of the operator is live, not the default one. */
+  readonly keepsOwnCatalog: boolean;
   readonly operatorKey: string;
   /** Path of the data folder. */
   readonly dataDir: string;
@@ -13,7 +15,7 @@ export interface Welcome {
 }
 
 /** The text, with a line end. Each value stands at the end of a line of its own, so that a script can read it. */
-export function welcome({ url, key, operatorKey, dataDir, catalog, providers }: Welcome): string {
+export function welcome({ url, key, keepsOwnCatalog, operatorKey, dataDir, catalog, providers }: Welcome): string {
   const upstream =
     providers === null
       ? "demo: no provider credential is set, a local mock answers for every provider"
@@ -26,6 +28,7 @@ Waypost is ready.
   Operator key:  ${operatorKey}
   Data folder:   ${dataDir}
   Upstreams:     ${upstream}
+  Catalog:       ${keepsOwnCatalog ? "the one you published (npm run catalog -- publish brings the default back)" : "default"}
 
 Try it:
 
@@ -38,7 +41,7 @@ Try it:
 }
 
 /** A model that can be served: the one with most endpoints among `providers`, so that routing has something to do. */
-export function exampleModel(catalog: Catalog, providers: readonly string[] | null): string {
+function exampleModel(catalog: Catalog, providers: readonly string[] | null): string {
   const count = (model: Model): number =>
     model.endpoints.filter(
       ({ price, provider }) => price !== null && price.completion > 0 && (providers?.includes(provider) ?? true),

@@ -84,6 +84,32 @@ test("the key and the state survive kill -9 of everything", async () => {
   expect((await chat(server, {})).status).toBe(200);
 });
 
+test("a catalog that the operator published outlives a restart", async () => {
+  const admin = { authorization: `Bearer ${server.operatorKey}`, "content-type": "application/json" };
+  const live = async (): Promise<{ version: string; catalog: { models: unknown[] } }> => {
+    const answer = await fetch(`${server.apiBase}/admin/catalog`, { headers: admin });
+    return ((await answer.json()) as { data: { version: string; catalog: { models: unknown[] } } }).data;
+  };
+  const standard = await live();
+  const own = { ...standard.catalog, models: standard.catalog.models.slice(1) };
+  const put = await fetch(`${server.apiBase}/admin/catalog`, {
+    method: "PUT",
+    headers: admin,
+    body: JSON.stringify(own),
+  });
+  expect(put.status).toBe(200);
+  await server.kill();
+  server = await server.restart();
+  expect((await live()).catalog.models).toHaveLength(own.models.length);
+  expect(server.output()).toContain("the one you published");
+  // And back, for the tests that follow.
+  await fetch(`${server.apiBase}/admin/catalog`, {
+    method: "PUT",
+    headers: admin,
+    body: JSON.stringify(standard.catalog),
+  });
+});
+
 test("kill -9 of the launcher alone leaves no workerd on the port", async () => {
   const workerd = Number(readFileSync(path.join(server.dataDir, "run/workerd.pid"), "utf8"));
   process.kill(server.pid, "SIGKILL");

@@ -11,14 +11,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-test("a JSON line of the worker is kept as it is, anything else becomes one", () => {
+test("JSON lines of the worker are kept as they are, anything else becomes one", () => {
   const file = path.join(dir, "events.log");
   const log = createFileLog(file);
   log.write({ timestamp: 1, level: "log", message: '{"event":"request"}' });
   log.write({ timestamp: 2, level: "error", message: "two\nlines" });
+  log.write({ timestamp: 3, level: "log", message: '{"event":"a"}\n{"event":"b"}' });
   log.flush();
   expect(readFileSync(file, "utf8")).toBe(
-    '{"event":"request"}\n{"event":"runtime","level":"error","at":2,"message":"two\\nlines"}\n',
+    '{"event":"request"}\n{"event":"runtime","level":"error","at_ms":2,"message":"two\\nlines"}\n{"event":"a"}\n{"event":"b"}\n',
   );
 });
 

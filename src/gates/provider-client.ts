@@ -61,12 +61,14 @@ const PROBES_MAX = 1_000;
 /** Outcomes kept for the next report; the oldest leave first. */
 const QUEUE_MAX = 1_000;
 
+type TimedOutcome = ReportedOutcome & { readonly atMs: EpochMs };
+
 interface PlaceState extends PlaceName {
   snapshot: ProviderSnapshot | null;
   readonly health: Map<string, Health>;
   /** Own failures since the last snapshot. */
   readonly own: Map<string, HealthState>;
-  queue: ReportedOutcome[];
+  queue: TimedOutcome[];
   /** Start of the running call; 0 when none runs. */
   syncingSinceMs: EpochMs;
   triedAtMs: EpochMs;
@@ -110,6 +112,8 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
     place.snapshot = snapshot;
     place.health.clear();
     place.own.clear();
+    // What failed while the call ran is in the queue still, and the gate's figures know nothing of it.
+    for (const reported of place.queue) foldOwn(place, reported);
     for (const { model, tag, health } of snapshot.endpoints) place.health.set(`${model} ${tag}`, health);
     if (snapshot.isDisabled) disabled.add(provider);
     else disabled.delete(provider);
@@ -174,16 +178,13 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
       );
     },
     credential: secretOf,
-    report(name, reported, waitUntil) {
+    report(name, outcome, waitUntil) {
       const place = placeOf(name);
+      const reported = { ...outcome, atMs: ports.clock() };
       place.queue.push(reported);
       if (place.queue.length > QUEUE_MAX) place.queue.shift();
-      const key = `${reported.model} ${reported.tag}`;
+      foldOwn(place, reported);
       const isFailure = reported.outcome.kind === "failure";
-      const own = place.own.get(key);
-      if (isFailure || own !== undefined) {
-        place.own.set(key, healthAfter(own ?? NEW_HEALTH, reported.outcome, ports.clock()));
-      }
       if (isDue(place, ports.clock(), isFailure ? 0 : 1_000)) waitUntil(sync(place));
     },
     mayProbe({ provider, region }, tag, model) {
@@ -221,6 +222,15 @@ function withOwn(shared: Health | undefined, own: Health): Health {
     lastFailureMs:
       own.lastFailureMs === null ? shared.lastFailureMs : Math.max(own.lastFailureMs, shared.lastFailureMs ?? 0),
   };
+}
+
+/** Adds an outcome to what this isolate knows by itself: failures, and whatever comes after one. */
+function foldOwn(place: PlaceState, { model, tag, outcome, atMs }: TimedOutcome): void {
+  const key = `${model} ${tag}`;
+  const own = place.own.get(key);
+  if (outcome.kind === "failure" || own !== undefined) {
+    place.own.set(key, healthAfter(own ?? NEW_HEALTH, outcome, atMs));
+  }
 }
 
 /** Waits for `work`, but no longer than `limitMs`; never rejects. */

@@ -42,6 +42,8 @@ export interface EncodedRequest {
 /** Reads one stream. */
 export interface StreamDecoder {
   feed(frame: SseFrame): GenerationEvent[];
+  /** True once the upstream has said that nothing follows, so that nobody waits for a body that is never closed. */
+  isDone?(): boolean;
   /** What the end of the body means: missing finish events, or a failure when the stream was cut. */
   end(): GenerationEvent[];
 }

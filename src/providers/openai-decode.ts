@@ -62,6 +62,7 @@ export function createOpenAiDecoder(request: ChatRequest, target: Target): Strea
       } else readFrame(reading, frame, out);
       return out;
     },
+    isDone: () => isDone,
     end() {
       if (reading.hasFailed || isDone || isComplete(reading)) return [];
       reading.hasFailed = true;

@@ -14,8 +14,11 @@ import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadl
 import type { RouterPorts } from "./ports.ts";
 import { createUpstreamStream, streamOf, type UpstreamStream } from "./upstream-stream.ts";
 
-/** Longest error body that is read from an upstream. */
+/** Longest error body that is read from an upstream, and how long its end is waited for: the status says most of it. */
 const ERROR_BODY_BYTES_MAX = 64 * 1024;
+const ERROR_BODY_MS_MAX = 1_000;
+/** Longest buffered answer: as long as the longest frame of a streamed one. */
+const REPLY_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface Answered {
   readonly kind: "answered";
@@ -38,21 +41,21 @@ type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
 
 /**
  * Sends `encoded` and waits for the first content.
- * @param signal aborts the upstream at any time, also after the first content.
+ * @param onStart gets what aborts the upstream, at any time, also after the first content.
  */
 export async function attempt(
   adapter: Adapter,
   encoded: EncodedRequest,
   request: ChatRequest,
   target: Target,
-  signal: AbortSignal,
+  onStart: (abort: () => void) => void,
   ports: AttemptPorts,
 ): Promise<Answered | Failed> {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   const sentAtMs = ports.clock();
   const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort);
-  signal.addEventListener("abort", abort, { once: true });
+  onStart(abort);
   const broken = (): UpstreamFailure => {
     const phase = guard.expired();
     return phase === null ? connectionFailure(target.credential) : timeoutFailure(phase);
@@ -72,7 +75,7 @@ export async function attempt(
       signal: controller.signal,
     });
     if (response.status !== 200) {
-      const body = await readText(response, ERROR_BODY_BYTES_MAX);
+      const body = await readErrorText(response);
       return failed(
         adapter.classifyFailure({ status: response.status, headers: response.headers, body }, target, ports.clock()),
       );
@@ -110,7 +113,10 @@ async function openStream(
   if (request.stream && !isJson && response.body !== null) {
     return createUpstreamStream(response.body, adapter.createDecoder(request, target), broken);
   }
-  const text = await response.text();
+  const text = await readReplyText(response);
+  if (text === null) {
+    return streamOf([{ type: "error", failure: malformedFailure("it was too large", null, target.credential) }]);
+  }
   const body = parseJson(text);
   if (body === undefined) {
     return streamOf([{ type: "error", failure: malformedFailure("it was not JSON", text, target.credential) }]);
@@ -142,16 +148,46 @@ function connectionFailure(credential: string): UpstreamFailure {
   });
 }
 
-/** At most `maxBytes` of a body as text; what is beyond is left unread. */
-async function readText(response: Response, maxBytes: number): Promise<string> {
+/** A whole body as text; null when it is longer than REPLY_BYTES_MAX. Rejects when it breaks. */
+async function readReplyText(response: Response): Promise<string | null> {
+  const declared = response.headers.get("content-length");
+  // Read natively where the length is known; packed, it says nothing of the text's.
+  if (declared !== null && response.headers.get("content-encoding") === null) {
+    return Number(declared) > REPLY_BYTES_MAX ? null : response.text();
+  }
   if (response.body === null) return "";
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   for await (const chunk of response.body as ReadableStream<Uint8Array>) {
     bytes += chunk.byteLength;
+    if (bytes > REPLY_BYTES_MAX) return null;
     text += decoder.decode(chunk, { stream: true });
-    if (bytes >= maxBytes) break;
   }
+  return text + decoder.decode();
+}
+
+/** What there is of an error's body within ERROR_BODY_BYTES_MAX and ERROR_BODY_MS_MAX; the rest is left unread. */
+async function readErrorText(response: Response): Promise<string> {
+  if (response.body === null) return "";
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ERROR_BODY_MS_MAX);
+  });
+  try {
+    while (bytes < ERROR_BODY_BYTES_MAX) {
+      const read = await Promise.race([reader.read(), late]);
+      if (read === null || read.value === undefined) break;
+      bytes += read.value.byteLength;
+      text += decoder.decode(read.value, { stream: true });
+    }
+  } catch {
+    // A cut error is still an error: what was read and the status say enough.
+  }
+  clearTimeout(timer);
   return text;
 }

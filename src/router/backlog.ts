@@ -13,7 +13,7 @@
  */
 
 /** Bytes taken at most by one read. */
-const READ_BYTES = 16 * 1024;
+export const READ_BYTES = 16 * 1024;
 /** Bytes drained natively in one go. */
 const DRAIN_BYTES = 64 * 1024;
 /** How far the draining may be ahead of the reading. */

@@ -11,10 +11,8 @@ export type CancellationPolicy = "stops" | "bills_all";
 export const DRAIN_MS_MAX = 25_000;
 
 export interface Cancellation {
-  /** Aborts the running upstream call. */
-  readonly signal: AbortSignal;
-  /** The policy of the endpoint that is being tried now. */
-  follow(policy: CancellationPolicy): void;
+  /** The attempt that runs now: its endpoint's policy, and how to abort it. Aborts at once if that is already due. */
+  follow(policy: CancellationPolicy, abort: () => void): void;
   /** The client has left. */
   leave(): void;
   hasLeft(): boolean;
@@ -26,22 +24,29 @@ export interface Cancellation {
 
 /** The cancellation of one request. */
 export function createCancellation(isStreamed: boolean): Cancellation {
-  const controller = new AbortController();
   let policy: CancellationPolicy = "stops";
+  let abort: (() => void) | null = null;
   let left = false;
+  let isOver = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
   const endings: (() => void)[] = [];
 
+  const stop = (): void => {
+    isOver = true;
+    abort?.();
+  };
+
   return {
-    signal: controller.signal,
-    follow(next) {
+    follow(next, abortAttempt) {
       policy = isStreamed ? next : "bills_all";
+      abort = abortAttempt;
+      if (isOver) abortAttempt();
     },
     leave() {
       if (left) return;
       left = true;
-      if (policy === "stops") controller.abort();
-      else timer = setTimeout(() => controller.abort(), DRAIN_MS_MAX);
+      if (policy === "stops") stop();
+      else timer = setTimeout(stop, DRAIN_MS_MAX);
     },
     hasLeft: () => left,
     onEnd(work) {

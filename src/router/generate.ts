@@ -21,7 +21,14 @@ import { serveStreamed } from "./streamed.ts";
 const RENEW_MS = 20_000;
 
 /** Serves one request. Rejects only for bugs; every failure is a value. */
-export async function generate(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
+export function generate(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
+  const work = walk(input, ports);
+  // What nobody waits for is dropped when the client leaves: a hold would be left, a drained answer never billed.
+  ports.waitUntil(work);
+  return work;
+}
+
+async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
   const routed = await routeOf(
     {
       parsed: input.parsed,

@@ -88,8 +88,8 @@ async function tryCandidate(candidate: Candidate, input: RunInput, ports: Router
       failure: unsent("rate_limit_exceeded", "The operator's capacity at this provider is used up.", permit.retryAfterMs),
     };
   }
-  input.cancellation.follow(provider.cancellation.policy);
-  const result = await attempt(adapter, encoded, input.request, target, input.cancellation.signal, ports);
+  const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
+  const result = await attempt(adapter, encoded, input.request, target, follow, ports);
   if (result.kind === "failed") {
     permit.done();
     return result;

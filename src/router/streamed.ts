@@ -30,6 +30,8 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
     return refused(unansweredError(job, early), explain(input, route, early.attempts));
   }
   const client = openClient(input.dialect.keepAlive, input.signal, ports.clock, () => cancellation.leave());
+  // Whoever counts the silence has counted the wait until now as well.
+  if (early === null) void client.writer.write(input.dialect.keepAlive);
   const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers };
   if (early?.answer) {
     headers["X-Provider-Name"] = early.answer.candidate.provider.name;

@@ -7,11 +7,15 @@ import type { UpstreamFailure } from "../core/error.ts";
 import { createSseSplitter } from "../core/sse.ts";
 import type { StreamDecoder } from "../providers/adapter.ts";
 import { malformedFailure } from "../providers/failure.ts";
-import { createBacklogReader } from "./backlog.ts";
+import { createBacklogReader, READ_BYTES } from "./backlog.ts";
 
 /** Bounds of the pause before a read; see backlog.ts for what they buy. */
 const PAUSE_MS_MIN = 1;
-const PAUSE_MS_MAX = 4;
+const PAUSE_MS_STEADY = 4;
+const PAUSE_MS_MAX = 8;
+/** How long the body's end is waited for once the upstream has said that nothing follows: read to its end, the
+ * connection can serve again. */
+const LINGER_MS = 250;
 
 export interface UpstreamStream {
   /** The next events, at least an empty batch per read; null once the stream is over. */
@@ -30,9 +34,12 @@ export function createUpstreamStream(
   const reader = createBacklogReader(body);
   const splitter = createSseSplitter();
   let pauseMs = 0;
+  /** More than one read takes has arrived: a large frame must not be paused for at each piece. */
+  let isBehind = false;
   let isOver = false;
 
   const decode = (bytes: Uint8Array): GenerationEvent[] => {
+    isBehind = bytes.byteLength === READ_BYTES;
     const events: GenerationEvent[] = [];
     const frames = splitter.feed(bytes);
     for (const frame of frames) {
@@ -44,8 +51,7 @@ export function createUpstreamStream(
         }
       }
     }
-    pauseMs = frames.length > 1 ? Math.min(PAUSE_MS_MAX, pauseMs * 2) : PAUSE_MS_MIN;
-    pauseMs = Math.max(PAUSE_MS_MIN, pauseMs);
+    pauseMs = pauseAfter(frames.length, pauseMs);
     if (splitter.overflow()) {
       isOver = true;
       events.push({ type: "error", failure: malformedFailure("an event was too large", null, "") });
@@ -61,18 +67,46 @@ export function createUpstreamStream(
     return at === -1 ? events : events.slice(0, at + 1);
   };
 
+  /** A body that breaks after the answer's own end has lost nothing. */
+  const broken = (): GenerationEvent[] => {
+    isOver = true;
+    const events = decoder.end();
+    return events.some((event) => event.type === "error") ? [{ type: "error", failure: failureOf() }] : events;
+  };
+
   return {
     async next() {
       if (isOver) return null;
       try {
-        const bytes = await reader.read(pauseMs);
+        const isDone = decoder.isDone?.() === true;
+        const bytes = await (isDone ? lingering(reader.read(0)) : reader.read(isBehind ? 0 : pauseMs));
         return bytes === null ? finish() : decode(bytes);
       } catch {
-        isOver = true;
-        return [{ type: "error", failure: failureOf() }];
+        return broken();
       }
     },
   };
+}
+
+/** What `read` gives within LINGER_MS, else null. */
+async function lingering(read: Promise<Uint8Array | null>): Promise<Uint8Array | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), LINGER_MS);
+  });
+  try {
+    return await Promise.race([read, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Longer while several events come per pause, back to the least as soon as one comes alone. */
+function pauseAfter(frames: number, pauseMs: number): number {
+  if (frames <= 1) return PAUSE_MS_MIN;
+  // Four events in each millisecond: nobody sees them come one by one.
+  const isTorrent = frames >= 4 * Math.max(1, pauseMs);
+  return Math.min(isTorrent ? PAUSE_MS_MAX : PAUSE_MS_STEADY, Math.max(PAUSE_MS_MIN, pauseMs * 2));
 }
 
 /** A whole answer, already decoded, in the form of a stream. */

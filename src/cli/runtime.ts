@@ -3,7 +3,7 @@
  * request log, no worker in front of ours. Miniflare builds the configuration and starts workerd; `workerd.sh` makes
  * sure that nothing is left behind.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type WorkerdStructuredLog } from "miniflare";
@@ -47,6 +47,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   process.env["MINIFLARE_WORKERD_PATH"] = path.join(import.meta.dirname, "workerd.sh");
   process.env["WAYPOST_WORKERD"] = fromMiniflare("workerd").default;
   process.env["WAYPOST_RUN_DIR"] = options.runDir;
+  // Miniflare leaves a folder per start behind when it is killed; here the next start takes them away.
+  const scratch = path.join(options.runDir, "tmp");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch);
+  process.env["TMPDIR"] = scratch;
   const before = new Map(SIGNALS.map((signal) => [signal, process.listeners(signal)]));
   const miniflare = new Miniflare(miniflareOptions(options));
   // Miniflare would end workerd at the first signal, in the middle of answers; the launcher does that itself.

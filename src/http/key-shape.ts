@@ -9,7 +9,7 @@ import type { AccountId } from "../core/ids.ts";
 import { parseUsd, usdNumber, type NanoUsd } from "../core/money.ts";
 import type { KeyView } from "../gates/account-contract.ts";
 
-export const KEY_NAME_CHARS_MAX = 100;
+const KEY_NAME_CHARS_MAX = 100;
 
 const usd = z.number().describe("USD");
 const time = z.string().describe("ISO 8601");

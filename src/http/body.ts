@@ -8,6 +8,12 @@ import { err, ok, type Result } from "../core/result.ts";
 
 export const BODY_BYTES_MAX = 25 * 1024 * 1024;
 export const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * A body that is refused is still read up to here and thrown away, for at most DISCARD_MS: an answer to a client that is
+ * still sending is often lost with the connection, and it would see a broken pipe instead of the reason.
+ */
+const DISCARD_BYTES_MAX = 4 * BODY_BYTES_MAX;
+const DISCARD_MS = 10_000;
 /** Bodies of unknown length count as this long until they are read. */
 const UNKNOWN_BYTES = 64 * 1024;
 
@@ -31,8 +37,11 @@ export async function readJson(request: Request): Promise<Result<ReadBody, Route
   const tooLarge: RouterError = { kind: "too_large", limitBytes: BODY_BYTES_MAX };
   const declared = request.headers.get("content-length");
   const expected = declared === null ? UNKNOWN_BYTES : Number(declared);
-  if (expected > BODY_BYTES_MAX) return err(tooLarge);
-  if (inFlightBytes > 0 && inFlightBytes + expected > IN_FLIGHT_BYTES_MAX) return err(OVERLOADED);
+  const isTooLarge = expected > BODY_BYTES_MAX;
+  if (isTooLarge || (inFlightBytes > 0 && inFlightBytes + expected > IN_FLIGHT_BYTES_MAX)) {
+    await discard(request.body);
+    return err(isTooLarge ? tooLarge : OVERLOADED);
+  }
 
   let held = expected;
   inFlightBytes += held;
@@ -49,7 +58,10 @@ export async function readJson(request: Request): Promise<Result<ReadBody, Route
     return ok({ value: JSON.parse(text) as unknown, release });
   } catch {
     release();
-    return err({ kind: "bad_request", message: "The body is not valid JSON. Send a JSON object with Content-Type: application/json." });
+    return err({
+      kind: "bad_request",
+      message: "The body is not valid JSON. Send a JSON object with Content-Type: application/json.",
+    });
   }
 }
 
@@ -59,10 +71,33 @@ async function readCounted(request: Request): Promise<string | null> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > BODY_BYTES_MAX) return null;
-    text += decoder.decode(chunk, { stream: true });
+  const reader = (request.body as ReadableStream<Uint8Array>).getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    bytes += read.value.byteLength;
+    if (bytes > BODY_BYTES_MAX) {
+      reader.releaseLock();
+      await discard(request.body);
+      return null;
+    }
+    text += decoder.decode(read.value, { stream: true });
   }
   return text + decoder.decode();
+}
+
+/** Reads what is left of a body and keeps nothing of it. Never rejects: the client may be gone. */
+async function discard(body: Request["body"]): Promise<void> {
+  if (body === null) return;
+  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  const timer = setTimeout(() => void reader.cancel().catch(() => undefined), DISCARD_MS);
+  try {
+    let bytes = 0;
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      bytes += read.value.byteLength;
+      if (bytes > DISCARD_BYTES_MAX) return;
+    }
+  } catch {
+    // Gone: nobody is left to answer.
+  } finally {
+    clearTimeout(timer);
+  }
 }

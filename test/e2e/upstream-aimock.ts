@@ -68,6 +68,17 @@ export const PERSON = {
   },
 } as const;
 
+/** Thought before the answer, for models that are asked to reason. */
+export const THOUGHT = { prompt: "Think first.", reasoning: "Two and two make four.", text: "Four." } as const;
+
+/** Answers with an error of the provider's own, or with a stream that breaks off after its first pieces. */
+export const FAULTS = {
+  refused: { prompt: "Fail with 400.", status: 400 },
+  crowded: { prompt: "Fail with 429.", status: 429 },
+  broken: { prompt: "Fail with 500.", status: 500 },
+  cut: { prompt: "Break off." },
+} as const;
+
 export interface AimockUpstream {
   /** Credentials and base URLs, for the launcher's environment. */
   readonly env: Readonly<Record<string, string>>;
@@ -88,6 +99,12 @@ export async function startAimockUpstream(): Promise<AimockUpstream> {
   mock.on({ userMessage: SLOW.prompt }, { content: SLOW.text, usage }, { chunkSize: 10, latency: SLOW.pauseMs });
   mock.on({ userMessage: PICTURE.prompt, predicate: hasPicture }, { content: PICTURE.seen, usage });
   mock.on({ userMessage: PICTURE.prompt }, { content: PICTURE.unseen, usage });
+  mock.on({ userMessage: THOUGHT.prompt }, { content: THOUGHT.text, reasoning: THOUGHT.reasoning, usage });
+  for (const { prompt, status } of [FAULTS.refused, FAULTS.crowded, FAULTS.broken]) {
+    mock.on({ userMessage: prompt }, { error: { message: "The provider says no." }, status });
+  }
+  const cut = { chunkSize: 10, latency: SLOW.pauseMs, truncateAfterChunks: 4 };
+  mock.on({ userMessage: FAULTS.cut.prompt }, { content: SLOW.text, usage }, cut);
   await mock.start();
   const origin = mock.url.replace(/\/$/, "");
   return {

@@ -203,6 +203,12 @@ test.each([
       client.chat.completions.create({ model: MODEL, messages: say("x"), temperature: "hot" as unknown as number }),
   },
   {
+    name: "a body that is too large, still being sent when it is refused,",
+    error: OpenAI.APIError,
+    status: 413,
+    ask: () => client.chat.completions.create({ model: MODEL, messages: say("x".repeat(30 * 1024 * 1024)) }),
+  },
+  {
     name: "a path that does not exist",
     error: OpenAI.NotFoundError,
     status: 404,

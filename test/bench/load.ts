@@ -169,4 +169,6 @@ function measuredOf(tally: Tally, job: Job): Measured {
 process.on("message", (job: Job) => {
   void run(job).then((measured) => process.send?.(measured));
 });
+// Ctrl-C reaches the whole group; with a parent, that decides when this ends.
+if (process.send !== undefined) process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));

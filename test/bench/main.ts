@@ -171,7 +171,11 @@ try {
   process.exit(2);
 }
 const loader = startLoader();
+let isEnding = false;
 const end = async (code: number): Promise<never> => {
+  // A signal ends the run under the feet of `bench`, whose failure then says nothing.
+  if (isEnding) return new Promise(() => undefined);
+  isEnding = true;
   loader.stop();
   await stopAll();
   process.exit(code);
@@ -180,6 +184,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 try {
   await end((await bench(options, loader)) ? 0 : 1);
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
+  if (!isEnding) say(error instanceof Error ? error.message : String(error));
   await end(1);
 }

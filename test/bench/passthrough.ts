@@ -24,6 +24,7 @@ const PASS_THROUGH = `export default {
 
 const [upstream = "", workerPath = "", wantedPort = "0"] = process.argv.slice(2);
 const directory = mkdtempSync(path.join(os.tmpdir(), "waypost-bench-"));
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 const bundlePath = workerPath === "" ? path.join(directory, "worker.js") : workerPath;
 if (workerPath === "") writeFileSync(bundlePath, PASS_THROUGH);
 const port = Number(wantedPort) === 0 ? await freePort() : Number(wantedPort);
@@ -50,11 +51,14 @@ const runtime = await startRuntime({
 if (process.send === undefined) process.stdout.write(`${JSON.stringify({ port })}\n`);
 else process.send({ port });
 
+let isEnding = false;
 const end = (): void => {
-  void runtime.stop().then(() => {
-    rmSync(directory, { recursive: true, force: true });
-    process.exit(0);
-  });
+  // Ctrl-C arrives twice: as a signal to the whole group and as the parent's farewell.
+  if (isEnding) return;
+  isEnding = true;
+  // A signal to the whole group may have ended workerd already, which miniflare takes badly; nothing is lost by it.
+  const exit = (): never => process.exit(0);
+  void runtime.stop().then(exit, exit);
 };
 process.on("disconnect", end);
 process.on("SIGTERM", end);

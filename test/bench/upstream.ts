@@ -254,4 +254,6 @@ server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", 4_096, () => {
   if (process.send === undefined) process.stdout.write(`${JSON.stringify({ port })}\n`);
   else process.send({ port });
 });
+// Ctrl-C reaches the whole group; with a parent, that decides when this ends.
+if (process.send !== undefined) process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));

@@ -63,12 +63,15 @@ function createIndexCache(store: CatalogReads, clock: Clock): IndexCache {
   let index: LiveIndex | undefined;
   let readAtMs: EpochMs = Number.NEGATIVE_INFINITY;
   let triedAtMs: EpochMs = Number.NEGATIVE_INFINITY;
+  // A publication went through this isolate: whoever comes before it is read again reads it himself.
+  let isForgotten = false;
 
   async function refresh(): Promise<void> {
     triedAtMs = clock();
     const read = readIndex(await getText(store, LIVE_KEY));
     if (read === undefined) return;
     index = read;
+    isForgotten = false;
     readAtMs = clock();
   }
 
@@ -76,12 +79,13 @@ function createIndexCache(store: CatalogReads, clock: Clock): IndexCache {
     async current(waitUntil) {
       const nowMs = clock();
       const isTooOld = nowMs - readAtMs > STALE_MAX_MS && nowMs - triedAtMs >= MISSING_MS;
-      if (index === undefined || isTooOld) await refresh();
+      if (index === undefined || isForgotten || isTooOld) await refresh();
       else if (nowMs - Math.max(readAtMs, triedAtMs) >= FRESH_MS) waitUntil(refresh());
       return index;
     },
     seen: () => index,
     forget() {
+      isForgotten = true;
       readAtMs = Number.NEGATIVE_INFINITY;
       triedAtMs = Number.NEGATIVE_INFINITY;
     },

@@ -120,6 +120,15 @@ test("the isolate that published sees it at once", async () => {
   expect(await farPrice(reader, waitUntil)).toBe(700_000);
 });
 
+test("requests that come together right after a publication all see it", async () => {
+  const { store, reader, waitUntil } = await setUp();
+  await farPrice(reader, waitUntil);
+  await publish(repriced(700_000), store, 2_000);
+  reader.forgetIndex();
+  const prices = await Promise.all([1, 2, 3].map(() => farPrice(reader, waitUntil)));
+  expect(prices).toEqual([700_000, 700_000, 700_000]);
+});
+
 test.each(["missing", "corrupt", "another model's"])(
   "a value that is %s leaves the reader with what it had",
   async (fault) => {

@@ -25,6 +25,8 @@ export type Phase = "headers" | "first_token" | "idle" | "total";
 export interface DeadlineGuard {
   /** Enters the next phase, or starts the idle time anew. */
   enter(phase: "first_token" | "idle"): void;
+  /** The upstream is not to blame for what follows: until the next `enter` only the total runs. */
+  pause(): void;
   /** The phase whose time ran out, else null. */
   expired(): Phase | null;
   /** No more timers. */
@@ -68,6 +70,9 @@ export function createDeadlineGuard(
       phase = next;
       atMs = Math.min(limitMs, endMs);
       arm();
+    },
+    pause() {
+      atMs = endMs;
     },
     expired: () => fired,
     end() {

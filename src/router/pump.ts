@@ -39,7 +39,11 @@ export async function pump(
       } else {
         meter.add(events);
         const text = renderer.render(events);
-        if (text !== "") await client.write(text);
+        if (text !== "") {
+          // A client that reads slowly is no upstream that stalls.
+          guard.pause();
+          await client.write(text);
+        }
         if (failure !== null && !client.isGone()) return { kind: "broken", failure };
       }
       if (events.length > 0) guard.enter("idle");

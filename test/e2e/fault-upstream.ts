@@ -112,8 +112,31 @@ const MODES: Readonly<Record<string, Mode>> = {
     await pause(waitMs);
     return whole(response, call);
   },
+  /** A 500 after so many milliseconds. */
+  "late-status": async (response, _call, waitMs) => {
+    await pause(waitMs);
+    json(response, 500, error("Too late.", "server_error"));
+  },
   /** Forty words, 50 ms apart. */
   slow: (response, call) => slowly(response, call),
+  /** Words without a pause and without end, as fast as they are taken. */
+  flood: async (response, call) => {
+    response.writeHead(200, SSE);
+    const text = chunk({ content: "x".repeat(4_000) });
+    while (!response.destroyed) {
+      call.wordCount++;
+      if (!response.write(text)) await drained(response);
+    }
+  },
+  /** An answer whose facts are absurdly long. */
+  "long-facts": (response, call) => {
+    const id = "i".repeat(100_000);
+    const choice = { index: 0, finish_reason: "s".repeat(100_000), native_finish_reason: "s".repeat(100_000) };
+    if (!call.isStreamed)
+      return json(response, 200, { id, choices: [{ ...choice, message: { content: "one" } }], usage: USAGE });
+    const frame = JSON.stringify({ id, choices: [{ ...choice, delta: { content: "one" } }], usage: USAGE });
+    end(response, 200, "text/event-stream", `data: ${frame}\n\ndata: [DONE]\n\n`);
+  },
   /** The same words without a pause, as many as asked. */
   many: (response, call, count) => words(response, call, count, () => response.end(ending())),
 
@@ -150,6 +173,13 @@ const MODES: Readonly<Record<string, Mode>> = {
       call.isStreamed ? "text/event-stream" : "application/json",
       `data: {"auth ${call.authorization}\n\n`,
     ),
+  /** The credential in headers, too. */
+  "echo-headers": (response, call) =>
+    json(response, 307, error(`Moved, ${call.authorization}.`, "server_error"), {
+      location: `https://elsewhere.example/?key=${call.authorization.slice(7)}`,
+      "x-request-id": call.authorization,
+      "set-cookie": `auth=${call.authorization.slice(7)}`,
+    }),
   "error-inside": (response, call) => {
     const text = JSON.stringify(error("The engine is broken.", "server_error"));
     if (!call.isStreamed) return end(response, 200, "application/json", text);
@@ -308,14 +338,18 @@ async function drip(response: ServerResponse, text: string): Promise<void> {
 async function flood(response: ServerResponse, sizeMib: number): Promise<void> {
   const piece = Buffer.alloc(1024 * 1024, 120);
   for (let at = 0; at < sizeMib && !response.destroyed; at++) {
-    if (!response.write(piece)) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => resolve();
-        response.once("drain", go);
-        response.once("close", go);
-      });
-    }
+    if (!response.write(piece)) await drained(response);
   }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go).off("close", go);
+      resolve();
+    };
+    response.once("drain", go).once("close", go);
+  });
 }
 
 function pause(waitMs: number): Promise<void> {

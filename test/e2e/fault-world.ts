@@ -3,6 +3,7 @@
  * servers; what the near one does is part of the model's name. Each case has a model of its own, so that no case's
  * failures are another's health, and an account of its own, so that its charge is the whole of what the account lost.
  */
+import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
 import { isObject } from "../../src/core/json.ts";
 import { parseUsd, type NanoUsd } from "../../src/core/money.ts";
@@ -242,6 +243,22 @@ function contentOf(event: Record<string, unknown>): string {
   const choice: unknown = Array.isArray(event["choices"]) ? event["choices"][0] : undefined;
   const delta = isObject(choice) ? choice["delta"] : undefined;
   return isObject(delta) && typeof delta["content"] === "string" ? delta["content"] : "";
+}
+
+/**
+ * Asks over a connection of its own that reads nothing. A client that is done with a connection ends it with a FIN, which
+ * says "I have nothing more to send" and no more; workerd hears of the leaving with the next write. `resetAndDestroy`
+ * is how a client that crashes, or has unread data, leaves: it is heard at once.
+ */
+export function askRaw({ server }: FaultWorld, account: TestAccount, body: Readonly<Record<string, unknown>>): Socket {
+  const text = JSON.stringify({ messages: [{ role: "user", content: PROMPT }], max_tokens: 200, ...body });
+  const socket = connect(server.port, "127.0.0.1");
+  socket.pause();
+  socket.write(
+    `POST /api/v1/chat/completions HTTP/1.1\r\nhost: waypost\r\nauthorization: Bearer ${account.key}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+  return socket;
 }
 
 export const PROMPT = "Count to five, please.";

@@ -22,7 +22,7 @@ export interface ServeOptions {
   readonly dataDir?: string;
   readonly port?: number;
   /** Start it as a person does, through npm, instead of the launcher directly. */
-  readonly throughNpm?: boolean;
+  readonly script?: "npm start" | "npm run dev";
 }
 
 export interface Server {
@@ -53,7 +53,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const port = options.port ?? (await freePort());
   const { child, output } = launch(
     { ...options.env, DATA_DIR: dataDir, PORT: String(port) },
-    options.throughNpm === true ? ["npm", "start"] : LAUNCHER,
+    options.script?.split(" ") ?? LAUNCHER,
   );
   const ended = new Promise<number>((resolve) =>
     child.once("exit", (code, signal) => resolve(code ?? (signal ? 1 : 0))),

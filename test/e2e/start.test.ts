@@ -126,7 +126,7 @@ test("Ctrl-C ends it with code 0 and leaves no process", async () => {
 });
 
 test("Ctrl-C on npm start leaves no process either", async () => {
-  const throughNpm = await serve({ throughNpm: true, dataDir: path.join(dir, "npm") });
+  const throughNpm = await serve({ script: "npm start", dataDir: path.join(dir, "npm") });
   const workerd = Number(readFileSync(path.join(throughNpm.dataDir, "run/workerd.pid"), "utf8"));
   const launcher = Number(readFileSync(path.join(throughNpm.dataDir, "run/launcher.pid"), "utf8"));
   await throughNpm.stop();

@@ -1,0 +1,172 @@
+/**
+ * The README as a newcomer follows it: each of its code blocks and npm commands is run as printed. Only two things are
+ * put in: the port, because 8787 may be taken here, and the key, where the README shows `sk-wp-...`.
+ * A block or a command that is new in the README fails the first two tests until it has a proof.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
+import { serve, type Server } from "./serve.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const README = readFileSync(path.join(ROOT, "README.md"), "utf8");
+const DEMO = "This is Waypost's demo upstream.";
+
+interface Block {
+  readonly language: string;
+  readonly text: string;
+}
+const BLOCKS: readonly Block[] = [...README.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(
+  ([, language = "", text = ""]) => ({ language, text }),
+);
+/** Every npm and npx command of the README, in a block or in the prose. */
+const COMMANDS = new Set(
+  [...README.matchAll(/(?:^|`|=\S+ )(np[mx] [^`\n]+)/gm)].map(([, command = ""]) => command.trim()),
+);
+
+let server: Server;
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  server = await serve({ script: "npm start" });
+  env = {
+    ...process.env,
+    WAYPOST_DEV_VARS: "/dev/null",
+    DATA_DIR: server.dataDir,
+    PORT: String(server.port),
+    WAYPOST_KEY: server.key,
+    OPERATOR_KEY: server.operatorKey,
+  };
+});
+afterAll(() => server?.stop());
+
+/** The only block of a language that has all of `words`. */
+function block(language: string, ...words: readonly string[]): string {
+  const found = BLOCKS.filter((one) => one.language === language && words.every((word) => one.text.includes(word)));
+  const [one] = found;
+  if (one === undefined || found.length > 1)
+    throw new Error(`${found.length} blocks of ${language} have ${words.join(", ")}`);
+  return one.text.replaceAll("http://127.0.0.1:8787", server.url).replaceAll(/sk-wp-\.\.\.$/gm, server.key);
+}
+
+/** Runs a command as a newcomer's shell does. @returns what it printed. */
+function shell(command: string, more: Readonly<Record<string, string | undefined>> = {}): string {
+  const { status, stdout, stderr } = spawnSync("sh", ["-ec", command], {
+    encoding: "utf8",
+    cwd: ROOT,
+    env: { ...env, ...more },
+  });
+  if (status !== 0) throw new Error(`${command} ended with ${String(status)}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+test("every block is known here", () => {
+  expect(BLOCKS.map(({ language, text }) => `${language}: ${text.split("\n")[0] ?? ""}`)).toEqual([
+    "sh: npm start",
+    "sh: npm test",
+    "sh: export WAYPOST_KEY=sk-wp-...",
+    "python: import os",
+    "python: import json, os, urllib.request",
+    'ts: import OpenAI from "openai";',
+    "sh: curl -X POST http://127.0.0.1:8787/api/v1/admin/accounts/$ACCOUNT/credits \\",
+    "sh: npm run deploy",
+    // The map of the house.
+    ": src/",
+  ]);
+});
+
+test("every npm command is known here, and its script exists", () => {
+  const known = [
+    // Serves in these tests.
+    "npm start",
+    // What runs these tests.
+    "npm test",
+    "npm run audit",
+    "npm run catalog -- validate|publish|show",
+    "npm run dev",
+    "npm run bench",
+    // Up to where a Cloudflare account is needed: deploy.test.ts.
+    "npm run deploy",
+    "npm run deploy -- --dry-run",
+    "npx wrangler login",
+  ];
+  expect([...COMMANDS].toSorted()).toEqual(known.toSorted());
+  const { scripts } = z
+    .looseObject({ scripts: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")));
+  for (const command of COMMANDS) {
+    const [program, first = "", second = ""] = command.split(" ");
+    if (program === "npm") expect(Object.keys(scripts)).toContain(first === "run" ? second : first);
+  }
+});
+
+test("the curl streams an answer", () => {
+  const answer = shell(block("sh", "curl", "chat/completions"));
+  expect(spoken(answer)).toContain(DEMO);
+  expect(answer.trimEnd()).toMatch(/data: \[DONE\]$/);
+});
+
+test("the Python of the standard library answers, with its cost", () => {
+  const answer = execFileSync("python3", ["-c", block("python", "urllib.request")], { encoding: "utf8", env });
+  expect(answer).toContain(DEMO);
+  expect(Number(answer.trim().split(" ").at(-1))).toBeGreaterThan(0);
+});
+
+test("the Python of the openai package is Python, and asks for the same", () => {
+  const text = block("python", "from openai import");
+  execFileSync("python3", ["-c", "import ast, sys; ast.parse(sys.stdin.read())"], { input: text });
+  const model = /model=("[^"]+")/.exec(text)?.[1] ?? "no model";
+  const messages = /messages=(\[.*\])/.exec(text)?.[1] ?? "no messages";
+  expect(block("python", "urllib.request")).toContain(`{"model": ${model}, "messages": ${messages}}`);
+});
+
+test("the TypeScript streams an answer", () => {
+  const answer = execFileSync(process.execPath, ["--input-type=module-typescript", "-e", block("ts", "OpenAI")], {
+    encoding: "utf8",
+    cwd: ROOT,
+    env,
+  });
+  expect(answer).toContain(DEMO);
+});
+
+test("the operator's curl grants credits, once", async () => {
+  const accounts = await fetch(`${server.apiBase}/admin/accounts`, {
+    headers: { Authorization: `Bearer ${server.operatorKey}` },
+  });
+  const { data } = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) }).parse(await accounts.json());
+  const grant = () => shell(block("sh", "/credits"), { ACCOUNT: data[0]?.id });
+  const balance = () => z.looseObject({ data: z.looseObject({ balance: z.string() }) }).parse(JSON.parse(grant())).data;
+  const before = balance();
+  expect(before.balance).toMatch(/^1(11|12)\.\d+$/);
+  expect(balance()).toEqual(before);
+});
+
+test.each([
+  { command: "npm run audit", says: "The books are right." },
+  { command: "npm run catalog -- validate", says: "Valid: " },
+  { command: "npm run catalog -- publish", says: "Published to " },
+  { command: "npm run catalog -- show", says: '"version"' },
+])("$command works", ({ command, says }) => {
+  expect(shell(command)).toContain(says);
+});
+
+test("npm run bench starts, and refuses what it doesn't know before it measures", () => {
+  expect(() => shell("npm run bench -- --only nothing")).toThrow(/--only takes .*, not nothing/);
+});
+
+test("npm run dev serves with hot reload", async () => {
+  const dev = await serve({ script: "npm run dev" });
+  try {
+    const answer = await fetch(`${dev.apiBase}/key`, { headers: { Authorization: `Bearer ${dev.key}` } });
+    expect(answer.status).toBe(200);
+  } finally {
+    await dev.stop();
+  }
+});
+
+/** The text that a stream of chat completion chunks says. */
+function spoken(stream: string): string {
+  return [...stream.matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text).join("");
+}

@@ -269,10 +269,11 @@ export function ask(
   account: TestAccount,
   body: Readonly<Record<string, unknown>>,
   signal?: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   return fetch(`${server.apiBase}/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json", ...headers },
     body: JSON.stringify({ messages: [{ role: "user", content: PROMPT }], max_tokens: 200, ...body }),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -17,7 +17,7 @@ interface Cell {
   readonly share: number;
 }
 
-export const CELLS: readonly Cell[] = [
+const CELLS: readonly Cell[] = [
   { name: "buffered", kind: "throughput", role: "buffered", connections: 32, share: 1 },
   { name: "streamed", kind: "throughput", role: "fast", connections: 16, share: 1 },
   { name: "first-byte", kind: "first-byte", role: "buffered", connections: 1, share: 1 / 3 },

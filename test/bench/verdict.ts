@@ -15,7 +15,7 @@ export type Verdict = { readonly ok: true; readonly costNusd: bigint } | { reado
 const wrong = (fault: string): Verdict => ({ ok: false, fault });
 
 /** The upstream model behind a role. Throws for a role the upstream lacks, which is a bug of the bench. */
-export function modelOfRole(role: Role): BenchModel {
+function modelOfRole(role: Role): BenchModel {
   const model = benchModel(UPSTREAM_MODELS[role]);
   if (model === undefined) throw new Error(`the upstream has no model for ${role}`);
   return model;

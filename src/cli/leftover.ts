@@ -22,13 +22,17 @@ export function commandOf(pid: number): string | undefined {
   }
 }
 
-/** Ends the workerd noted in `pidFile`, if it still runs, and waits until it is gone. */
-export async function endLeftover(pidFile: string): Promise<void> {
-  if (!existsSync(pidFile)) return;
+/**
+ * Ends the workerd noted in `pidFile`, if it still runs, and waits until it is gone.
+ * @returns whether one was noted: the last run did not end by itself, and its port may be closed only in a moment.
+ */
+export async function endLeftover(pidFile: string): Promise<boolean> {
+  if (!existsSync(pidFile)) return false;
   const pid = Number(readFileSync(pidFile, "utf8"));
   if (commandOf(pid)?.includes("workerd") === true) {
     process.kill(pid, "SIGKILL");
     for (let waitedMs = 0; waitedMs < GONE_MS && commandOf(pid) !== undefined; waitedMs += 20) await sleep(20);
   }
   rmSync(pidFile, { force: true });
+  return true;
 }

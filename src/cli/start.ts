@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CatalogSchema } from "../catalog/schema.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { waitUntilReady } from "./admin-api.ts";
@@ -25,6 +26,9 @@ import { welcome } from "./welcome.ts";
 
 /** How long the worker may take to answer its readiness probe. */
 const READY_MS = 30_000;
+/** How long the port of a killed run may stay taken: the system closes sockets after the process has lost its name. */
+const LEFTOVER_PORT_MS = 5_000;
+const PORT_LOOK_MS = 50;
 /** A proxy states the client's place in this header, as JSON in the shape of `request.cf`. */
 const PLACE_HEADER = "X-Waypost-Place";
 
@@ -52,8 +56,8 @@ async function start(): Promise<void> {
   const dataDir = openDataDir(options.value.dataDir);
   if (!dataDir.ok) return fail(dataDir.error);
   cleanups.push(() => dataDir.value.release());
-  await endLeftover(pidFile(dataDir.value.runDir));
-  const port = await freePort(options.value);
+  const hadLeftover = await endLeftover(pidFile(dataDir.value.runDir));
+  const port = await freePortWithin(hadLeftover ? LEFTOVER_PORT_MS : 0, options.value);
   if (!port.ok) return fail(port.error);
   const manifest = await build();
   if (!manifest.ok) return fail(manifest.error);
@@ -119,6 +123,14 @@ async function serve(
   return (await waitUntilReady(url, READY_MS))
     ? ok(url)
     : err(`Waypost did not become ready at ${url}; see ${dataDir.eventsFile}.`);
+}
+
+/** As `freePort`, asked again for `waitMs` while the port is taken. */
+async function freePortWithin(waitMs: number, options: StartOptions): Promise<Result<number, string>> {
+  const port = await freePort(options);
+  if (port.ok || waitMs <= 0) return port;
+  await sleep(PORT_LOOK_MS);
+  return freePortWithin(waitMs - PORT_LOOK_MS, options);
 }
 
 /** The port to listen on: the wanted one if it is free, any free one for 0. */

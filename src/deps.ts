@@ -49,7 +49,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     books: env.DB,
     secrets,
     waitUntil,
-    log: logLine,
+    log: env.PLACE === "cf" ? logLine : (line) => gatherLine(line, systemClock(), waitUntil),
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     providers,
@@ -211,4 +211,28 @@ function routerPorts(
 
 function logLine(line: string): void {
   console.log(line);
+}
+
+/** On one machine a line costs more than the event in it: lines of so many ms go out together. */
+const GATHER_MS = 20;
+/** However busy it is, this many at most. */
+const GATHER_LINES_MAX = 200;
+// Lines not yet written, and when whoever gathers them is due; at most GATHER_LINES_MAX, GATHER_MS old.
+let gathered: string[] = [];
+let gatherDueMs = 0;
+
+function gatherLine(line: string, nowMs: number, waitUntil: (work: Promise<unknown>) => void): void {
+  gathered.push(line);
+  if (gathered.length >= GATHER_LINES_MAX) return writeGathered();
+  // One that is overdue by as much again has died with its request: the next one takes over.
+  if (nowMs < gatherDueMs + GATHER_MS) return;
+  gatherDueMs = nowMs + GATHER_MS;
+  waitUntil(new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS)).then(writeGathered));
+}
+
+function writeGathered(): void {
+  if (gathered.length === 0) return;
+  const lines = gathered;
+  gathered = [];
+  logLine(lines.join("\n"));
 }

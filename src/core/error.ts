@@ -104,17 +104,42 @@ export interface FailedAttempt {
 }
 
 /** Where a limit comes from; `limit_source` on the wire. */
-export type LimitSource = "free_tier_daily" | "free_tier_per_minute" | "credits" | "key_limit" | "in_flight_budget" | "upstream_provider_shared_pool";
+export type LimitSource =
+  | "free_tier_daily"
+  | "free_tier_per_minute"
+  | "credits"
+  | "key_limit"
+  | "in_flight_budget"
+  | "upstream_provider_shared_pool";
 
 export type RouterError =
-  | { readonly kind: "bad_request"; readonly message: string; readonly path?: string | undefined; readonly errorType?: ErrorType | undefined }
+  | {
+      readonly kind: "bad_request";
+      readonly message: string;
+      readonly path?: string | undefined;
+      readonly errorType?: ErrorType | undefined;
+    }
   | { readonly kind: "unprocessable"; readonly message: string; readonly path?: string | undefined }
   | { readonly kind: "too_large"; readonly limitBytes: number }
   | { readonly kind: "overloaded"; readonly retryAfterS: number; readonly message: string }
   | { readonly kind: "unauthenticated"; readonly message: string }
   | { readonly kind: "forbidden"; readonly message: string }
-  | { readonly kind: "insufficient_credit"; readonly message: string; readonly limitSource: LimitSource; readonly affordableTokens: number | null; readonly requestedTokens: number | null }
-  | { readonly kind: "rate_limited"; readonly message: string; readonly limitSource: LimitSource; readonly limit: number; readonly remaining: number; readonly resetMs: number; readonly retryAfterS: number }
+  | {
+      readonly kind: "insufficient_credit";
+      readonly message: string;
+      readonly limitSource: LimitSource;
+      readonly affordableTokens: number | null;
+      readonly requestedTokens: number | null;
+    }
+  | {
+      readonly kind: "rate_limited";
+      readonly message: string;
+      readonly limitSource: LimitSource;
+      readonly limit: number;
+      readonly remaining: number;
+      readonly resetMs: number;
+      readonly retryAfterS: number;
+    }
   | { readonly kind: "unknown_model"; readonly model: string; readonly nearest: readonly string[] }
   | { readonly kind: "no_endpoints"; readonly models: readonly string[]; readonly exclusions: readonly Exclusion[] }
   | { readonly kind: "not_found"; readonly message: string }
@@ -123,7 +148,10 @@ export type RouterError =
   /** The last attempt's failure is passed on: nothing else may or can be tried. */
   | { readonly kind: "upstream"; readonly attempts: readonly FailedAttempt[]; readonly models: readonly string[] }
   | { readonly kind: "client_gone" }
-  | { readonly kind: "catalog_refused"; readonly faults: readonly { readonly path: string; readonly message: string }[] }
+  | {
+      readonly kind: "catalog_refused";
+      readonly faults: readonly { readonly path: string; readonly message: string }[];
+    }
   | { readonly kind: "storage"; readonly message: string }
   | { readonly kind: "internal" };
 

@@ -15,7 +15,12 @@ export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" |
 
 export type GenerationEvent =
   /** Facts about the upstream's answer, as they become known. */
-  | { readonly type: "start"; readonly upstreamId?: string | undefined; readonly systemFingerprint?: string | undefined; readonly serviceTier?: string | undefined }
+  | {
+      readonly type: "start";
+      readonly upstreamId?: string | undefined;
+      readonly systemFingerprint?: string | undefined;
+      readonly serviceTier?: string | undefined;
+    }
   | { readonly type: "text-delta"; readonly choice: number; readonly text: string }
   | { readonly type: "refusal-delta"; readonly choice: number; readonly text: string }
   /**
@@ -24,7 +29,13 @@ export type GenerationEvent =
    */
   | { readonly type: "reasoning-delta"; readonly choice: number; readonly detail: ReasoningDetail }
   /** `index` counts the calls of this choice from 0 and is stable; `id` is unique and never empty. */
-  | { readonly type: "tool-start"; readonly choice: number; readonly index: number; readonly id: string; readonly name: string }
+  | {
+      readonly type: "tool-start";
+      readonly choice: number;
+      readonly index: number;
+      readonly id: string;
+      readonly name: string;
+    }
   | { readonly type: "tool-input-delta"; readonly choice: number; readonly index: number; readonly text: string }
   /** A whole generated image; `url` is usually a data URL. */
   | { readonly type: "image"; readonly choice: number; readonly url: string }
@@ -33,7 +44,12 @@ export type GenerationEvent =
   | { readonly type: "annotations"; readonly choice: number; readonly annotations: readonly Json[] }
   | { readonly type: "logprobs"; readonly choice: number; readonly logprobs: Json }
   | { readonly type: "usage"; readonly usage: Usage }
-  | { readonly type: "finish"; readonly choice: number; readonly reason: FinishReason; readonly nativeReason: string | null }
+  | {
+      readonly type: "finish";
+      readonly choice: number;
+      readonly reason: FinishReason;
+      readonly nativeReason: string | null;
+    }
   | { readonly type: "error"; readonly failure: UpstreamFailure };
 
 /** True for an event that delivers something to the user; the first one makes the choice of endpoint final. */

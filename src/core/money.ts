@@ -27,7 +27,7 @@ export function picoToNanoUp(picos: bigint): NanoUsd {
  */
 export function parseUsd(text: string): Result<NanoUsd, string> {
   const found = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-  if (!found) return err("must be a decimal number of US dollars with at most 9 fraction digits, such as \"12.50\"");
+  if (!found) return err('must be a decimal number of US dollars with at most 9 fraction digits, such as "12.50"');
   const nanos = BigInt(found[2] ?? "0") * NANO_PER_USD + BigInt((found[3] ?? "").padEnd(9, "0"));
   if (nanos > NUSD_MAX) return err("must be at most 9007199.254740991");
   return ok(found[1] === "-" ? -nanos : nanos);

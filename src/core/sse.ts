@@ -23,65 +23,67 @@ export interface SseSplitter {
   overflow(): boolean;
 }
 
-/** A new splitter for one stream. */
-export function createSseSplitter(): SseSplitter {
-  const decoder = new TextDecoder();
-  let rest: string[] = [];
-  let restLength = 0;
+/** Lines of one event so far. */
+interface EventLines {
+  /** Takes one line; a blank one completes the event. */
+  take(line: string, out: SseFrame[]): void;
+  /** Characters held. */
+  length(): number;
+  drop(): void;
+}
+
+function createEventLines(): EventLines {
   let event = "";
   let data = "";
   let hasData = false;
+  const drop = (): void => {
+    event = "";
+    data = "";
+    hasData = false;
+  };
+  return {
+    take(line, out) {
+      if (line === "") {
+        if (hasData) out.push({ event, data });
+        drop();
+      } else if (line.startsWith("data:")) {
+        const value = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5);
+        data = hasData ? `${data}\n${value}` : value;
+        hasData = true;
+      } else if (line.startsWith("event:")) {
+        event = line.charCodeAt(6) === 32 ? line.slice(7) : line.slice(6);
+      } else if (line === "data") {
+        data = hasData ? `${data}\n` : "";
+        hasData = true;
+      }
+    },
+    length: () => data.length,
+    drop,
+  };
+}
+
+/** A new splitter for one stream. */
+export function createSseSplitter(): SseSplitter {
+  const decoder = new TextDecoder();
+  const lines = createEventLines();
+  let rest: string[] = [];
+  let restLength = 0;
   let overflowed = false;
-
-  const line = (text: string, out: SseFrame[]): void => {
-    if (text === "") {
-      if (hasData) out.push({ event, data });
-      event = "";
-      data = "";
-      hasData = false;
-      return;
-    }
-    if (text.startsWith("data:")) {
-      const value = text.charCodeAt(5) === 32 ? text.slice(6) : text.slice(5);
-      data = hasData ? `${data}\n${value}` : value;
-      hasData = true;
-    } else if (text.startsWith("event:")) {
-      event = text.charCodeAt(6) === 32 ? text.slice(7) : text.slice(6);
-    } else if (text === "data") {
-      data = hasData ? `${data}\n` : "";
-      hasData = true;
-    }
-  };
-
-  /** Takes whole lines off `text`; what is left becomes the rest. */
-  const drain = (text: string, isLast: boolean): SseFrame[] => {
-    const out: SseFrame[] = [];
-    let from = 0;
-    let back = text.indexOf("\r");
-    let feed = text.indexOf("\n");
-    while (back !== -1 || feed !== -1) {
-      const isReturn = back !== -1 && (feed === -1 || back < feed);
-      const at = isReturn ? back : feed;
-      // A CR at the very end may be half of a CRLF: wait for the next bytes.
-      if (isReturn && at === text.length - 1 && !isLast) break;
-      line(text.slice(from, at), out);
-      from = isReturn && text.charCodeAt(at + 1) === 10 ? at + 2 : at + 1;
-      if (isReturn) back = text.indexOf("\r", from);
-      if (feed !== -1 && feed < from) feed = text.indexOf("\n", from);
-    }
-    keep(text.slice(from));
-    return out;
-  };
 
   const keep = (text: string): void => {
     rest = text === "" ? [] : [text];
     restLength = text.length;
   };
-
   const overflow = (): void => {
     overflowed = true;
     keep("");
-    data = "";
+    lines.drop();
+  };
+  /** Takes whole lines off `text`; what is left becomes the rest. */
+  const drain = (text: string, isLast: boolean): SseFrame[] => {
+    const out: SseFrame[] = [];
+    keep(text.slice(takeLines(text, isLast, lines, out)));
+    return out;
   };
 
   return {
@@ -93,23 +95,41 @@ export function createSseSplitter(): SseSplitter {
       if (!endsHeldReturn && !text.includes("\n") && !text.includes("\r")) {
         if (text !== "") rest.push(text);
         restLength += text.length;
-        if (restLength + data.length > FRAME_CHARS_MAX) overflow();
+        if (restLength + lines.length() > FRAME_CHARS_MAX) overflow();
         return [];
       }
       const frames = drain(restLength === 0 ? text : rest.join("") + text, false);
-      if (data.length > FRAME_CHARS_MAX) overflow();
+      if (lines.length() > FRAME_CHARS_MAX) overflow();
       return frames;
     },
     end() {
       if (overflowed) return [];
       const out = drain(rest.join("") + decoder.decode(), true);
-      if (restLength > 0) line(rest.join(""), out);
+      if (restLength > 0) lines.take(rest.join(""), out);
       keep("");
-      line("", out);
+      lines.take("", out);
       return out;
     },
     overflow: () => overflowed,
   };
+}
+
+/** Gives every whole line of `text` to `lines`. @returns where the unfinished rest begins. */
+function takeLines(text: string, isLast: boolean, lines: EventLines, out: SseFrame[]): number {
+  let from = 0;
+  let back = text.indexOf("\r");
+  let feed = text.indexOf("\n");
+  while (back !== -1 || feed !== -1) {
+    const isReturn = back !== -1 && (feed === -1 || back < feed);
+    const at = isReturn ? back : feed;
+    // A CR at the very end may be half of a CRLF: wait for the next bytes.
+    if (isReturn && at === text.length - 1 && !isLast) break;
+    lines.take(text.slice(from, at), out);
+    from = isReturn && text.charCodeAt(at + 1) === 10 ? at + 2 : at + 1;
+    if (isReturn) back = text.indexOf("\r", from);
+    if (feed !== -1 && feed < from) feed = text.indexOf("\n", from);
+  }
+  return from;
 }
 
 /** A `data:` frame as sent to clients: LF only, no `id:` line (old clients break on one after a comment). */

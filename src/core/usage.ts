@@ -39,12 +39,7 @@ export const NO_USAGE: Usage = {
 /** All tokens that went in. */
 export function promptTokens(usage: Usage): number {
   return (
-    usage.inputText +
-    usage.inputAudio +
-    usage.inputImage +
-    usage.cacheRead +
-    usage.cacheWrite +
-    usage.cacheWrite1h
+    usage.inputText + usage.inputAudio + usage.inputImage + usage.cacheRead + usage.cacheWrite + usage.cacheWrite1h
   );
 }
 

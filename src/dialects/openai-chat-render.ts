@@ -23,6 +23,7 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
   let closing = "}\n\n";
   let textClosing = `},${QUIET}${closing}`;
   const choices = createChoiceRecord();
+  let isTextOpen = false;
 
   const chunk = (choice: number, delta: string, outcome: string = QUIET): string =>
     `${opening}"choices":[{"index":${choice},"delta":{${delta}},${outcome}${closing}`;
@@ -54,9 +55,6 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
         return chunk(event.choice, EMPTY_DELTA, `${UNFINISHED},"logprobs":${JSON.stringify(event.logprobs)}}]`);
       default: {
         choices.open(event);
-        if (event.type === "text-delta" && event.choice === 0 && event.text !== "") {
-          return textOpening + JSON.stringify(event.text) + textClosing;
-        }
         const delta = deltaOf(event, head.excludeReasoning);
         return delta === "" ? "" : chunk(event.choice, delta);
       }
@@ -66,7 +64,15 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
   return {
     render(events) {
       let out = "";
-      for (const event of events) out += rendered(event);
+      for (const event of events) {
+        // The hot case: the first text of choice 0 has opened it.
+        if (isTextOpen && event.type === "text-delta" && event.choice === 0 && event.text !== "") {
+          out += textOpening + jsonString(event.text) + textClosing;
+        } else {
+          out += rendered(event);
+          isTextOpen ||= event.type === "text-delta" && event.choice === 0;
+        }
+      }
       return out;
     },
     end(tail) {
@@ -80,6 +86,15 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
       return `${opening}"error":${JSON.stringify(errorJson(face))},"choices":[${choice}],${tailMembers(tail)}${closing}`;
     },
   };
+}
+
+/** What JSON.stringify would escape: quotes, backslashes, control characters, and surrogates that may stand alone. */
+// oxlint-disable-next-line no-control-regex -- control characters are the point: JSON escapes them
+const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** `text` as a JSON string; most pieces of text need no escapes. */
+function jsonString(text: string): string {
+  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" }>;

@@ -51,6 +51,8 @@ export interface ProviderClient {
 
 const PLACES_MAX = 2_000;
 const REFRESH_MS = 3_000;
+/** Successes are reported no sooner than this. */
+const REPORT_MS = 1_000;
 /** How long a cold isolate waits for what it lacks. */
 const WARM_MS = 100;
 /** A call that has not returned for so long is given up as lost. */
@@ -74,142 +76,171 @@ interface PlaceState extends PlaceName {
   triedAtMs: EpochMs;
 }
 
+interface Memory {
+  readonly ports: ProviderClientPorts;
+  readonly places: Map<string, PlaceState>;
+  readonly disabled: Set<ProviderId>;
+  /** Credentials that the provider refuses. */
+  readonly refused: Map<ProviderId, Breaker>;
+  /** The operator's own credentials, unsealed. */
+  readonly opened: Map<ProviderId, { readonly sealed: string; readonly secret: string | null }>;
+  /** When an endpoint was last probed from here; cleared when it grows past PROBES_MAX. */
+  readonly probes: Map<string, EpochMs>;
+  permitCount: number;
+}
+
 const UNLIMITED: Permit = { kind: "granted", done() {} };
 
 /** One client per isolate. */
 export function createProviderClient(ports: ProviderClientPorts): ProviderClient {
-  const places = new Map<string, PlaceState>();
-  const disabled = new Set<ProviderId>();
-  const refused = new Map<ProviderId, Breaker>();
-  // When an endpoint was last probed from here; cleared when it grows past PROBES_MAX.
-  const probes = new Map<string, EpochMs>();
-  const opened = new Map<ProviderId, { readonly sealed: string; readonly secret: string | null }>();
-
-  let permitCount = 0;
-
-  const placeOf = ({ provider, region }: PlaceName): PlaceState => {
-    const key = `${provider} ${region}`;
-    const known = places.get(key);
-    if (known !== undefined) return known;
-    const oldest = places.size >= PLACES_MAX ? places.keys().next().value : undefined;
-    if (oldest !== undefined) places.delete(oldest);
-    const place: PlaceState = {
-      provider,
-      region,
-      snapshot: null,
-      health: new Map(),
-      own: new Map(),
-      queue: [],
-      syncingSinceMs: 0,
-      triedAtMs: 0,
-    };
-    places.set(key, place);
-    return place;
+  const memory: Memory = {
+    ports,
+    places: new Map(),
+    disabled: new Set(),
+    refused: new Map(),
+    opened: new Map(),
+    probes: new Map(),
+    permitCount: 0,
   };
-
-  const take = async (place: PlaceState, snapshot: ProviderSnapshot): Promise<void> => {
-    const { provider } = place;
-    place.snapshot = snapshot;
-    place.health.clear();
-    place.own.clear();
-    // What failed while the call ran is in the queue still, and the gate's figures know nothing of it.
-    for (const reported of place.queue) foldOwn(place, reported);
-    for (const { model, tag, health } of snapshot.endpoints) place.health.set(`${model} ${tag}`, health);
-    if (snapshot.isDisabled) disabled.add(provider);
-    else disabled.delete(provider);
-    if (snapshot.credential.kind === "closed") refused.delete(provider);
-    else refused.set(provider, snapshot.credential);
-    const sealed = snapshot.credentialSealed;
-    if (sealed === null) opened.delete(provider);
-    else if (opened.get(provider)?.sealed !== sealed) {
-      opened.set(provider, { sealed, secret: await ports.unseal(sealed, provider) });
-    }
-  };
-
-  const sync = async (place: PlaceState): Promise<void> => {
-    const outcomes = place.queue;
-    place.queue = [];
-    place.syncingSinceMs = ports.clock();
-    place.triedAtMs = place.syncingSinceMs;
-    try {
-      await take(place, await ports.gate(place.provider, place.region).sync(ports.reporter, outcomes));
-    } catch {
-      // Statistics only: they go with the next report, what is over the bound is forgotten.
-      place.queue = [...outcomes, ...place.queue].slice(-QUEUE_MAX);
-    } finally {
-      place.syncingSinceMs = 0;
-    }
-  };
-
-  const isDue = (place: PlaceState, nowMs: EpochMs, intervalMs: number): boolean =>
-    nowMs - place.triedAtMs >= Math.max(intervalMs, place.snapshot?.nextInMs ?? 0) &&
-    (place.syncingSinceMs === 0 || nowMs - place.syncingSinceMs > SYNC_MS_MAX);
-
   return {
-    warm(wanted, waitUntil) {
-      const nowMs = ports.clock();
-      const missing: Promise<void>[] = [];
-      for (const name of wanted) {
-        const place = placeOf(name);
-        if (!isDue(place, nowMs, REFRESH_MS)) continue;
-        const work = sync(place);
-        waitUntil(work);
-        if (place.snapshot === null) missing.push(work);
-      }
-      return missing.length === 0 ? null : atMost(Promise.all(missing), WARM_MS);
-    },
-    health(provider, region, tag, model) {
-      const place = places.get(`${provider} ${region}`);
-      if (place === undefined) return undefined;
-      const key = `${model} ${tag}`;
-      const own = place.own.get(key);
-      const shared = place.health.get(key);
-      return own === undefined ? shared : withOwn(shared, healthSnapshot(own, ports.clock()));
-    },
-    switchedOff: () => disabled,
-    withCredential(providers) {
-      const nowMs = ports.clock();
-      return new Set(
-        providers.filter((provider) => {
-          const breaker = refused.get(provider);
-          const isOut = breaker !== undefined && breaker.kind !== "closed" && !isProbeDue(breaker, nowMs);
-          return !isOut && secretOf(provider) !== null;
-        }),
-      );
-    },
-    credential: secretOf,
-    report(name, outcome, waitUntil) {
-      const place = placeOf(name);
-      const reported = { ...outcome, atMs: ports.clock() };
-      place.queue.push(reported);
-      if (place.queue.length > QUEUE_MAX) place.queue.shift();
-      foldOwn(place, reported);
-      const isFailure = reported.outcome.kind === "failure";
-      if (isDue(place, ports.clock(), isFailure ? 0 : 1_000)) waitUntil(sync(place));
-    },
-    mayProbe({ provider, region }, tag, model) {
-      const key = `${provider} ${region} ${model} ${tag}`;
-      const nowMs = ports.clock();
-      if (nowMs - (probes.get(key) ?? Number.NEGATIVE_INFINITY) < PROBE_MS) return false;
-      if (probes.size >= PROBES_MAX) probes.clear();
-      probes.set(key, nowMs);
-      return true;
-    },
-    async permit({ provider, region }, rule, tokens, waitUntil) {
-      if (rule === null) return UNLIMITED;
-      const id = `${ports.reporter} ${++permitCount}`;
-      const gate = ports.gate(provider, region);
-      const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens });
-      if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
-      return { kind: "granted", done: () => waitUntil(gate.giveBack(id, rule, 1).catch(() => {})) };
-    },
+    warm: (places, waitUntil) => warm(memory, places, waitUntil),
+    health: (provider, region, tag, model) => healthOf(memory, `${provider} ${region}`, `${model} ${tag}`),
+    switchedOff: () => memory.disabled,
+    withCredential: (providers) => new Set(providers.filter((provider) => canUse(memory, provider))),
+    credential: (provider) => secretOf(memory, provider),
+    report: (place, outcome, waitUntil) => report(memory, place, outcome, waitUntil),
+    mayProbe: ({ provider, region }, tag, model) => mayProbe(memory, `${provider} ${region} ${model} ${tag}`),
+    permit: (place, rule, tokens, waitUntil) => permit(memory, place, rule, tokens, waitUntil),
   };
+}
 
-  function secretOf(provider: ProviderId): Secret | null {
-    const environment = ports.environment(provider);
-    const own = opened.get(provider)?.secret ?? null;
-    return own === null ? environment : { secret: own, baseUrl: environment?.baseUrl ?? null };
+function placeOf({ places }: Memory, { provider, region }: PlaceName): PlaceState {
+  const key = `${provider} ${region}`;
+  const known = places.get(key);
+  if (known !== undefined) return known;
+  const oldest = places.size >= PLACES_MAX ? places.keys().next().value : undefined;
+  if (oldest !== undefined) places.delete(oldest);
+  const place: PlaceState = {
+    provider,
+    region,
+    snapshot: null,
+    health: new Map(),
+    own: new Map(),
+    queue: [],
+    syncingSinceMs: 0,
+    triedAtMs: 0,
+  };
+  places.set(key, place);
+  return place;
+}
+
+function isDue(place: PlaceState, nowMs: EpochMs, intervalMs: number): boolean {
+  return (
+    nowMs - place.triedAtMs >= Math.max(intervalMs, place.snapshot?.nextInMs ?? 0) &&
+    (place.syncingSinceMs === 0 || nowMs - place.syncingSinceMs > SYNC_MS_MAX)
+  );
+}
+
+async function sync(memory: Memory, place: PlaceState): Promise<void> {
+  const { ports } = memory;
+  const outcomes = place.queue;
+  place.queue = [];
+  place.syncingSinceMs = ports.clock();
+  place.triedAtMs = place.syncingSinceMs;
+  try {
+    await take(memory, place, await ports.gate(place.provider, place.region).sync(ports.reporter, outcomes));
+  } catch {
+    // Statistics only: they go with the next report, what is over the bound is forgotten.
+    place.queue = [...outcomes, ...place.queue].slice(-QUEUE_MAX);
+  } finally {
+    place.syncingSinceMs = 0;
   }
+}
+
+async function take(memory: Memory, place: PlaceState, snapshot: ProviderSnapshot): Promise<void> {
+  const { provider } = place;
+  place.snapshot = snapshot;
+  place.health.clear();
+  place.own.clear();
+  // What failed while the call ran is in the queue still, and the gate's figures know nothing of it.
+  for (const reported of place.queue) foldOwn(place, reported);
+  for (const { model, tag, health } of snapshot.endpoints) place.health.set(`${model} ${tag}`, health);
+  if (snapshot.isDisabled) memory.disabled.add(provider);
+  else memory.disabled.delete(provider);
+  if (snapshot.credential.kind === "closed") memory.refused.delete(provider);
+  else memory.refused.set(provider, snapshot.credential);
+  const sealed = snapshot.credentialSealed;
+  if (sealed === null) memory.opened.delete(provider);
+  else if (memory.opened.get(provider)?.sealed !== sealed) {
+    memory.opened.set(provider, { sealed, secret: await memory.ports.unseal(sealed, provider) });
+  }
+}
+
+function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil): Promise<void> | null {
+  const nowMs = memory.ports.clock();
+  const missing: Promise<void>[] = [];
+  for (const name of wanted) {
+    const place = placeOf(memory, name);
+    if (!isDue(place, nowMs, REFRESH_MS)) continue;
+    const isMissing = place.snapshot === null;
+    const work = sync(memory, place);
+    waitUntil(work);
+    if (isMissing) missing.push(work);
+  }
+  return missing.length === 0 ? null : atMost(Promise.all(missing), WARM_MS);
+}
+
+function healthOf({ places, ports }: Memory, at: string, key: string): Health | undefined {
+  const place = places.get(at);
+  const own = place?.own.get(key);
+  const shared = place?.health.get(key);
+  return own === undefined ? shared : withOwn(shared, healthSnapshot(own, ports.clock()));
+}
+
+function canUse(memory: Memory, provider: ProviderId): boolean {
+  const breaker = memory.refused.get(provider);
+  const isOut = breaker !== undefined && breaker.kind !== "closed" && !isProbeDue(breaker, memory.ports.clock());
+  return !isOut && secretOf(memory, provider) !== null;
+}
+
+function secretOf({ ports, opened }: Memory, provider: ProviderId): Secret | null {
+  const environment = ports.environment(provider);
+  const own = opened.get(provider)?.secret ?? null;
+  return own === null ? environment : { secret: own, baseUrl: environment?.baseUrl ?? null };
+}
+
+function report(memory: Memory, name: PlaceName, outcome: ReportedOutcome, waitUntil: WaitUntil): void {
+  const nowMs = memory.ports.clock();
+  const place = placeOf(memory, name);
+  const reported = { ...outcome, atMs: nowMs };
+  place.queue.push(reported);
+  if (place.queue.length > QUEUE_MAX) place.queue.shift();
+  foldOwn(place, reported);
+  const isFailure = reported.outcome.kind === "failure";
+  if (isDue(place, nowMs, isFailure ? 0 : REPORT_MS)) waitUntil(sync(memory, place));
+}
+
+function mayProbe({ probes, ports }: Memory, key: string): boolean {
+  const nowMs = ports.clock();
+  if (nowMs - (probes.get(key) ?? Number.NEGATIVE_INFINITY) < PROBE_MS) return false;
+  if (probes.size >= PROBES_MAX) probes.clear();
+  probes.set(key, nowMs);
+  return true;
+}
+
+async function permit(
+  memory: Memory,
+  { provider, region }: PlaceName,
+  rule: CapacityRule | null,
+  tokens: number,
+  waitUntil: WaitUntil,
+): Promise<Permit> {
+  if (rule === null) return UNLIMITED;
+  const id = `${memory.ports.reporter} ${++memory.permitCount}`;
+  const gate = memory.ports.gate(provider, region);
+  const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens });
+  if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
+  return { kind: "granted", done: () => waitUntil(gate.giveBack(id, rule, 1).catch(() => {})) };
 }
 
 /** The gate's figures, with what this isolate has seen fail since. */
@@ -237,4 +268,3 @@ function foldOwn(place: PlaceState, { model, tag, outcome, atMs }: TimedOutcome)
 async function atMost(work: Promise<unknown>, limitMs: number): Promise<void> {
   await Promise.race([work.catch(() => {}), new Promise<void>((resolve) => setTimeout(resolve, limitMs))]);
 }
-

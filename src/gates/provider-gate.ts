@@ -10,7 +10,13 @@ import type { Clock, EpochMs } from "../core/clock.ts";
 import { asProviderId } from "../core/ids.ts";
 import { systemClock } from "../core/system.ts";
 import { BREAKER_CLOSED, breakerNext, type Breaker, type BreakerRule } from "../limits/breaker.ts";
-import { capacityGiveBack, capacityLease, FULL_CAPACITY, type CapacityRule, type CapacityState } from "../limits/bucket.ts";
+import {
+  capacityGiveBack,
+  capacityLease,
+  FULL_CAPACITY,
+  type CapacityRule,
+  type CapacityState,
+} from "../limits/bucket.ts";
 import { healthAfter, healthSnapshot, NEW_HEALTH, type HealthState } from "../limits/health.ts";
 import type {
   CapacityAnswer,

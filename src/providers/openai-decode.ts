@@ -13,6 +13,7 @@ import type { StreamDecoder, Target } from "./adapter.ts";
 import { cutFailure, malformedFailure } from "./failure.ts";
 import { createChoiceReader, type ChoiceReader } from "./openai-choice.ts";
 import { failureInside, wireErrorOf } from "./openai-failure.ts";
+import { createTextTemplate } from "./openai-template.ts";
 import { readingQuirks, type OpenAiQuirks } from "./openai-quirks.ts";
 import { usageOf } from "./usage-openai.ts";
 
@@ -50,16 +51,20 @@ function createReading(request: ChatRequest, target: Target): Reading {
 /** A decoder for one stream. */
 export function createOpenAiDecoder(request: ChatRequest, target: Target): StreamDecoder {
   const reading = createReading(request, target);
+  const template = createTextTemplate();
   let isDone = false;
 
   return {
     feed(frame) {
       if (reading.hasFailed || isDone) return [];
+      const text = frame.event === "" ? template.match(frame.data) : undefined;
+      if (text !== undefined) return [{ type: "text-delta", choice: 0, text }];
       const out: GenerationEvent[] = [];
       if (frame.data === "[DONE]" || frame.data.trim() === "[DONE]") {
         isDone = true;
         closeChoices(reading, out);
       } else readFrame(reading, frame, out);
+      template.learn(frame.data, out);
       return out;
     },
     isDone: () => isDone,

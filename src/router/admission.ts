@@ -32,7 +32,8 @@ export function needOf(request: ChatRequest, candidates: readonly Candidate[], p
   let need: Need | null = null;
   for (const { endpoint } of candidates) {
     if (endpoint.price === null) continue;
-    const outputTokens = request.maxOutputTokens ?? Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
+    const outputTokens =
+      request.maxOutputTokens ?? Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
     const choices = request.sampling.n ?? 1;
     const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, endpoint.price);
     if (need !== null && wantedNusd <= need.wantedNusd) continue;
@@ -50,7 +51,11 @@ export function clampTo(request: ChatRequest, need: Need, holdNusd: NanoUsd, pro
 }
 
 /** The 402 behind an admission that found too little. */
-export function shortError(admission: Extract<Admission, { kind: "short" }>, need: Need, promptTokens: number): RouterError {
+export function shortError(
+  admission: Extract<Admission, { kind: "short" }>,
+  need: Need,
+  promptTokens: number,
+): RouterError {
   const affordable = affordableOutputTokens(admission.spendableNusd, promptTokens, need.price, need.images);
   const message =
     affordable > 0

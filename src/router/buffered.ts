@@ -12,12 +12,18 @@ export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Gener
   const run = await runJob(job, ports);
   const meter = createMeter(route.promptTokens);
   if (run.answer === null) {
-    ports.waitUntil(finish(job, run, meter, { kind: "unanswered" }, billFor(job, run, meter, { kind: "unanswered" }), ports));
+    ports.waitUntil(
+      finish(job, run, meter, { kind: "unanswered" }, billFor(job, run, meter, { kind: "unanswered" }), ports),
+    );
     return refused(unansweredError(job, run), explain(input, route, run.attempts));
   }
   const { answered, candidate } = run.answer;
   const collector = createCollector();
-  for (let events: typeof answered.first | null = answered.first; events !== null; events = await answered.stream.next()) {
+  for (
+    let events: typeof answered.first | null = answered.first;
+    events !== null;
+    events = await answered.stream.next()
+  ) {
     collector.add(events);
     meter.add(events);
   }

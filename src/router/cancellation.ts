@@ -16,6 +16,8 @@ export interface Cancellation {
   /** The client has left. */
   leave(): void;
   hasLeft(): boolean;
+  /** Is called once when the client leaves; at once if it has. */
+  onLeave(work: () => void): void;
   /** Adds to what `end` does. */
   onEnd(work: () => void): void;
   /** The request is over; no timers remain. */
@@ -30,6 +32,7 @@ export function createCancellation(isStreamed: boolean): Cancellation {
   let isOver = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
   const endings: (() => void)[] = [];
+  const partings: (() => void)[] = [];
 
   const stop = (): void => {
     isOver = true;
@@ -47,6 +50,11 @@ export function createCancellation(isStreamed: boolean): Cancellation {
       left = true;
       if (policy === "stops") stop();
       else timer = setTimeout(stop, DRAIN_MS_MAX);
+      for (const parting of partings.splice(0)) parting();
+    },
+    onLeave(work) {
+      if (left) work();
+      else partings.push(work);
     },
     hasLeft: () => left,
     onEnd(work) {

@@ -3,6 +3,7 @@
  * A write that is blocked for STALL_MS counts as a disconnect: a client that reads nothing must not hold memory.
  */
 import type { Clock, EpochMs } from "../core/clock.ts";
+import type { Cancellation } from "./cancellation.ts";
 
 /** How often silence and stalls are looked at. */
 const TICK_MS = 5_000;
@@ -23,14 +24,14 @@ export interface ClientEnd {
 }
 
 /**
- * Opens a stream towards the client.
- * @param onGone is called once, as soon as the client is known to have left.
+ * Opens a stream towards the client; tells `cancellation` when it proves gone, and hears from it.
+ * @param onTick is called every TICK_MS while the stream is open: one timer serves all that is not urgent.
  */
 export function openClient(
   keepAlive: string,
-  signal: AbortSignal | null,
   clock: Clock,
-  onGone: () => void,
+  cancellation: Pick<Cancellation, "leave" | "onLeave">,
+  onTick: () => void,
 ): ClientEnd {
   const identity = new IdentityTransformStream();
   const writer = identity.writable.getWriter();
@@ -45,7 +46,7 @@ export function openClient(
     clearInterval(ticker);
     // Unblocks a write that waits for a reader; fails if the stream has ended meanwhile, which is as good.
     writer.abort(new Error("the client is gone")).catch(() => {});
-    onGone();
+    cancellation.leave();
   };
   const put = async (text: string): Promise<void> => {
     if (gone) return;
@@ -59,13 +60,13 @@ export function openClient(
     blockedSinceMs = null;
   };
   const ticker = setInterval(() => {
+    onTick();
     const nowMs = clock();
     if (blockedSinceMs !== null) {
       if (nowMs - blockedSinceMs >= STALL_MS) leave();
     } else if (nowMs - wroteAtMs >= SILENCE_MS) void put(keepAlive);
   }, TICK_MS);
-  if (signal?.aborted === true) leave();
-  signal?.addEventListener("abort", leave, { once: true });
+  cancellation.onLeave(leave);
 
   return {
     readable: identity.readable,
@@ -74,7 +75,6 @@ export function openClient(
       isGone: () => gone,
       async close() {
         clearInterval(ticker);
-        signal?.removeEventListener("abort", leave);
         if (gone) return;
         try {
           await writer.close();

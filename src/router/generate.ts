@@ -15,6 +15,7 @@ import { noEndpointsError } from "./explain.ts";
 import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
 import { routeOf, type Route } from "./route.ts";
+import { renewHold } from "./serve.ts";
 import { serveStreamed } from "./streamed.ts";
 
 /** How often an open generation renews its hold; holds live 60 s. */
@@ -95,11 +96,10 @@ function watch(job: Job, ports: RouterPorts): void {
   const { input, cancellation } = job;
   const { account, generationId } = input.asker;
   if (input.signal.aborted) cancellation.leave();
-  input.signal.addEventListener("abort", () => cancellation.leave(), { once: true });
-  if (job.route.isFree) return;
-  const renewal = setInterval(() => ports.waitUntil(ports.accounts.renew(account, generationId)), RENEW_MS);
-  cancellation.onEnd(() => {
-    clearInterval(renewal);
-    ports.accounts.forget(account, generationId);
-  });
+  else input.signal.addEventListener("abort", () => cancellation.leave(), { once: true });
+  cancellation.onEnd(() => ports.accounts.forget(account, generationId));
+  // A stream renews with the timer that its client's end has anyway.
+  if (job.route.request.stream) return;
+  const renewal = setInterval(() => renewHold(job, ports), RENEW_MS);
+  cancellation.onEnd(() => clearInterval(renewal));
 }

@@ -81,9 +81,12 @@ export function createMeter(promptTokensEstimate: number): Meter {
       for (const event of events) note(event);
     },
     read(isComplete) {
-      if (isComplete && usage !== null) return { usage, isEstimated: false };
       const counted = delivered();
-      if (usage !== null && completionTokens(usage) >= completionTokens(counted)) return { usage, isEstimated: !isComplete };
+      // An upstream that names its prompt but forgets its completion has not told the usage of what it delivered.
+      const isTold = usage !== null && (completionTokens(usage) > 0 || completionTokens(counted) === 0);
+      if (isComplete && usage !== null && isTold) return { usage, isEstimated: false };
+      if (usage !== null && completionTokens(usage) >= completionTokens(counted))
+        return { usage, isEstimated: !isComplete };
       return { usage: counted, isEstimated: true };
     },
     upstreamId: () => upstreamId,

@@ -85,7 +85,11 @@ async function tryCandidate(candidate: Candidate, input: RunInput, ports: Router
   if (permit.kind === "refused") {
     return {
       kind: "unsent",
-      failure: unsent("rate_limit_exceeded", "The operator's capacity at this provider is used up.", permit.retryAfterMs),
+      failure: unsent(
+        "rate_limit_exceeded",
+        "The operator's capacity at this provider is used up.",
+        permit.retryAfterMs,
+      ),
     };
   }
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
@@ -123,7 +127,10 @@ function prepare(candidate: Candidate, input: RunInput, ports: RouterPorts): Pre
   const adapter = adapterNamed(provider.adapter);
   const credential = ports.providers.credential(provider.slug);
   if (adapter === undefined || credential === null) {
-    return { kind: "unsent", failure: unsent("provider_unavailable", "The provider cannot be reached with a credential.", null) };
+    return {
+      kind: "unsent",
+      failure: unsent("provider_unavailable", "The provider cannot be reached with a credential.", null),
+    };
   }
   const target: Target = {
     provider: provider.slug,
@@ -141,7 +148,11 @@ function prepare(candidate: Candidate, input: RunInput, ports: RouterPorts): Pre
 }
 
 /** A failure of ours before anything was sent; another endpoint may do better. */
-function unsent(errorType: UpstreamFailure["errorType"], message: string, retryAfterMs: number | null): UpstreamFailure {
+function unsent(
+  errorType: UpstreamFailure["errorType"],
+  message: string,
+  retryAfterMs: number | null,
+): UpstreamFailure {
   const status = errorType === "rate_limit_exceeded" ? 429 : errorType === "invalid_request" ? 400 : 503;
   return {
     scope: errorType === "rate_limit_exceeded" ? "capacity" : "request",
@@ -155,7 +166,13 @@ function unsent(errorType: UpstreamFailure["errorType"], message: string, retryA
   };
 }
 
-function recordOf(candidate: Candidate, startedMs: EpochMs, endedMs: EpochMs, status: number, outcome: string): AttemptRecord {
+function recordOf(
+  candidate: Candidate,
+  startedMs: EpochMs,
+  endedMs: EpochMs,
+  status: number,
+  outcome: string,
+): AttemptRecord {
   return {
     provider: candidate.provider.slug,
     providerName: candidate.provider.name,

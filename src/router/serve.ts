@@ -23,6 +23,12 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
   );
 }
 
+/** Keeps the generation's hold alive; cheap to call often. */
+export function renewHold(job: Job, ports: RouterPorts): void {
+  const { account, generationId } = job.input.asker;
+  ports.waitUntil(ports.accounts.renew(account, generationId));
+}
+
 /** Why nobody answered. */
 export function unansweredError(job: Job, run: PlanRun): RouterError {
   if (job.cancellation.hasLeft()) return { kind: "client_gone" };

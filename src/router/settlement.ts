@@ -77,6 +77,13 @@ export function settlementOf(asker: Asker, ending: Ending): Settlement {
   };
 }
 
+/** What an upstream says of itself has no bound of its own; a row of the books has. */
+const UPSTREAM_TEXT_CHARS_MAX = 256;
+
+function bounded(text: string | null): string | null {
+  return text === null ? null : text.slice(0, UPSTREAM_TEXT_CHARS_MAX);
+}
+
 function recordOf(asker: Asker, ending: Ending): GenerationRecord {
   const { candidate, bill } = ending;
   const stored = (amountNusd: NanoUsd): number => nusdToStored(amountNusd);
@@ -91,13 +98,13 @@ function recordOf(asker: Asker, ending: Ending): GenerationRecord {
     providerName: candidate?.provider.name ?? null,
     endpoint: candidate?.endpoint.tag ?? null,
     region: candidate?.region.id ?? null,
-    upstreamId: ending.upstreamId,
+    upstreamId: bounded(ending.upstreamId),
     streamed: ending.streamed,
     cancelled: ending.cancelled,
     estimated: bill.isEstimated,
     cancellation: ending.cancellation,
     finishReason: ending.finishReason,
-    nativeFinishReason: ending.nativeFinishReason,
+    nativeFinishReason: bounded(ending.nativeFinishReason),
     latencyMs: (ending.firstAtMs ?? ending.endedAtMs) - asker.receivedAtMs,
     generationTimeMs: ending.firstAtMs === null ? 0 : ending.endedAtMs - ending.firstAtMs,
     usage: bill.usage,

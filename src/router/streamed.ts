@@ -11,7 +11,7 @@ import { createMeter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
-import { runJob, unansweredError, warningHeaders } from "./serve.ts";
+import { renewHold, runJob, unansweredError, warningHeaders } from "./serve.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
@@ -29,7 +29,7 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
     ports.waitUntil(finish(job, early, meter, ended, billFor(job, early, meter, ended), ports));
     return refused(unansweredError(job, early), explain(input, route, early.attempts));
   }
-  const client = openClient(input.dialect.keepAlive, input.signal, ports.clock, () => cancellation.leave());
+  const client = openClient(input.dialect.keepAlive, ports.clock, cancellation, () => renewHold(job, ports));
   // Whoever counts the silence has counted the wait until now as well.
   if (early === null) void client.writer.write(input.dialect.keepAlive);
   const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers };

@@ -1,0 +1,53 @@
+/**
+ * Recognises a frame that differs from the one before only in its text.
+ * In a stream of small text deltas every frame repeats id, model and shape; only the string after `"content":` changes.
+ * Once a frame was parsed in full and gave nothing but a text delta of choice 0, a frame with the same bytes around
+ * another JSON string says the same with another text, and need not be parsed in full. Everything else is: a frame that
+ * differs anywhere, an empty text, a text that is no JSON string, and whatever comes after a frame that did more than
+ * deliver text. Providers that vary each frame (padding, counters) simply never match.
+ */
+import type { GenerationEvent } from "../core/event.ts";
+import { parseJson } from "../core/json.ts";
+
+export interface TextTemplate {
+  /** The text of a frame that fits; undefined: parse it in full. */
+  match(data: string): string | undefined;
+  /** Learns from a frame that was parsed in full and became `events`. */
+  learn(data: string, events: readonly GenerationEvent[]): void;
+}
+
+const KEY = '"content":';
+/** What cannot stand in a JSON string as it is. */
+// oxlint-disable-next-line no-control-regex -- control characters are the point: JSON forbids them in strings
+const NOT_PLAIN = /["\\\u0000-\u001f]/;
+
+/** A template for one stream; knows nothing at first. */
+export function createTextTemplate(): TextTemplate {
+  // Up to and with the opening quote; from and with the closing one. Empty: nothing was learned.
+  let before = "";
+  let after = "";
+
+  return {
+    match(data) {
+      if (before === "" || data.length <= before.length + after.length) return undefined;
+      if (!data.startsWith(before) || !data.endsWith(after)) return undefined;
+      const inner = data.slice(before.length, data.length - after.length);
+      if (!NOT_PLAIN.test(inner)) return inner;
+      const text = parseJson(`"${inner}"`);
+      return typeof text === "string" && text !== "" ? text : undefined;
+    },
+    learn(data, events) {
+      before = "";
+      const [event] = events;
+      if (events.length !== 1 || event?.type !== "text-delta" || event.choice !== 0) return;
+      const key = data.indexOf(KEY);
+      // Two of them: which one gave the text is not for us to guess.
+      if (key === -1 || data.indexOf('"content"', key + 1) !== -1 || data.indexOf('"content"') !== key) return;
+      const opening = data.startsWith(" ", key + KEY.length) ? key + KEY.length + 1 : key + KEY.length;
+      const literal = JSON.stringify(event.text);
+      if (!data.startsWith(literal, opening)) return;
+      before = data.slice(0, opening + 1);
+      after = data.slice(opening + literal.length - 1);
+    },
+  };
+}

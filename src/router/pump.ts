@@ -35,7 +35,6 @@ export async function pump(
       const failure = failureIn(events);
       if (client.isGone()) {
         meter.addUndelivered(events);
-        if (failure !== null) return { kind: "cancelled", by: "aborted" };
       } else {
         meter.add(events);
         const text = renderer.render(events);
@@ -44,8 +43,8 @@ export async function pump(
           guard.pause();
           await client.write(text);
         }
-        if (failure !== null && !client.isGone()) return { kind: "broken", failure };
       }
+      if (failure !== null) return client.isGone() ? { kind: "cancelled", by: "aborted" } : { kind: "broken", failure };
       if (events.length > 0) guard.enter("idle");
       events = await stream.next();
     }

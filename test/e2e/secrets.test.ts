@@ -23,10 +23,8 @@ const STORED_CREDENTIAL = "operator-given-credential-5k4j3h2g1f";
 const PROMPT_CANARY = "canary prompt: the purple heron knows";
 const ANSWER_CANARY = "one two three four five";
 
-const MODES = [
-  ...["echo-400", "echo-401", "echo-402", "echo-403", "echo-404", "echo-422", "echo-429", "echo-500", "echo-503"],
-  ...["echo-headers", "echo-inside", "echo-after", "echo-malformed"],
-];
+const STATUSES = ["400", "401", "402", "403", "404", "422", "429", "500", "503"];
+const MODES = [...STATUSES, "headers", "inside", "after", "malformed"].map((how) => `echo-${how}`);
 // A credential's failures take the whole provider out: each of those gets one to itself.
 const PROVIDER_OF: Readonly<Record<string, string>> = {
   "echo-401": "denied",

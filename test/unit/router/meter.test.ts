@@ -1,0 +1,109 @@
+/** What is billed when the provider says all, something or nothing of what it used. */
+import { expect, test } from "vitest";
+import { estimateCompletionTokens } from "../../../src/core/estimate.ts";
+import type { GenerationEvent } from "../../../src/core/event.ts";
+import { completionTokens, NO_USAGE, promptTokens, type Usage } from "../../../src/core/usage.ts";
+import { createMeter } from "../../../src/router/meter.ts";
+
+const PROMPT_ESTIMATE = 40;
+const TEXT = "The quick brown fox jumps over the lazy dog.";
+const TOKENS = estimateCompletionTokens(TEXT);
+
+const say = (text: string): GenerationEvent => ({ type: "text-delta", choice: 0, text });
+const used = (inputText: number, outputText: number, more: Partial<Usage> = {}): GenerationEvent => ({
+  type: "usage",
+  usage: { ...NO_USAGE, inputText, outputText, ...more },
+});
+
+test.each([
+  {
+    name: "whole, with usage: the usage",
+    events: [say(TEXT), used(10, 9)],
+    isComplete: true,
+    expected: [10, 9, false],
+  },
+  {
+    name: "whole, with usage twice: the last one, not the sum",
+    events: [used(10, 1), say(TEXT), used(10, 9)],
+    isComplete: true,
+    expected: [10, 9, false],
+  },
+  {
+    name: "whole, without usage: counted",
+    events: [say(TEXT)],
+    isComplete: true,
+    expected: [PROMPT_ESTIMATE, TOKENS, true],
+  },
+  {
+    name: "whole, with usage that forgets the completion: counted, the prompt as told",
+    events: [say(TEXT), used(10, 0)],
+    isComplete: true,
+    expected: [10, TOKENS, true],
+  },
+  {
+    name: "whole and empty, with usage: the usage",
+    events: [used(10, 0)],
+    isComplete: true,
+    expected: [10, 0, false],
+  },
+  {
+    name: "broken, without usage: counted",
+    events: [say(TEXT)],
+    isComplete: false,
+    expected: [PROMPT_ESTIMATE, TOKENS, true],
+  },
+  {
+    name: "broken, with usage of the beginning only: its prompt, and what was delivered",
+    events: [used(10, 1), say(TEXT)],
+    isComplete: false,
+    expected: [10, TOKENS, true],
+  },
+  {
+    name: "broken, with usage above what was delivered: the usage",
+    events: [say("The"), used(10, 9)],
+    isComplete: false,
+    expected: [10, 9, true],
+  },
+  { name: "nothing at all: no completion", events: [], isComplete: false, expected: [PROMPT_ESTIMATE, 0, true] },
+])("$name", ({ events, isComplete, expected }) => {
+  const meter = createMeter(PROMPT_ESTIMATE);
+  meter.add(events);
+  const { usage, isEstimated } = meter.read(isComplete);
+  expect([promptTokens(usage), completionTokens(usage), isEstimated]).toEqual(expected);
+});
+
+test("the disjoint buckets of a told prompt survive an estimate of the completion", () => {
+  const meter = createMeter(PROMPT_ESTIMATE);
+  meter.add([used(10, 1, { cacheRead: 90, cacheWrite: 5 }), say(TEXT)]);
+  expect(meter.read(false).usage).toMatchObject({ inputText: 10, cacheRead: 90, cacheWrite: 5, outputText: TOKENS });
+});
+
+test("text, tool calls and reasoning are delivered; what came after the client left is not", () => {
+  const meter = createMeter(PROMPT_ESTIMATE);
+  meter.add([
+    { type: "reasoning-delta", choice: 0, detail: { type: "reasoning.text", text: TEXT } },
+    { type: "tool-start", choice: 0, index: 0, id: "call_1", name: "look" },
+    { type: "tool-input-delta", choice: 0, index: 0, text: `{"at":1}` },
+  ]);
+  meter.addUndelivered([say(TEXT.repeat(100)), { type: "finish", choice: 0, reason: "stop", nativeReason: "stop" }]);
+  const { usage } = meter.read(false);
+  expect(usage.outputReasoning).toBe(TOKENS);
+  expect(usage.outputText).toBe(estimateCompletionTokens(`look{"at":1}`));
+  expect(meter.finish()).toEqual({ reason: "stop", nativeReason: "stop" });
+});
+
+test("usage that arrives after the client left is the usage", () => {
+  const meter = createMeter(PROMPT_ESTIMATE);
+  meter.add([say("The")]);
+  meter.addUndelivered([say(TEXT), used(10, 12)]);
+  expect(meter.read(true)).toEqual({ usage: { ...NO_USAGE, inputText: 10, outputText: 12 }, isEstimated: false });
+});
+
+test("a long answer in small pieces is counted like the whole, give or take a token a page", () => {
+  const meter = createMeter(0);
+  const pieces = 2_000;
+  for (let at = 0; at < pieces; at++) meter.add([say(`${TEXT} `)]);
+  const whole = estimateCompletionTokens(`${TEXT} `.repeat(pieces));
+  const counted = completionTokens(meter.read(false).usage);
+  expect(Math.abs(counted - whole)).toBeLessThanOrEqual((pieces * (TEXT.length + 1)) / 4_096 + 1);
+});

@@ -1,0 +1,138 @@
+/** The loop between upstream and client, with both played by the test: what is written, counted and aborted, and when. */
+import { expect, test } from "vitest";
+import type { GenerationEvent } from "../../../src/core/event.ts";
+import type { UpstreamFailure } from "../../../src/core/error.ts";
+import { completionTokens, NO_USAGE } from "../../../src/core/usage.ts";
+import { createMeter } from "../../../src/router/meter.ts";
+import { pump, type PumpEnd } from "../../../src/router/pump.ts";
+import { timeoutFailure } from "../../../src/router/deadlines.ts";
+
+const say = (text: string): GenerationEvent => ({ type: "text-delta", choice: 0, text });
+const USED: GenerationEvent = { type: "usage", usage: { ...NO_USAGE, inputText: 3, outputText: 7 } };
+const FAILURE: UpstreamFailure = timeoutFailure("idle");
+const BROKEN: GenerationEvent = { type: "error", failure: FAILURE };
+
+interface Run {
+  readonly end: PumpEnd;
+  readonly written: string;
+  readonly log: readonly string[];
+  readonly tokens: number;
+}
+
+/** Pumps `batches`; the client leaves after so many writes. */
+async function run(
+  batches: readonly (readonly GenerationEvent[])[],
+  leavesAfter = Number.POSITIVE_INFINITY,
+): Promise<Run> {
+  const log: string[] = [];
+  const [first = [], ...rest] = batches;
+  let written = "";
+  let writes = 0;
+  const meter = createMeter(3);
+  const end = await pump(
+    {
+      kind: "answered",
+      first,
+      stream: { next: () => Promise.resolve(rest.shift() ?? null) },
+      guard: {
+        enter: (phase) => log.push(phase),
+        pause: () => log.push("pause"),
+        expired: () => null,
+        end: () => log.push("end"),
+      },
+      abort: () => log.push("abort"),
+      sentAtMs: 0,
+      firstAtMs: 1,
+    },
+    { render: (events) => events.map((event) => (event.type === "text-delta" ? event.text : "")).join("") },
+    {
+      write: async (text) => {
+        writes++;
+        written += text;
+      },
+      close: () => Promise.resolve(),
+      isGone: () => writes >= leavesAfter,
+    },
+    meter,
+  );
+  return { end, written, log, tokens: completionTokens(meter.read(end.kind !== "broken").usage) };
+}
+
+test.each<{
+  name: string;
+  batches: readonly (readonly GenerationEvent[])[];
+  leavesAfter?: number;
+  end: PumpEnd;
+  written: string;
+  tokens: number;
+}>([
+  {
+    name: "a whole answer",
+    batches: [[say("a")], [say("b"), say("c")], [USED]],
+    end: { kind: "completed" },
+    written: "abc",
+    tokens: 7,
+  },
+  {
+    name: "an answer that breaks in a batch of its own",
+    batches: [[say("a")], [BROKEN], [say("never")]],
+    end: { kind: "broken", failure: FAILURE },
+    written: "a",
+    tokens: 1,
+  },
+  {
+    name: "an answer that breaks behind text",
+    batches: [[say("a")], [say("b"), BROKEN]],
+    end: { kind: "broken", failure: FAILURE },
+    written: "ab",
+    tokens: 1,
+  },
+  {
+    name: "an answer that breaks in its first batch",
+    batches: [[say("a"), BROKEN]],
+    end: { kind: "broken", failure: FAILURE },
+    written: "a",
+    tokens: 1,
+  },
+  {
+    name: "a client that leaves, aborted",
+    batches: [[say("a")], [say("b")], [BROKEN]],
+    leavesAfter: 1,
+    end: { kind: "cancelled", by: "aborted" },
+    written: "a",
+    tokens: 1,
+  },
+  {
+    name: "a client that leaves, drained",
+    batches: [[say("a")], [say("b")], [say("c"), USED]],
+    leavesAfter: 1,
+    end: { kind: "cancelled", by: "drained" },
+    written: "a",
+    tokens: 7,
+  },
+  {
+    name: "a client that leaves as the answer breaks",
+    batches: [[say("a"), BROKEN]],
+    leavesAfter: 1,
+    end: { kind: "cancelled", by: "aborted" },
+    written: "a",
+    tokens: 1,
+  },
+  {
+    name: "a client that was gone before",
+    batches: [[say("a")], [USED]],
+    leavesAfter: 0,
+    end: { kind: "cancelled", by: "drained" },
+    written: "",
+    tokens: 7,
+  },
+])("$name", async ({ batches, leavesAfter, end, written, tokens }) => {
+  const done = await run(batches, leavesAfter);
+  expect({ end: done.end, written: done.written, tokens: done.tokens }).toEqual({ end, written, tokens });
+  expect(done.log.slice(-2)).toEqual(["end", "abort"]);
+});
+
+test("empty batches are no progress, and a slow client is no silence of the upstream", async () => {
+  const { log } = await run([[say("a")], [], [], [say("b")]]);
+  expect(log).toEqual(["pause", "idle", "pause", "idle", "end", "abort"]);
+});

@@ -1,0 +1,203 @@
+/** The walk along a plan with a network that answers as the test says: who is asked, who is told, who is skipped. */
+import { expect, test } from "vitest";
+import type { EndpointTag } from "../../../src/core/ids.ts";
+import { openAiChat } from "../../../src/dialects/openai-chat.ts";
+import type { Outcome } from "../../../src/limits/health.ts";
+import { createCancellation, type Cancellation } from "../../../src/router/cancellation.ts";
+import { DEADLINES } from "../../../src/router/deadlines.ts";
+import { plan } from "../../../src/router/plan.ts";
+import type { RouterPorts } from "../../../src/router/ports.ts";
+import { runPlan, type PlanRun } from "../../../src/router/run-plan.ts";
+import { BROKEN, entryOf, inputOf, NOW, wishesOf } from "./world.ts";
+
+type Answer = (signal: AbortSignal) => Response | Promise<Response>;
+
+const good: Answer = () =>
+  Response.json({
+    choices: [{ index: 0, message: { content: "Hello" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 1, completion_tokens: 1 },
+  });
+const status =
+  (code: number, message = "No.", headers: Record<string, string> = {}): Answer =>
+  () =>
+    Response.json({ error: { message } }, { status: code, headers });
+
+interface World {
+  readonly answers: Readonly<Record<string, Answer>>;
+  readonly models?: readonly string[];
+  readonly health?: Parameters<typeof inputOf>[1];
+  readonly noCredential?: string;
+  readonly noPermit?: string;
+  readonly mayProbe?: boolean;
+  /** Those that take no temperature. */
+  readonly picky?: readonly string[];
+  readonly cancellation?: Cancellation;
+}
+
+/** Runs a plan over the providers `a`, `b`, `c` (in this order) of each model; what happened, in order. */
+async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[]; open: number }> {
+  const log: string[] = [];
+  let open = 0;
+  const names = Object.keys(world.answers);
+  const entries = (world.models ?? ["test/m"]).map((id) =>
+    entryOf(
+      id,
+      names.map((tag) => ({
+        tag,
+        provider: { base_url: `https://${tag}.test/v1` },
+        endpoint: {
+          upstream_model: id,
+          supported_parameters: world.picky?.includes(tag) === true ? [] : ["temperature"],
+        },
+      })),
+    ),
+  );
+  const { candidates } = plan(inputOf(entries, { preferences: wishesOf({ order: names }), ...world.health }));
+  const providers: RouterPorts["providers"] = {
+    warm: () => null,
+    health: () => undefined,
+    switchedOff: () => new Set(),
+    withCredential: (slugs) => new Set(slugs),
+    credential: (slug) => (slug === world.noCredential ? null : { secret: `secret-of-${slug}`, baseUrl: null }),
+    report: (_provider, _region, tag: EndpointTag, _model, outcome: Outcome) => {
+      log.push(`report ${tag} ${outcome.kind === "failure" ? outcome.scope : "success"}`);
+    },
+    mayProbe: () => world.mayProbe ?? false,
+    permit: async (slug) => {
+      if (slug === world.noPermit) return { kind: "refused", retryAfterMs: 9_000 };
+      open++;
+      return { kind: "granted", done: () => void open-- };
+    },
+  };
+  const parsed = openAiChat.parse({ model: "test/m", messages: [{ role: "user", content: "Hi" }], temperature: 1 });
+  if (!parsed.ok) throw new Error("the request is not one");
+  const run = await runPlan(
+    {
+      candidates,
+      request: parsed.value.request,
+      userHash: null,
+      promptTokens: 5,
+      bucket: null,
+      cancellation: world.cancellation ?? createCancellation(false),
+    },
+    {
+      providers,
+      clock: () => NOW,
+      deadlines: DEADLINES,
+      randomBytes: (length) => new Uint8Array(length),
+      waitUntil: () => undefined,
+      resolve: () => Promise.reject(new Error("not asked")),
+      accounts: { admit: never, settle: never, renew: never, forget: () => undefined },
+      fetch: async (url, init) => {
+        const tag = new URL(url).hostname.split(".")[0] ?? "";
+        const body = JSON.parse(String(init.body)) as { model: string }; // what the adapter wrote
+        log.push(`ask ${tag}${world.models === undefined ? "" : ` ${body.model}`}`);
+        return (world.answers[tag] ?? good)(init.signal ?? new AbortController().signal);
+      },
+    },
+  );
+  run.answer?.answered.guard.end();
+  return { run, log, open };
+}
+
+function never(): Promise<never> {
+  return Promise.reject(new Error("not asked"));
+}
+
+test.each<{ name: string; first: Answer; scope: string; attempt: string }>([
+  { name: "500", first: status(500), scope: "endpoint", attempt: "500 provider_unavailable" },
+  { name: "429", first: status(429), scope: "capacity", attempt: "429 rate_limit_exceeded" },
+  { name: "a bad credential", first: status(401), scope: "credential", attempt: "401 authentication" },
+  {
+    name: "a moderation",
+    first: status(403, "flagged by moderation"),
+    scope: "request",
+    attempt: "403 content_policy_violation",
+  },
+  {
+    name: "a refused connection",
+    first: () => Promise.reject(new TypeError("refused at 10.0.0.1")),
+    scope: "endpoint",
+    attempt: "0 provider_unavailable",
+  },
+  { name: "no JSON", first: () => new Response("<html>"), scope: "endpoint", attempt: "200 provider_unavailable" },
+  {
+    name: "an answer without choices",
+    first: () => Response.json({ choices: [] }),
+    scope: "endpoint",
+    attempt: "200 provider_unavailable",
+  },
+  {
+    name: "an empty answer",
+    first: () => Response.json({ choices: [{ message: { content: "" }, finish_reason: "stop" }] }),
+    scope: "endpoint",
+    attempt: "200 provider_unavailable",
+  },
+])("$name is reported, and the next one is asked", async ({ first, scope, attempt }) => {
+  const { run, log, open } = await walk({ answers: { a: first, b: good, c: good } });
+  expect(log).toEqual(["ask a", `report a ${scope}`, "ask b"]);
+  expect(run.attempts.map((one) => `${one.status} ${one.outcome}`)).toEqual([attempt, "200 ok"]);
+  expect(run.answer?.candidate.endpoint.tag).toBe("b");
+  expect(JSON.stringify(run.failures)).not.toContain("10.0.0.1");
+  expect(open).toBe(0);
+});
+
+test("a wrong request is asked nowhere else of that model, but of the next model", async () => {
+  const bad = status(400, "temperature is wrong");
+  const alone = await walk({ answers: { a: bad, b: good } });
+  expect(alone.log).toEqual(["ask a", "report a request"]);
+  expect(alone.run.answer).toBe(null);
+  const two = await walk({ answers: { a: bad, b: good }, models: ["test/m", "test/n"] });
+  expect(two.log).toEqual(["ask a test/m", "report a request", "ask a test/n", "report a request"]);
+});
+
+test("a prompt that is too long for one endpoint may fit another", async () => {
+  const long = status(400, "maximum context length is 10 tokens");
+  expect((await walk({ answers: { a: long, b: good } })).log).toEqual(["ask a", "report a request", "ask b"]);
+});
+
+test("without a credential or a permit nothing is sent, and nobody's health suffers", async () => {
+  const without = await walk({ answers: { a: good, b: good }, noCredential: "a" });
+  expect(without.log).toEqual(["ask b"]);
+  const refused = await walk({ answers: { a: good, b: status(500) }, noPermit: "a" });
+  expect(refused.log).toEqual(["ask b", "report b endpoint"]);
+  expect(refused.run.failures.map(({ failure }) => [failure.scope, failure.retryAfterMs])).toEqual([
+    ["capacity", 9_000],
+    ["endpoint", null],
+  ]);
+  expect(refused.open).toBe(0);
+});
+
+test("a broken endpoint is asked only with leave, or when all are broken", async () => {
+  const answers = { a: status(500), b: good };
+  const health = { health: { b: BROKEN } };
+  expect((await walk({ answers, health })).log).toEqual(["ask a", "report a endpoint"]);
+  expect((await walk({ answers, health, mayProbe: true })).log).toEqual(["ask a", "report a endpoint", "ask b"]);
+  const all = await walk({ answers, health: { health: { a: BROKEN, b: BROKEN } } });
+  expect(all.log).toEqual(["ask a", "report a endpoint", "ask b"]);
+});
+
+test("a client that leaves ends the walk, and the attempt it left says nothing of the endpoint", async () => {
+  const cancellation = createCancellation(true);
+  const hangs: Answer = (signal) =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+      queueMicrotask(() => cancellation.leave());
+    });
+  const { run, log, open } = await walk({ answers: { a: hangs, b: good }, cancellation });
+  expect(log).toEqual(["ask a"]);
+  expect({ answer: run.answer, failures: run.failures, attempts: run.attempts.length }).toEqual({
+    answer: null,
+    failures: [],
+    attempts: 1,
+  });
+  expect(open).toBe(0);
+});
+
+test("what the answering endpoint cannot take is told, and not what another one could not", async () => {
+  const picky = ["b"];
+  const left = await walk({ answers: { a: status(500), b: good }, picky });
+  expect(left.run.warnings).toEqual([expect.stringContaining("temperature")]);
+  const right = await walk({ answers: { b: status(500), a: good }, picky });
+  expect(right.run.warnings).toEqual([]);
+});

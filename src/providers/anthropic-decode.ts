@@ -79,6 +79,7 @@ export function createAnthropicDecoder(request: ChatRequest, target: Target): St
       else fail(reading, malformedFailure("a frame is not a JSON object", frame.data, target.credential), out);
       return out;
     },
+    isDone: () => reading.isOver,
     end() {
       const out: GenerationEvent[] = [];
       if (reading.isOver) return out;

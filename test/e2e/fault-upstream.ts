@@ -137,8 +137,6 @@ const MODES: Readonly<Record<string, Mode>> = {
     const frame = JSON.stringify({ id, choices: [{ ...choice, delta: { content: "one" } }], usage: USAGE });
     end(response, 200, "text/event-stream", `data: ${frame}\n\ndata: [DONE]\n\n`);
   },
-  /** The same words without a pause, as many as asked. */
-  many: (response, call, count) => words(response, call, count, () => response.end(ending())),
 
   reset: (response) => void response.socket?.resetAndDestroy(),
   closed: (response) => void response.socket?.destroy(),

@@ -126,6 +126,7 @@ const whole = WHOLE.flatMap((one) =>
     id: model(`whole-${one.mode}-${wayOf(isStreamed)}`, { provider: "near", mode: one.mode }),
   })),
 );
+const LONG = model("long-facts", { provider: "near", mode: "long-facts" });
 const NO_USAGE = model("no-usage", { provider: "near", mode: "no-usage" });
 const ENDLESS = model("endless", { provider: "near", mode: "endless-200" });
 const LIMITED = model(
@@ -236,6 +237,14 @@ describe.concurrent("whole answers", () => {
     expect(Date.now() - askedMs).toBeLessThan(1_400);
     expect(answered.usage).toMatchObject(USAGE);
     expect(await chargeOf(world, account)).toBe(costAt("near", 10, 5));
+  });
+
+  test.each(WAYS)("an answer that says too much of itself is kept within bounds (stream: %s)", async (isStreamed) => {
+    const account = await newAccount(world);
+    const answered = await answerTo(await ask(world, account, { model: LONG, stream: isStreamed }), isStreamed);
+    expect(answered).toMatchObject({ status: 200, text: "one", errors: [] });
+    const record = await generationOf(world, account, answered.id);
+    expect([String(record["upstream_id"]).length, String(record["native_finish_reason"]).length]).toEqual([256, 256]);
   });
 
   test("an answer without usage is counted by us and says so", async () => {

@@ -1,7 +1,8 @@
 /**
  * How a running workerd is brought to its end without losing what was answered: on SIGTERM it stops listening, lets its
  * open requests finish and exits, but drops what they had left to do in the background (the settle of the last answer).
- * So a request of our own, to a worker that only waits, keeps it alive until that is done too.
+ * So a request of our own, to a worker that only waits, keeps it alive until that is done too. It is open from the start,
+ * because a signal to the whole process group (a terminal, `timeout`, a process manager) reaches workerd before us.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,17 +13,14 @@ const REQUESTS_MS = 5_000;
 const BACKGROUND_MS = 400;
 const POLL_MS = 20;
 
-/** The worker that only waits; longer than all of the above. */
-export const KEEPER_SCRIPT = `export default { async fetch() { await scheduler.wait(${REQUESTS_MS + 5_000}); return new Response(); } };`;
+/** The worker that only waits. A promise that nothing can resolve would be taken for a hang, so it waits by the day. */
+export const KEEPER_SCRIPT = `export default { async fetch() { for (;;) await scheduler.wait(86_400_000); } };`;
 
 /**
- * Tells the workerd with id `pid` to stop listening and waits until its clients on `port` are served. `keep` sends the
- * request that keeps it alive. The caller then kills it.
+ * Tells the workerd with id `pid`, which a request to the keeper keeps alive, to stop listening and waits until its
+ * clients on `port` are served. The caller then kills it.
  */
-export async function drain(pid: number, port: number, keep: () => Promise<unknown>): Promise<void> {
-  // It never answers: its failure, when workerd is killed, is expected.
-  keep().catch(() => undefined);
-  await sleep(POLL_MS * 2);
+export async function drain(pid: number, port: number): Promise<void> {
   try {
     process.kill(pid, "SIGTERM");
   } catch {

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type WorkerdStructuredLog } from "miniflare";
 import { drain, KEEPER_SCRIPT } from "./drain.ts";
 import { FRONT } from "./front-socket.ts";
@@ -13,6 +14,7 @@ import type { Manifest } from "./manifest.ts";
 
 /** Name of the worker that keeps workerd alive while it drains. */
 const KEEPER = "keeper";
+const KEEPER_AGAIN_MS = 250;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -61,19 +63,37 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     }
   }
   await miniflare.ready;
+  const keeper = await miniflare.getWorker(KEEPER);
+  let isStopping = false;
+  void keepOpen(
+    () => keeper.fetch("http://keeper/"),
+    () => isStopping,
+  );
   return {
     d1: (binding) => miniflare.getD1Database(binding),
     async stop() {
+      isStopping = true;
       writeFileSync(stoppingMark(options.runDir), "");
       if (existsSync(pidFile(options.runDir))) {
         const pid = Number(readFileSync(pidFile(options.runDir), "utf8"));
-        const keeper = await miniflare.getWorker(KEEPER);
-        await drain(pid, options.port, () => keeper.fetch("http://keeper/"));
+        await drain(pid, options.port);
       }
       await miniflare.dispose();
       rmSync(pidFile(options.runDir), { force: true });
     },
   };
+}
+
+/** Keeps a request open that is never answered; again when workerd was killed, for miniflare starts another one. */
+async function keepOpen(open: () => Promise<unknown>, isStopping: () => boolean): Promise<void> {
+  while (!isStopping()) {
+    try {
+      await open();
+    } catch {
+      // That workerd is gone.
+    }
+    await sleep(KEEPER_AGAIN_MS);
+  }
 }
 
 function stoppingMark(runDir: string): string {

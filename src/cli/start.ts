@@ -39,8 +39,17 @@ let isStopping = false;
 async function stop(exitCode: number): Promise<never> {
   if (isStopping) return new Promise(() => undefined);
   isStopping = true;
-  for (const cleanup of cleanups.reverse()) await cleanup();
-  process.exit(exitCode);
+  let code = exitCode;
+  for (const cleanup of cleanups.reverse()) {
+    try {
+      await cleanup();
+    } catch (error) {
+      // The others still have their turn.
+      process.stderr.write(`Waypost did not stop cleanly: ${error instanceof Error ? error.message : String(error)}\n`);
+      code = 1;
+    }
+  }
+  process.exit(code);
 }
 
 async function fail(sentence: string): Promise<never> {

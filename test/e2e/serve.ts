@@ -40,8 +40,8 @@ export interface Server {
   output(): string;
   /** SIGKILL to the launcher and everything it started. */
   kill(): Promise<void>;
-  /** SIGINT, as Ctrl-C does; resolves with the exit code, and removes a folder that `serve` made. */
-  stop(): Promise<number>;
+  /** SIGINT to the group, as Ctrl-C does, or `signal`; resolves with the exit code, and removes a folder that `serve` made. */
+  stop(signal?: NodeJS.Signals): Promise<number>;
   /** Starts again after `kill`, same folder, port and variables. */
   restart(): Promise<Server>;
 }
@@ -73,8 +73,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       signalGroup(child, "SIGKILL");
       await ended;
     },
-    async stop() {
-      signalGroup(child, "SIGINT");
+    async stop(signal = "SIGINT") {
+      signalGroup(child, signal);
       const timer = setTimeout(() => signalGroup(child, "SIGKILL"), STOP_MS);
       const code = await ended;
       clearTimeout(timer);

@@ -4,6 +4,7 @@ import type { RouterError } from "../core/error.ts";
 import type { RequestId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { WideEvent } from "../insight/wide-event.ts";
+import type { Place } from "../router/geography.ts";
 import type { Deps } from "./deps-port.ts";
 import { respondError } from "./respond.ts";
 
@@ -14,6 +15,8 @@ export interface AppEnv {
     requestId: RequestId;
     receivedAtMs: number;
     wide: WideEvent;
+    /** Where the client is; null when nothing trustworthy is known. */
+    place: Place | null;
     /** The stream's end writes the wide event, not the answer's beginning. */
     isStreaming: boolean;
   };

@@ -62,9 +62,18 @@ test("a client's word about its place is ignored", async () => {
   expect(await placeSeen(server)).toBeNull();
 });
 
-test("TRUST_PLACE_HEADER=1 takes the place that a proxy states", async () => {
+test("TRUST_PLACE_HEADER=1 takes the place that a proxy states, and none from what makes no sense", async () => {
   const trusting = await serve({ env: { TRUST_PLACE_HEADER: "1" } });
   expect(await placeSeen(trusting)).toBe("ICN");
+  for (const malformed of ["", "x", "{", "[]", "null", "7", '"ICN"', '{"latitude":91,"longitude":[],"colo":{}}']) {
+    const answer = await chat(trusting, { "X-OpenRouter-Metadata": "enabled", "X-Waypost-Place": malformed });
+    const body = (await answer.json()) as { openrouter_metadata: { region: string | null } };
+    expect({ malformed, status: answer.status, region: body.openrouter_metadata.region }).toEqual({
+      malformed,
+      status: 200,
+      region: null,
+    });
+  }
   await trusting.stop();
 });
 

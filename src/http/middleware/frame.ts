@@ -7,6 +7,7 @@ import { newRequestId } from "../../core/ids.ts";
 import { createWideEvent } from "../../insight/wide-event.ts";
 import type { AppEnv } from "../context.ts";
 import type { Deps } from "../deps-port.ts";
+import { placeFactsOf, placeOf } from "../place.ts";
 import { allowOrigins, preflight } from "./cors.ts";
 
 type DepsOf = (env: Cloudflare.Env, context: ExecutionContext) => Promise<Deps>;
@@ -19,17 +20,19 @@ export function frame(depsOf: DepsOf): MiddlewareHandler<AppEnv> {
     const receivedAtMs = deps.clock();
     const requestId = newRequestId(receivedAtMs, deps.randomBytes);
     const wide = createWideEvent(receivedAtMs, deps.clock, deps.log);
-    const { colo, country } = (context.req.raw.cf ?? {}) as { readonly colo?: unknown; readonly country?: unknown }; // typed for incoming requests only
+    const facts = deps.settings.trustsPlace ? placeFactsOf(context.req.raw) : {};
+    const { colo, country } = facts;
     wide.set({
       request_id: requestId,
       method: context.req.method,
-      ...(deps.settings.trustsPlace && typeof colo === "string" ? { colo } : {}),
-      ...(deps.settings.trustsPlace && typeof country === "string" ? { country } : {}),
+      ...(typeof colo === "string" ? { colo } : {}),
+      ...(typeof country === "string" ? { country } : {}),
     });
     context.set("deps", deps);
     context.set("requestId", requestId);
     context.set("receivedAtMs", receivedAtMs);
     context.set("wide", wide);
+    context.set("place", placeOf(facts));
     context.set("isStreaming", false);
     await next();
     allowOrigins(context.res.headers);

@@ -11,7 +11,6 @@ import { fail, type AppContext, type AppEnv } from "../context.ts";
 import { faceOfFailure } from "../error-exhausted.ts";
 import { authenticate, type Caller } from "../middleware/authenticate.ts";
 import type { Operation } from "../operation.ts";
-import { placeOf } from "../place.ts";
 import { faceOf } from "../respond.ts";
 
 const ChatReply = z.looseObject({
@@ -73,7 +72,7 @@ async function chatCompletions(context: AppContext): Promise<Response> {
         parsed: parsed.value,
         asker,
         home: placeOfAccount(asker.account)?.home ?? "gl",
-        place: placeOf(context),
+        place: context.var.place,
         userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
         wantsMetadata: wantsMetadata(context),
         refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
@@ -106,9 +105,8 @@ async function chatCompletions(context: AppContext): Promise<Response> {
 }
 
 function askerOf(context: AppContext, caller: Caller, sessionId: string | null, user: string | null): Asker {
-  const { deps, receivedAtMs, requestId } = context.var;
+  const { deps, place, receivedAtMs, requestId } = context.var;
   const header = (name: string): string | null => context.req.header(name)?.slice(0, HEADER_CHARS_MAX) ?? null;
-  const place = placeOf(context);
   return {
     account: caller.account,
     keyHash: caller.keyHash,

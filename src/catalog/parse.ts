@@ -4,6 +4,7 @@
  * overrides) are reported together when the schema allows it. At most FAULTS_MAX are reported; nothing is repaired.
  */
 import type * as z from "zod";
+import type { JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { CatalogSchema, type Catalog, type Endpoint, type Model, type Provider } from "./schema.ts";
 
@@ -16,8 +17,14 @@ export interface Fault {
 /** The most faults in one report. */
 export const FAULTS_MAX = 200;
 
-/** Reads and checks a whole catalog. `adapters` are the names an endpoint's provider may use; never throws. */
-export function parseCatalog(body: unknown, adapters: readonly string[]): Result<Catalog, Fault[]> {
+/** What is known here of an adapter: its name, and what is wrong with the quirks of a provider that uses it. */
+export interface KnownAdapter {
+  readonly name: string;
+  quirkFaults(quirks: JsonObject): readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+}
+
+/** Reads and checks a whole catalog. `adapters` are those that a provider may name; never throws. */
+export function parseCatalog(body: unknown, adapters: readonly KnownAdapter[]): Result<Catalog, Fault[]> {
   const parsed = CatalogSchema.safeParse(body);
   if (!parsed.success) return err(schemaFaults(parsed.error.issues).slice(0, FAULTS_MAX));
   const faults: Fault[] = [];
@@ -51,7 +58,7 @@ function schemaFaults(issues: readonly z.core.$ZodIssue[]): Fault[] {
 
 function checkProviders(
   providers: readonly Provider[],
-  adapters: readonly string[],
+  adapters: readonly KnownAdapter[],
   report: Report,
 ): ReadonlyMap<string, Provider> {
   const bySlug = new Map<string, Provider>();
@@ -59,9 +66,7 @@ function checkProviders(
     const path = `providers[${at}]`;
     if (bySlug.has(provider.slug)) report(`${path}.slug`, `"${provider.slug}" is already the slug of another provider`);
     else bySlug.set(provider.slug, provider);
-    if (!adapters.includes(provider.adapter)) {
-      report(`${path}.adapter`, `"${provider.adapter}" is not an adapter; known are ${adapters.join(", ")}`);
-    }
+    checkAdapter(provider, path, adapters, report);
     const seen = new Set<string>();
     for (const [regionAt, region] of provider.regions.entries()) {
       const regionPath = `${path}.regions[${regionAt}]`;
@@ -73,6 +78,19 @@ function checkProviders(
     }
   }
   return bySlug;
+}
+
+function checkAdapter(provider: Provider, path: string, adapters: readonly KnownAdapter[], report: Report): void {
+  const adapter = adapters.find(({ name }) => name === provider.adapter);
+  if (adapter === undefined) {
+    const known = adapters.map(({ name }) => name).join(", ");
+    return report(`${path}.adapter`, `"${provider.adapter}" is not an adapter; known are ${known}`);
+  }
+  // z.json() types its leaves more widely than Json.
+  for (const fault of adapter.quirkFaults(provider.quirks as JsonObject)) {
+    const within = pathText(["quirks", ...fault.path]);
+    report(`${path}.${within}`, fault.message);
+  }
 }
 
 function checkModels(models: readonly Model[], providers: ReadonlyMap<string, Provider>, report: Report): void {

@@ -46,10 +46,7 @@ function validate(text: Result<string, string>): Result<string, string> {
   if (!text.ok) return text;
   const json = parseJson(text.value);
   if (json === undefined) return err("The catalog is not JSON.");
-  const parsed = parseCatalog(
-    json,
-    ADAPTERS.map(({ name }) => name),
-  );
+  const parsed = parseCatalog(json, ADAPTERS);
   if (!parsed.ok) return err(parsed.error.map((fault) => `${fault.path}: ${fault.message}`).join("\n"));
   const { providers, models } = parsed.value;
   const endpoints = models.reduce((sum, model) => sum + model.endpoints.length, 0);

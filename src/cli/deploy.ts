@@ -68,10 +68,7 @@ async function prove(env: Environment): Promise<Result<Record<string, string>, s
   if (!options.ok) return options;
   const built = await build();
   if (!built.ok) return built;
-  const catalog = parseCatalog(
-    parseJson(readFileSync(CATALOG, "utf8")),
-    ADAPTERS.map(({ name }) => name),
-  );
+  const catalog = parseCatalog(parseJson(readFileSync(CATALOG, "utf8")), ADAPTERS);
   if (!catalog.ok)
     return err(
       `The default catalog is invalid: ${catalog.error.map(({ path: at, message }) => `${at} ${message}`).join("; ")}`,

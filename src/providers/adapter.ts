@@ -55,8 +55,16 @@ export interface FailedResponse {
   readonly body: string;
 }
 
+/** One thing that is wrong in a provider's quirks; the path begins within them. */
+export interface QuirkFault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
 export interface Adapter {
   readonly name: string;
+  /** What is wrong with a provider's quirks, every fault of them; empty when they can be used. */
+  quirkFaults(quirks: JsonObject): readonly QuirkFault[];
   /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */
   encode(request: ChatRequest, target: Target): Result<EncodedRequest, string>;
   createDecoder(request: ChatRequest, target: Target): StreamDecoder;

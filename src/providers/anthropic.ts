@@ -6,9 +6,11 @@ import type { Adapter } from "./adapter.ts";
 import { createAnthropicDecoder, decodeAnthropicReply } from "./anthropic-decode.ts";
 import { encodeAnthropic } from "./anthropic-encode.ts";
 import { classifyAnthropicFailure } from "./anthropic-failure.ts";
+import { everyQuirkIsFault } from "./no-quirks.ts";
 
 export const anthropic: Adapter = {
   name: "anthropic",
+  quirkFaults: everyQuirkIsFault,
   encode: encodeAnthropic,
   createDecoder: createAnthropicDecoder,
   decodeReply: decodeAnthropicReply,

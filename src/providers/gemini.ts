@@ -6,9 +6,11 @@ import type { Adapter } from "./adapter.ts";
 import { createGeminiDecoder, decodeGeminiReply } from "./gemini-decode.ts";
 import { encodeGemini } from "./gemini-encode.ts";
 import { classifyGeminiFailure } from "./gemini-failure.ts";
+import { everyQuirkIsFault } from "./no-quirks.ts";
 
 export const gemini: Adapter = {
   name: "gemini",
+  quirkFaults: everyQuirkIsFault,
   encode: encodeGemini,
   createDecoder: createGeminiDecoder,
   decodeReply: decodeGeminiReply,

@@ -7,9 +7,11 @@ import type { Adapter } from "./adapter.ts";
 import { createOpenAiDecoder, decodeOpenAiReply } from "./openai-decode.ts";
 import { encodeOpenAi } from "./openai-encode.ts";
 import { classifyOpenAiFailure } from "./openai-failure.ts";
+import { openAiQuirkFaults } from "./openai-quirks.ts";
 
 export const openAiCompatible: Adapter = {
   name: "openai-compatible",
+  quirkFaults: openAiQuirkFaults,
   encode: encodeOpenAi,
   createDecoder: createOpenAiDecoder,
   decodeReply: decodeOpenAiReply,

@@ -6,11 +6,14 @@
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import type { QuirkFault } from "./adapter.ts";
 
 /** Names of reasoning efforts, weakest first. */
 export const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 
 const name = z.string().min(1).max(64);
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,64}$/, "must be the name of a header");
+const headerValue = z.string().regex(/^[\x20-\x7e]{0,200}$/, "must be at most 200 printable ASCII characters");
 
 export const OpenAiQuirksSchema = z.strictObject({
   // Where and how to call.
@@ -19,7 +22,7 @@ export const OpenAiQuirksSchema = z.strictObject({
   /** Header that carries the credential: `Authorization: Bearer`, `x-api-key` or `api-key`; `none` for open servers. */
   auth: z.enum(["bearer", "x-api-key", "api-key", "none"]).default("bearer"),
   /** Fixed headers, for example an API version. Never a secret: the catalog is public. */
-  extra_headers: z.record(name, z.string().max(200)).default({}),
+  extra_headers: z.record(headerName, headerValue).default({}),
   /** Fixed fields of the body, for example `{"service_tier": "auto"}`; the client's own fields win. */
   extra_body: z.record(name, z.json()).default({}),
 
@@ -102,6 +105,16 @@ export function parseOpenAiQuirks(quirks: JsonObject): Result<OpenAiQuirks, stri
     : err(`quirks${issue === undefined ? "" : `.${issue.path.join(".")}: ${issue.message}`}`);
   parsed.set(quirks, result);
   return result;
+}
+
+/** Everything that is wrong with a provider's quirks. */
+export function openAiQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
+  const issues = OpenAiQuirksSchema.safeParse(quirks).error?.issues ?? [];
+  return issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: "is not a quirk of this adapter" }))
+      : [{ path: issue.path, message: issue.message }],
+  );
 }
 
 const DEFAULT_QUIRKS: OpenAiQuirks = OpenAiQuirksSchema.parse({});

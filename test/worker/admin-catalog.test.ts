@@ -54,6 +54,31 @@ test("what was published is what this isolate serves from then on", async () => 
   });
 });
 
+test("a faulty quirk is refused with its path, as the provider's adapter sees it", async () => {
+  const catalog = smallCatalog();
+  const [alder, birch] = catalog.providers;
+  Object.assign(alder ?? {}, {
+    quirks: {
+      max_token_field: "max_tokens",
+      auth: "cookie",
+      extra_headers: { "x-version": "1\r\nx: y" },
+      unsupported: [7],
+    },
+  });
+  Object.assign(birch ?? {}, { adapter: "gemini", quirks: { pass_extra: false } });
+  const { status, faults } = await faultsOf(catalog);
+  expect({ status, paths: faults.map(({ path }) => path).sort() }).toEqual({
+    status: 400,
+    paths: [
+      "providers[0].quirks.auth",
+      "providers[0].quirks.extra_headers.x-version",
+      "providers[0].quirks.max_token_field",
+      "providers[0].quirks.unsupported[0]",
+      "providers[1].quirks.pass_extra",
+    ],
+  });
+});
+
 test("an invalid catalog is refused with the path of every fault, and the old one stays live", async () => {
   await operator("PUT", "/catalog", smallCatalog("Good"));
   const before = await operator("GET", "/catalog");

@@ -6,6 +6,7 @@ import { parseCatalog } from "../../src/catalog/parse.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { newAccountId } from "../../src/core/ids.ts";
 import type { NanoUsd } from "../../src/core/money.ts";
+import { ADAPTERS } from "../../src/providers/registry.ts";
 import { systemRandomBytes } from "../../src/core/system.ts";
 import type { ProviderGate } from "../../src/gates/provider-gate.ts";
 import { gateOf, type TestAccount } from "./account-setup.ts";
@@ -152,7 +153,7 @@ export async function publishForest(): Promise<void> {
         }),
       ],
     },
-    ["openai-compatible"],
+    ADAPTERS,
   );
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
   await publish(parsed.value, env.CATALOG, Date.now());

@@ -18,7 +18,6 @@ import { stored } from "../stored.ts";
 
 /** Levels of arrays and objects in a catalog. Deeper JSON overflows the stack of whoever writes it again. */
 const DEPTH_MAX = 32;
-const ADAPTER_NAMES = ADAPTERS.map(({ name }) => name);
 
 /** The schema as the document shows it: its JSON Schema must stand alone, so "any JSON" is not spelled out recursively. */
 const CatalogDocument = CatalogSchema.extend({
@@ -106,7 +105,7 @@ function catalogOf(body: unknown): Result<Catalog, RouterError> {
     const message = `is nested more than ${DEPTH_MAX} levels deep`;
     return err({ kind: "catalog_refused", faults: [{ path: "$", message }] });
   }
-  const parsed = parseCatalog(body, ADAPTER_NAMES);
+  const parsed = parseCatalog(body, ADAPTERS);
   return parsed.ok ? parsed : err({ kind: "catalog_refused", faults: parsed.error });
 }
 

@@ -60,6 +60,12 @@ test.each<{ name: string; change: (document: Document) => void; path: string; me
     message: /known are openai-compatible/,
   },
   {
+    name: "a quirk that the adapter refuses",
+    change: (d) => Object.assign(at(d, "providers.1"), { quirks: { colours: ["blue"] } }),
+    path: "providers[1].quirks.colours[0]",
+    message: /is not known/,
+  },
+  {
     name: "a provider listed twice",
     change: (d) => Object.assign(at(d, "providers.1"), { slug: "near" }),
     path: "providers[1].slug",

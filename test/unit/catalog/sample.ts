@@ -1,10 +1,15 @@
 /** A small catalog for the tests of this folder: two providers, a model with two endpoints, and its `:free` listing. */
 import type * as z from "zod";
 import { assert } from "../../../src/core/result.ts";
-import { parseCatalog } from "../../../src/catalog/parse.ts";
+import { type KnownAdapter, parseCatalog } from "../../../src/catalog/parse.ts";
 import type { Catalog, CatalogSchema } from "../../../src/catalog/schema.ts";
 
-export const ADAPTERS = ["openai-compatible"];
+export const ADAPTERS: readonly KnownAdapter[] = [
+  {
+    name: "openai-compatible",
+    quirkFaults: (quirks) => Object.keys(quirks).map((key) => ({ path: [key, 0], message: "is not known" })),
+  },
+];
 
 const SOURCE = "https://example.com (2026-11-21)";
 

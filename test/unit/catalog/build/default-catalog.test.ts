@@ -6,10 +6,11 @@ import { parseCatalog } from "../../../../src/catalog/parse.ts";
 import type { Catalog } from "../../../../src/catalog/schema.ts";
 import { snapshotOf } from "../../../../src/catalog/snapshot.ts";
 import { assert } from "../../../../src/core/result.ts";
+import { ADAPTERS } from "../../../../src/providers/registry.ts";
 import { parseOpenAiQuirks } from "../../../../src/providers/openai-quirks.ts";
 
 function built(): Catalog {
-  const parsed = parseCatalog(defaultCatalog(), ["openai-compatible", "anthropic", "gemini"]);
+  const parsed = parseCatalog(defaultCatalog(), ADAPTERS);
   assert(parsed.ok, `the default catalog is valid: ${parsed.ok ? "" : JSON.stringify(parsed.error.slice(0, 5))}`);
   return parsed.value;
 }

@@ -14,9 +14,9 @@ import type { BookedGeneration } from "../insight/generations.ts";
 export interface AdmitRequest {
   readonly keyHash: KeyHash;
   readonly generationId: GenerationId;
-  /** A `:free` model: counted against the free tier, holds nothing. */
+  /** Some of the models are `:free`: takes a place of the free tier, and no hold unless others of them are paid. */
   readonly isFree: boolean;
-  /** Worst case of the whole plan. 0n when free. */
+  /** Worst case of the whole plan. 0n when all of it is free. */
   readonly wantedNusd: NanoUsd;
   /** The least that makes sense (prompt and one token); a hold between the two clamps the output. */
   readonly minimumNusd: NanoUsd;
@@ -40,7 +40,7 @@ export interface Settlement {
   readonly costNusd: NanoUsd;
   /** What the provider bills the operator for it; goes to `provider:<slug>`. */
   readonly upstreamCostNusd: NanoUsd;
-  /** Gives the free-tier place back: nothing was delivered. */
+  /** Gives the free-tier place back, if one was taken: no free model delivered anything. */
   readonly refundsFreeTier: boolean;
   /** Null when nothing was ever sent upstream. */
   readonly record: GenerationRecord | null;

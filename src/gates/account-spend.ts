@@ -8,8 +8,8 @@ import type { RouterError } from "../core/error.ts";
 import { asProviderId, type GenerationId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import { generationLines, joinedLines, type Line } from "../ledger/entries.ts";
-import { chargeOf, holdVerdict } from "../ledger/hold.ts";
-import { freeTierVerdict } from "../limits/free-tier.ts";
+import { chargeOf, holdVerdict, type HoldVerdict } from "../ledger/hold.ts";
+import { freeTierVerdict, type FreeTierVerdict } from "../limits/free-tier.ts";
 import { windowAt } from "../limits/window.ts";
 import {
   HOLD_LIFE_MS,
@@ -52,10 +52,20 @@ export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: Epoch
   }
   const open = memory.holds.get(request.generationId);
   if (open !== undefined) return admitted(memory, open);
-  return request.isFree ? admitFree(memory, key.value, request, nowMs) : admitPaid(memory, key.value, request, nowMs);
+  const account = presentFree(memory.account, nowMs);
+  const free = request.isFree ? freeVerdictOf(account, nowMs) : null;
+  if (free?.kind === "refused") return free;
+  const verdict = spendVerdict(memory, key.value, request, nowMs);
+  if (verdict.kind === "short") return verdict;
+  const hold = holdOf(key.value, request.generationId, verdict.amountNusd, request.isFree ? nowMs : null, nowMs);
+  if (request.isFree) takeFreePlace(memory, account, hold);
+  else keepHold(memory, hold);
+  return admitted(memory, hold);
 }
 
-function admitPaid(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): Admission {
+function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): HoldVerdict {
+  // What is free altogether needs no credit, and no limit of the key's stands against it.
+  if (request.isFree && request.wantedNusd === 0n) return { kind: "held", amountNusd: 0n };
   const judged = () =>
     holdVerdict({
       balanceNusd: memory.account.balanceNusd,
@@ -65,22 +75,15 @@ function admitPaid(memory: AccountMemory, key: KeyRow, request: AdmitRequest, no
       wantedNusd: request.wantedNusd,
       minimumNusd: request.minimumNusd,
     });
-  let verdict = judged();
-  if (verdict.kind === "short") {
-    // The alarm may be late because D1 is slow: nobody is refused for a hold whose time is over.
-    endExpiredHolds(memory, nowMs);
-    verdict = judged();
-  }
-  if (verdict.kind === "short") return verdict;
-  const hold = holdOf(key, request.generationId, verdict.amountNusd, null, nowMs);
-  keepHold(memory, hold);
-  return admitted(memory, hold);
+  const verdict = judged();
+  if (verdict.kind === "held") return verdict;
+  // The alarm may be late because D1 is slow: nobody is refused for a hold whose time is over.
+  endExpiredHolds(memory, nowMs);
+  return judged();
 }
 
-/** A free generation holds nothing; its row remembers the place that it took, so that it can be given back once. */
-function admitFree(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): Admission {
-  const account = presentFree(memory.account, nowMs);
-  const verdict = freeTierVerdict(
+function freeVerdictOf(account: AccountRow, nowMs: EpochMs): FreeTierVerdict {
+  return freeTierVerdict(
     {
       balanceNusd: account.balanceNusd,
       boughtNusd: account.creditsNusd,
@@ -89,8 +92,10 @@ function admitFree(memory: AccountMemory, key: KeyRow, request: AdmitRequest, no
     },
     nowMs,
   );
-  if (verdict.kind === "refused") return verdict;
-  const hold = holdOf(key, request.generationId, 0n, nowMs, nowMs);
+}
+
+/** The hold's row remembers the place that was taken with it, so that it can be given back once. */
+function takeFreePlace(memory: AccountMemory, account: AccountRow, hold: Hold): void {
   memory.store.atomically(() => {
     keepAccount(memory, {
       ...account,
@@ -99,7 +104,6 @@ function admitFree(memory: AccountMemory, key: KeyRow, request: AdmitRequest, no
     });
     keepHold(memory, hold);
   });
-  return admitted(memory, hold);
 }
 
 /** Extends open holds to a whole life from now. */

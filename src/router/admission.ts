@@ -8,6 +8,7 @@ import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
 import type { Admission } from "../gates/account-contract.ts";
 import { affordableOutputTokens, worstCaseNusd } from "../ledger/cost.ts";
+import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
 
 /**
@@ -68,6 +69,19 @@ export function shortError(
     affordableTokens: affordable,
     requestedTokens: need.outputTokens,
   };
+}
+
+/** The plan without the models that `error` stands against; null when there are no others. */
+export function affordableHalf(route: Route, error: RouterError): Route | null {
+  const lacksCredit = error.kind === "insufficient_credit";
+  if (!lacksCredit && error.kind !== "rate_limited") return null;
+  const isLeft = ({ model }: Candidate): boolean => route.freeModels.has(model.id) === lacksCredit;
+  const candidates = route.plan.candidates.filter(isLeft);
+  if (candidates.length === 0 || candidates.length === route.plan.candidates.length) return null;
+  const reason = lacksCredit ? "there is not enough credit for it" : "the limit of the free tier is reached";
+  const ids = new Set(route.plan.candidates.filter((one) => !isLeft(one)).map(({ model }) => model.id));
+  const warnings = [...ids].map((id) => `${id} was not tried: ${reason}.`);
+  return { ...route, plan: { ...route.plan, candidates }, warnings: [...route.warnings, ...warnings] };
 }
 
 function countImages(request: ChatRequest): number {

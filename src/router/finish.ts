@@ -9,6 +9,7 @@ import { explain, type Job } from "./job.ts";
 import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { reportFailure, type PlanRun } from "./run-plan.ts";
+import type { Candidate } from "./score.ts";
 import { billOf, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
 
 export type HowEnded =
@@ -54,13 +55,17 @@ export async function finish(
   cancellation.end();
   const endedAtMs = ports.clock();
   const { reason, nativeReason } = meter.finish();
+  const candidate = run.answer?.candidate ?? null;
+  const isFree = (one: Candidate): boolean => route.freeModels.has(one.model.id);
+  const { candidates } = route.plan;
   const ending: Ending = {
-    candidate: run.answer?.candidate ?? null,
+    candidate,
     attempts: run.attempts,
     bill,
     requestedModel: input.parsed.models[0] ?? "",
     streamed: route.request.stream,
-    isFree: route.isFree,
+    isFree: (candidate === null ? candidates.slice(0, 1) : [candidate]).some(isFree),
+    refundsFreeTier: candidates.some(isFree) && (candidate === null || !isFree(candidate)),
     cancelled: ended.kind === "cancelled" || (ended.kind === "unanswered" && cancellation.hasLeft()),
     cancellation: ended.kind === "cancelled" ? ended.by : null,
     finishReason: ended.kind === "broken" ? "error" : reason,

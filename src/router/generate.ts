@@ -8,7 +8,7 @@
  * Whatever happens after the admission, step 5 runs exactly once.
  */
 import type { RouterError } from "../core/error.ts";
-import { clampTo, needOf, shortError } from "./admission.ts";
+import { affordableHalf, clampTo, needOf, shortError } from "./admission.ts";
 import { serveBuffered } from "./buffered.ts";
 import { createCancellation } from "./cancellation.ts";
 import { noEndpointsError } from "./explain.ts";
@@ -51,7 +51,7 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   if (!admitted.ok) return refused(admitted.error);
   const job: Job = {
     input,
-    route: { ...route, request: admitted.request },
+    route: admitted.route,
     cancellation: createCancellation(route.request.stream),
     headers: admitted.headers,
   };
@@ -60,16 +60,27 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
 }
 
 type Admitted =
-  | { readonly ok: true; readonly request: Route["request"]; readonly headers: Readonly<Record<string, string>> }
+  | { readonly ok: true; readonly route: Route; readonly headers: Readonly<Record<string, string>> }
   | { readonly ok: false; readonly error: RouterError };
 
+/**
+ * Leave for the whole plan. Where free and paid models stand in one plan and the account lacks what one half needs, leave
+ * for the other half, with a warning.
+ */
 async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted> {
+  const whole = await admitPlan(input, route, ports);
+  if (whole.ok) return whole;
+  const rest = affordableHalf(route, whole.error);
+  return rest === null ? whole : admitPlan(input, rest, ports);
+}
+
+async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted> {
   const { asker, wide } = input;
   const need = needOf(route.request, route.plan.candidates, route.promptTokens);
   const admission = await ports.accounts.admit(asker.account, {
     keyHash: asker.keyHash,
     generationId: asker.generationId,
-    isFree: route.isFree,
+    isFree: route.plan.candidates.some(({ model }) => route.freeModels.has(model.id)),
     wantedNusd: need.wantedNusd,
     minimumNusd: input.refusesClamp ? need.wantedNusd : need.minimumNusd,
   });
@@ -81,10 +92,10 @@ async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Pr
       return { ok: false, error: shortError(admission, need, route.promptTokens) };
     case "admitted": {
       wide.set({ hold_nusd: Number(admission.holdNusd) });
-      const clamped = route.isFree ? null : clampTo(route.request, need, admission.holdNusd, route.promptTokens);
+      const clamped = clampTo(route.request, need, admission.holdNusd, route.promptTokens);
       const headers: Record<string, string> = { "X-Generation-Id": asker.generationId };
       if (clamped !== null) headers["X-Waypost-Max-Tokens"] = String(clamped.maxOutputTokens);
-      return { ok: true, request: clamped ?? route.request, headers };
+      return { ok: true, route: clamped === null ? route : { ...route, request: clamped }, headers };
     }
     default:
       return admission satisfies never;

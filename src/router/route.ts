@@ -6,7 +6,7 @@ import type { ModelEntry } from "../catalog/schema.ts";
 import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
 import type { RouterError } from "../core/error.ts";
 import { estimatePromptTokens } from "../core/estimate.ts";
-import type { AccountId, Home, RequestId } from "../core/ids.ts";
+import type { AccountId, Home, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
 import { clientBucket, type Place } from "./geography.ts";
@@ -26,7 +26,8 @@ export interface Route {
   readonly plan: Plan;
   /** The client's request, with what a variant adds to it. */
   readonly request: ChatRequest;
-  readonly isFree: boolean;
+  /** Those of the models that are `:free` listings: counted against the free tier, and free of charge. */
+  readonly freeModels: ReadonlySet<ModelId>;
   readonly promptTokens: number;
   readonly catalogVersion: string;
   readonly modelIds: readonly string[];
@@ -38,7 +39,7 @@ export const MODELS_MAX = 20;
 /** Characters of the conversation's start that its sticky key looks at. */
 const STICKY_CHARS = 1_000;
 
-/** @returns `bad_request` for preferences, `unknown_model` only when the first model is unknown. */
+/** @returns `bad_request` for preferences, `unknown_model` for the first name that the catalog lacks, `overloaded`. */
 export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Result<Route, RouterError>> {
   const { parsed } = input;
   if (parsed.models.length > MODELS_MAX) {
@@ -85,7 +86,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
   return ok({
     plan: made,
     request,
-    isFree: first.isFree,
+    freeModels: new Set(resolved.filter((model) => model.isFree).map((model) => model.entry.model.id)),
     promptTokens,
     catalogVersion: first.version,
     modelIds: resolved.map((model) => model.entry.model.id),

@@ -54,7 +54,10 @@ export interface Ending {
   readonly bill: Bill;
   readonly requestedModel: string;
   readonly streamed: boolean;
+  /** A `:free` model served, or was to be asked first. */
   readonly isFree: boolean;
+  /** A place of the free tier was taken, and no free model has used it. */
+  readonly refundsFreeTier: boolean;
   readonly cancelled: boolean;
   readonly cancellation: "aborted" | "drained" | null;
   readonly finishReason: FinishReason | null;
@@ -72,7 +75,7 @@ export function settlementOf(asker: Asker, ending: Ending): Settlement {
     keyHash: asker.keyHash,
     costNusd: ending.bill.charged.totalNusd,
     upstreamCostNusd: ending.bill.upstream.totalNusd,
-    refundsFreeTier: ending.isFree && ending.firstAtMs === null,
+    refundsFreeTier: ending.refundsFreeTier,
     record: ending.attempts.length === 0 ? null : recordOf(asker, ending),
   };
 }

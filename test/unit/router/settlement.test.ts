@@ -77,6 +77,7 @@ const ENDING: Ending = {
   requestedModel: "test/m:nitro",
   streamed: true,
   isFree: false,
+  refundsFreeTier: false,
   cancelled: false,
   cancellation: null,
   finishReason: "error",
@@ -105,7 +106,7 @@ test("a settlement carries the charge and the whole story", () => {
 
 test("a generation that nobody answered is free, has no speed, and gives a free-tier place back", () => {
   const nobody = { ...ENDING, candidate: null, bill: NO_BILL, firstAtMs: null, finishReason: null };
-  expect(settlementOf(ASKER, { ...nobody, isFree: true })).toMatchObject({
+  expect(settlementOf(ASKER, { ...nobody, isFree: true, refundsFreeTier: true })).toMatchObject({
     costNusd: 0n,
     refundsFreeTier: true,
     record: { model: "test/m:nitro", provider: null, latencyMs: 400, generationTimeMs: 0 },

@@ -1,7 +1,8 @@
 /**
  * Reading a request's body: once, within limits, as JSON.
  * One body is at most BODY_BYTES_MAX; all bodies in flight in this isolate at most IN_FLIGHT_BYTES_MAX, because an isolate
- * has 128 MB and a body lives several times over (bytes, text, values) while it is parsed.
+ * has 128 MB and a body lives several times over (bytes, text, values) while it is parsed. Routes ask who is calling
+ * before they read.
  */
 import type { RouterError } from "../core/error.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -14,10 +15,10 @@ export const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
  */
 const DISCARD_BYTES_MAX = 4 * BODY_BYTES_MAX;
 const DISCARD_MS = 10_000;
-/** Bodies of unknown length count as this long until they are read. */
-const UNKNOWN_BYTES = 64 * 1024;
+/** A body declared no longer than this counts whole from the start and is read in one piece. */
+const SMALL_BYTES_MAX = 64 * 1024;
 
-// Bytes of the bodies that this isolate is reading and parsing now.
+// Bytes of the bodies that this isolate is reading and parsing now, as far as they have arrived.
 let inFlightBytes = 0;
 
 export interface ReadBody {
@@ -26,6 +27,7 @@ export interface ReadBody {
   release(): void;
 }
 
+const TOO_LARGE: RouterError = { kind: "too_large", limitBytes: BODY_BYTES_MAX };
 const OVERLOADED: RouterError = {
   kind: "overloaded",
   retryAfterS: 1,
@@ -34,30 +36,22 @@ const OVERLOADED: RouterError = {
 
 /** @returns `too_large`, `overloaded` or `bad_request`; call `release` when the body's values are sent or dropped. */
 export async function readJson(request: Request): Promise<Result<ReadBody, RouterError>> {
-  const tooLarge: RouterError = { kind: "too_large", limitBytes: BODY_BYTES_MAX };
-  const declared = request.headers.get("content-length");
-  const expected = declared === null ? UNKNOWN_BYTES : Number(declared);
-  const isTooLarge = expected > BODY_BYTES_MAX;
-  if (isTooLarge || (inFlightBytes > 0 && inFlightBytes + expected > IN_FLIGHT_BYTES_MAX)) {
+  const share = openShare();
+  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+  const fault = share.faultOf(declared);
+  if (fault !== undefined) {
     await discard(request.body);
-    return err(isTooLarge ? tooLarge : OVERLOADED);
+    return err(fault);
   }
-
-  let held = expected;
-  inFlightBytes += held;
-  const release = (): void => {
-    inFlightBytes -= held;
-    held = 0;
-  };
   try {
-    const text = declared === null ? await readCounted(request) : await request.text();
-    if (text === null) {
-      release();
-      return err(tooLarge);
+    const text = await readText(request, declared, share);
+    if (!text.ok) {
+      share.release();
+      return text;
     }
-    return ok({ value: JSON.parse(text) as unknown, release });
+    return ok({ value: JSON.parse(text.value) as unknown, release: share.release });
   } catch {
-    release();
+    share.release();
     return err({
       kind: "bad_request",
       message: "The body is not valid JSON. Send a JSON object with Content-Type: application/json.",
@@ -65,23 +59,57 @@ export async function readJson(request: Request): Promise<Result<ReadBody, Route
   }
 }
 
-/** The text of a body without a declared length; null when it is too large. */
-async function readCounted(request: Request): Promise<string | null> {
-  if (request.body === null) return "";
+/** What one body holds of the bytes in flight. */
+interface Share {
+  /** Why the body may not grow by so many bytes; NaN is unknown, and no fault. */
+  faultOf(moreBytes: number): RouterError | undefined;
+  take(bytes: number): void;
+  release(): void;
+}
+
+function openShare(): Share {
+  let heldBytes = 0;
+  return {
+    faultOf(moreBytes) {
+      if (heldBytes + moreBytes > BODY_BYTES_MAX) return TOO_LARGE;
+      // One alone always fits.
+      return inFlightBytes > heldBytes && inFlightBytes + moreBytes > IN_FLIGHT_BYTES_MAX ? OVERLOADED : undefined;
+    },
+    take(bytes) {
+      heldBytes += bytes;
+      inFlightBytes += bytes;
+    },
+    release() {
+      inFlightBytes -= heldBytes;
+      heldBytes = 0;
+    },
+  };
+}
+
+/** The text of a body. Counted as it arrives, so that neither a missing length nor a slow sender makes a false count. */
+async function readText(request: Request, declaredBytes: number, share: Share): Promise<Result<string, RouterError>> {
+  if (request.body === null) return ok("");
+  if (declaredBytes <= SMALL_BYTES_MAX) {
+    share.take(declaredBytes);
+    return ok(await request.text());
+  }
   const decoder = new TextDecoder();
   let text = "";
-  let bytes = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    bytes += read.value.byteLength;
-    if (bytes > BODY_BYTES_MAX) {
+    const fault = share.faultOf(read.value.byteLength);
+    if (fault !== undefined) {
+      // Before the rest is thrown away, which may take its time.
+      share.release();
+      text = "";
       reader.releaseLock();
       await discard(request.body);
-      return null;
+      return err(fault);
     }
+    share.take(read.value.byteLength);
     text += decoder.decode(read.value, { stream: true });
   }
-  return text + decoder.decode();
+  return ok(text + decoder.decode());
 }
 
 /** Reads what is left of a body and keeps nothing of it. Never rejects: the client may be gone. */

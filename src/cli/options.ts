@@ -9,6 +9,9 @@ import { ROOT } from "./paths.ts";
 
 /** Shortest accepted operator key and Waypost secret, in characters. */
 const SECRET_CHARS_MIN = 16;
+const DEADLINES: readonly string[] = ["HEADERS", "FIRST_TOKEN", "IDLE", "TOTAL"].map(
+  (phase) => `WAYPOST_DEADLINE_${phase}_MS`,
+);
 
 export interface StartOptions {
   readonly host: string;
@@ -30,7 +33,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
   if (port === undefined) return err(`PORT must be a whole number from 0 to 65535, not "${env["PORT"]}".`);
   const host = env["HOST"] ?? "127.0.0.1";
   if (!/^[a-z0-9.:-]{1,253}$/i.test(host)) return err(`HOST must be an IP address or a host name, not "${host}".`);
-  for (const name of ["OPERATOR_KEY", "WAYPOST_SECRET"]) {
+  for (const name of ["OPERATOR_KEY", "WAYPOST_SECRET", "WAYPOST_SECRET_PREVIOUS"]) {
     const fault = secretFault(name, env[name]);
     if (fault !== undefined) return err(fault);
   }
@@ -38,6 +41,8 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
+  const fault = deadlineFault(env);
+  if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
     port,
@@ -47,6 +52,16 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     trustsPlaceHeader: env["TRUST_PLACE_HEADER"] === "1",
     printsLog: env["WAYPOST_LOG"] === "1",
   });
+}
+
+/** The worker reads these itself; a deadline that it would not know or understand is found here. */
+function deadlineFault(env: Environment): string | undefined {
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith("WAYPOST_DEADLINE_")) continue;
+    if (!DEADLINES.includes(name)) return `${name} is not a deadline; known are ${DEADLINES.join(", ")}.`;
+    if (!/^[1-9]\d{0,8}$/.test(value)) return `${name} must be a whole number of milliseconds from 1, not "${value}".`;
+  }
+  return undefined;
 }
 
 function readPort(text: string): number | undefined {

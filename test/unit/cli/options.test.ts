@@ -30,10 +30,21 @@ test.each([
   { name: "a host with a slash", env: { HOST: "a/b" }, says: "HOST" },
   { name: "a short operator key", env: { OPERATOR_KEY: "x".repeat(15) }, says: "OPERATOR_KEY" },
   { name: "a secret beyond ASCII", env: { WAYPOST_SECRET: "é".repeat(20) }, says: "WAYPOST_SECRET" },
+  { name: "a short previous secret", env: { WAYPOST_SECRET_PREVIOUS: "short" }, says: "WAYPOST_SECRET_PREVIOUS" },
+  { name: "a deadline in words", env: { WAYPOST_DEADLINE_IDLE_MS: "60s" }, says: "WAYPOST_DEADLINE_IDLE_MS" },
+  { name: "a deadline of nothing", env: { WAYPOST_DEADLINE_TOTAL_MS: "0" }, says: "WAYPOST_DEADLINE_TOTAL_MS" },
   { name: "a switch that is neither on nor off", env: { WAYPOST_LOG: "true" }, says: "WAYPOST_LOG" },
 ])("$name is refused by name", ({ env, says }) => {
   const options = readStartOptions(env);
   expect(options).toEqual({ ok: false, error: expect.stringMatching(new RegExp(`^${says} must .*\\.$`)) });
+});
+
+test("a deadline that does not exist is refused, and the known ones are named", () => {
+  expect(readStartOptions({ WAYPOST_DEADLINE_HEADER_MS: "5000" })).toEqual({
+    ok: false,
+    error: expect.stringMatching(/^WAYPOST_DEADLINE_HEADER_MS is not a deadline; .*WAYPOST_DEADLINE_HEADERS_MS/),
+  });
+  expect(readStartOptions({ WAYPOST_DEADLINE_HEADERS_MS: "5000" }).ok).toBe(true);
 });
 
 test("a secret's value is never repeated", () => {

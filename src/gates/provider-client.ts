@@ -1,7 +1,7 @@
 /**
  * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches.
- * Nothing here is awaited while routing but `warm`, once per place in a cold isolate, and `permit` where the operator
- * set a capacity and no lease is at hand.
+ * Nothing here is awaited while routing but `warm`, in an isolate that is cold or was idle for STALE_MS, and `permit`
+ * where the operator set a capacity.
  * Memory: one place per provider and region in use, at most PLACES_MAX; a snapshot is at most REFRESH_MS old while there
  * is traffic. An isolate's own failures count at once, before the gate has heard of them.
  */
@@ -53,8 +53,12 @@ const PLACES_MAX = 2_000;
 const REFRESH_MS = 3_000;
 /** Successes are reported no sooner than this. */
 const REPORT_MS = 1_000;
-/** How long a cold isolate waits for what it lacks. */
-const WARM_MS = 100;
+/** An older snapshot is waited for: what the operator switches must be felt within 10 s, in an idle isolate as well. */
+const STALE_MS = 8_000;
+/** How long a request waits at most for what its isolate lacks: without it a stored credential is not known. */
+const WARM_MS = 1_000;
+/** How often a request looks whether another one's call has brought it. */
+const LOOK_MS = 5;
 /** A call that has not returned for so long is given up as lost. */
 const SYNC_MS_MAX = 10_000;
 /** One probe of a broken endpoint per isolate and so long. */
@@ -71,6 +75,8 @@ interface PlaceState extends PlaceName {
   /** Own failures since the last snapshot. */
   readonly own: Map<string, HealthState>;
   queue: TimedOutcome[];
+  /** When the snapshot was taken in, its credential opened. */
+  seenAtMs: EpochMs;
   /** Start of the running call; 0 when none runs. */
   syncingSinceMs: EpochMs;
   triedAtMs: EpochMs;
@@ -127,6 +133,7 @@ function placeOf({ places }: Memory, { provider, region }: PlaceName): PlaceStat
     health: new Map(),
     own: new Map(),
     queue: [],
+    seenAtMs: Number.NEGATIVE_INFINITY,
     syncingSinceMs: 0,
     triedAtMs: 0,
   };
@@ -174,6 +181,7 @@ async function take(memory: Memory, place: PlaceState, snapshot: ProviderSnapsho
   else if (memory.opened.get(provider)?.sealed !== sealed) {
     memory.opened.set(provider, { sealed, secret: await memory.ports.unseal(sealed, provider) });
   }
+  place.seenAtMs = memory.ports.clock();
 }
 
 function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil): Promise<void> | null {
@@ -181,13 +189,21 @@ function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil
   const missing: Promise<void>[] = [];
   for (const name of wanted) {
     const place = placeOf(memory, name);
-    if (!isDue(place, nowMs, REFRESH_MS)) continue;
-    const isMissing = place.snapshot === null;
-    const work = sync(memory, place);
-    waitUntil(work);
-    if (isMissing) missing.push(work);
+    const isKnown = nowMs - place.seenAtMs <= STALE_MS;
+    if (isDue(place, nowMs, REFRESH_MS)) {
+      const work = sync(memory, place);
+      waitUntil(work);
+      if (!isKnown) missing.push(work);
+    } else if (!isKnown && place.syncingSinceMs !== 0) missing.push(synced(place));
   }
   return missing.length === 0 ? null : atMost(Promise.all(missing), WARM_MS);
+}
+
+/** Another request's call has ended. Looked for by time, since a promise must not be shared between requests. */
+async function synced(place: PlaceState): Promise<void> {
+  for (let looks = 0; place.syncingSinceMs !== 0 && looks < WARM_MS / LOOK_MS; looks++) {
+    await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 function healthOf({ places, ports }: Memory, at: string, key: string): Health | undefined {
@@ -238,7 +254,9 @@ async function permit(
   if (rule === null) return UNLIMITED;
   const id = `${memory.ports.reporter} ${++memory.permitCount}`;
   const gate = memory.ports.gate(provider, region);
-  const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens });
+  // A gate that cannot be asked limits nobody: the provider's own 429 does.
+  const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens }).catch(() => null);
+  if (answer === null) return UNLIMITED;
   if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
   return { kind: "granted", done: () => waitUntil(gate.giveBack(id, rule, 1).catch(() => {})) };
 }
@@ -266,5 +284,10 @@ function foldOwn(place: PlaceState, { model, tag, outcome, atMs }: TimedOutcome)
 
 /** Waits for `work`, but no longer than `limitMs`; never rejects. */
 async function atMost(work: Promise<unknown>, limitMs: number): Promise<void> {
-  await Promise.race([work.catch(() => {}), new Promise<void>((resolve) => setTimeout(resolve, limitMs))]);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
 }

@@ -27,7 +27,7 @@ export interface AccountPort {
 
 /** Providers as the spine sees them: from isolate memory, never awaited while routing. */
 export interface ProviderPort {
-  /** Null when everything needed is in memory; else a wait, at most 100 ms, for what a cold isolate lacks. */
+  /** Null when everything needed is in memory; else a wait, at most 1 s, for what a cold or idle isolate lacks. */
   warm(places: readonly { readonly provider: ProviderId; readonly region: RegionId }[]): Promise<void> | null;
   health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
   /** Switched off by the operator. */

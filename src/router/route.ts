@@ -56,10 +56,9 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 
-  for (const { entry } of resolved) {
-    const wait = ports.providers.warm(placesOf(entry));
-    if (wait !== null) await wait;
-  }
+  const places = resolved.length === 1 ? placesOf(first.entry) : resolved.flatMap(({ entry }) => placesOf(entry));
+  const wait = ports.providers.warm(places);
+  if (wait !== null) await wait;
 
   const request = withThinking(parsed.request, first.thinking);
   const promptTokens = estimatePromptTokens(request);

@@ -1,5 +1,6 @@
 /** The table of contents: every route of the API, under `/api/v1` and the same under `/v1`. */
 import { Hono } from "hono";
+import { bugFactsOf } from "./bug.ts";
 import type { AppEnv } from "./context.ts";
 import { fail } from "./context.ts";
 import { knownMethods } from "./known-methods.ts";
@@ -63,12 +64,7 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   app.onError((error, context) => {
     const { deps, requestId } = context.var as Partial<AppEnv["Variables"]>; // a bad deployment fails before they are set
     if (deps === undefined || requestId === undefined) throw error;
-    // Its name and place only: a message may hold anything.
-    const place = error.stack
-      ?.split("\n")
-      .find((line) => line.trimStart().startsWith("at "))
-      ?.trim();
-    deps.log(JSON.stringify({ event: "bug", request_id: requestId, name: error.name, place }));
+    deps.log(JSON.stringify({ event: "bug", request_id: requestId, ...bugFactsOf(error) }));
     return fail(context, { kind: "internal" });
   });
   return app;

@@ -1,7 +1,7 @@
 /**
  * `npm run deploy`: brings Waypost to the Cloudflare account that wrangler is logged in to, and may be repeated at any
  * time: the database and the namespace are created when missing, migrations applied when new, the worker uploaded with
- * its secrets, the default catalog published.
+ * its secrets, the default catalog published unless another one is live.
  * Secrets: OPERATOR_KEY and WAYPOST_SECRET of the environment, else those kept in DATA_DIR/deploy (made there once);
  * each <PROVIDER>_API_KEY that is set becomes a secret too. `-- --dry-run` does all that needs no account.
  */
@@ -18,6 +18,7 @@ import { readBindings } from "./bindings.ts";
 import { build } from "./build.ts";
 import { openDataDir } from "./data-dir.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
+import { publishDefault } from "./default-catalog.ts";
 import { readStartOptions } from "./options.ts";
 import { binary, CATALOG, ROOT, WRANGLER_TOML } from "./paths.ts";
 import { QUIET_WRANGLER, run } from "./run.ts";
@@ -140,16 +141,16 @@ async function deploy(env: Environment): Promise<Result<string, string>> {
     WAYPOST_SECRET: env["WAYPOST_SECRET"] ?? kept.value.secret("waypost-secret"),
   };
   const url = await upload(config, secrets, env["WAYPOST_URL"]);
-  kept.value.release();
   if (!url.ok) return url;
   if (!(await waitUntilReady(url.value, READY_MS)))
     return err(`${url.value} does not answer yet; run npm run deploy again.`);
-  const published = await createAdminApi(url.value, operatorKey).call(
-    "PUT",
-    "/admin/catalog",
-    readFileSync(CATALOG, "utf8"),
-  );
+  const catalog = { text: readFileSync(CATALOG, "utf8"), dataDir: kept.value, unknown: "keep" } as const;
+  const published = await publishDefault(createAdminApi(url.value, operatorKey), catalog);
+  kept.value.release();
   if (!published.ok) return published;
+  if (published.value) {
+    console.log("The live catalog was not published from here and stays (npm run catalog -- publish replaces it).");
+  }
   return ok(`Waypost is deployed.\n\n  API base:      ${url.value}/api/v1\n  Operator key:  ${operatorKey}\n`);
 }
 

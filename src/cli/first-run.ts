@@ -3,11 +3,11 @@
  * default catalog published, an account with credits and a key. Safe to repeat after a kill at any point: at worst an
  * empty account is left over.
  */
-import { createHash } from "node:crypto";
 import * as z from "zod";
 import { err, ok, type Result } from "../core/result.ts";
 import { type AdminApi, createAdminApi } from "./admin-api.ts";
 import type { DataDir, Memory } from "./data-dir.ts";
+import { publishDefault } from "./default-catalog.ts";
 
 /** Credits of the first account, in USD. */
 const FIRST_CREDITS_USD = "100";
@@ -17,8 +17,6 @@ const AccountReply = z.looseObject({
   key: z.string(),
   management_key: z.string(),
 });
-
-const CatalogReply = z.looseObject({ data: z.looseObject({ version: z.string() }) });
 
 export interface FirstRun {
   readonly url: string;
@@ -38,7 +36,7 @@ export interface Prepared {
 /** Publishes the catalog when it is a new one and makes the first account. @returns an error sentence. */
 export async function prepare(first: FirstRun): Promise<Result<Prepared, string>> {
   const api = createAdminApi(first.url, first.operatorKey);
-  const published = await publish(api, first);
+  const published = await publishDefault(api, { text: first.catalog, dataDir: first.dataDir, unknown: "replace" });
   if (!published.ok) return published;
   const { dataDir } = first;
   let { account } = dataDir.memory();
@@ -59,28 +57,6 @@ export async function prepare(first: FirstRun): Promise<Result<Prepared, string>
     dataDir.remember({ ...dataDir.memory(), account: { ...account, hasCredits: true } });
   }
   return ok({ key: account.key, keepsOwnCatalog: published.value });
-}
-
-/**
- * Publishes the default catalog when it is a new one, unless something else than our last publication is live: an
- * operator's own catalog outlives restarts and upgrades.
- * @returns whether the operator's own is kept.
- */
-async function publish(api: AdminApi, { dataDir, catalog }: FirstRun): Promise<Result<boolean, string>> {
-  const hash = createHash("sha256").update(catalog).digest("hex");
-  const last = dataDir.memory().catalog;
-  if (last !== undefined) {
-    const live = await api.call("GET", "/admin/catalog");
-    const version = live.ok ? CatalogReply.safeParse(live.value).data?.data.version : undefined;
-    if (version !== undefined && version !== last.version) return ok(true);
-    if (version !== undefined && hash === last.hash) return ok(false);
-  }
-  const put = await api.call("PUT", "/admin/catalog", catalog);
-  if (!put.ok) return put;
-  const reply = CatalogReply.safeParse(put.value);
-  if (!reply.success) return err(`PUT /admin/catalog gave an unexpected answer: ${z.prettifyError(reply.error)}`);
-  dataDir.remember({ ...dataDir.memory(), catalog: { hash, version: reply.data.data.version } });
-  return ok(false);
 }
 
 /** False when the key is refused: WAYPOST_SECRET is another one now, or the storage was emptied. */

@@ -38,12 +38,12 @@ export interface RunInput {
 export async function runPlan(input: RunInput, ports: RouterPorts): Promise<PlanRun> {
   const attempts: AttemptRecord[] = [];
   const failures: FailedAttempt[] = [];
-  let refusedModel: string | null = null;
+  const refusedModels = new Set<string>();
   const isLastResort = input.candidates.every((candidate) => candidate.isProbe);
   for (const candidate of input.candidates) {
     if (input.cancellation.hasLeft()) break;
     // A request that a model's endpoint calls wrong is wrong at its other endpoints too; another model may take it.
-    if (candidate.model.id === refusedModel) continue;
+    if (refusedModels.has(candidate.model.id)) continue;
     if (candidate.isProbe && !isLastResort && !mayProbe(candidate, ports)) continue;
     const startedMs = ports.clock();
     const tried = await tryCandidate(candidate, input, ports);
@@ -61,7 +61,7 @@ export async function runPlan(input: RunInput, ports: RouterPorts): Promise<Plan
       failure,
     });
     if (tried.kind === "failed") reportFailure(candidate, failure, ports);
-    if (failure.retry === "never") refusedModel = candidate.model.id;
+    if (failure.retry === "never") refusedModels.add(candidate.model.id);
   }
   return { answer: null, attempts, failures, warnings: [] };
 }

@@ -29,6 +29,8 @@ interface World {
   readonly noCredential?: string;
   readonly noPermit?: string;
   readonly mayProbe?: boolean;
+  /** The endpoints of all models in one order. */
+  readonly isMerged?: boolean;
   /** Those that take no temperature. */
   readonly picky?: readonly string[];
   readonly cancellation?: Cancellation;
@@ -52,7 +54,8 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       })),
     ),
   );
-  const { candidates } = plan(inputOf(entries, { preferences: wishesOf({ order: names }), ...world.health }));
+  const wishes = { order: names, ...(world.isMerged === true ? { sort: { by: "price", partition: "none" } } : {}) };
+  const { candidates } = plan(inputOf(entries, { preferences: wishesOf(wishes), ...world.health }));
   const providers: RouterPorts["providers"] = {
     warm: () => null,
     health: () => undefined,
@@ -149,6 +152,12 @@ test("a wrong request is asked nowhere else of that model, but of the next model
   expect(alone.run.answer).toBe(null);
   const two = await walk({ answers: { a: bad, b: good }, models: ["test/m", "test/n"] });
   expect(two.log).toEqual(["ask a test/m", "report a request", "ask a test/n", "report a request"]);
+});
+
+test("a request that two models have called wrong is asked nowhere else of either", async () => {
+  const bad = status(400);
+  const { log } = await walk({ answers: { a: bad, b: bad }, models: ["test/m", "test/n"], isMerged: true });
+  expect(log.filter((line) => line.startsWith("ask"))).toEqual(["ask a test/m", "ask a test/n"]);
 });
 
 test("a prompt that is too long for one endpoint may fit another", async () => {

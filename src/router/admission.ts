@@ -2,12 +2,12 @@
  * What a request may cost at most, and what to do when the account cannot cover it: clamp the output where some of it is
  * affordable, else a 402 that says how many tokens are.
  */
-import { inputModalities, type ChatRequest } from "../core/chat.ts";
+import { inputModalities, type CacheControl, type ChatRequest } from "../core/chat.ts";
 import type { RouterError } from "../core/error.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
 import type { Admission } from "../gates/account-contract.ts";
-import { affordableOutputTokens, worstCaseNusd } from "../ledger/cost.ts";
+import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
 import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
 
@@ -25,29 +25,36 @@ export interface Need {
   /** The dearest candidate's price: what the wording and the clamp go by. */
   readonly price: Price;
   readonly images: number;
+  readonly features: WorstCaseFeatures;
 }
 
 /** The worst case over all candidates: whichever serves, the hold covers it. */
 export function needOf(request: ChatRequest, candidates: readonly Candidate[], promptTokens: number): Need {
-  const images = inputModalities(request.messages).has("image") ? countImages(request) : 0;
+  const inputs = inputModalities(request.messages);
+  const images = inputs.has("image") ? countImages(request) : 0;
+  const asked = { writesCache1h: writesCache1h(request), hasInputAudio: inputs.has("audio") };
   let need: Need | null = null;
-  for (const { endpoint } of candidates) {
+  for (const { endpoint, model } of candidates) {
     if (endpoint.price === null) continue;
     const outputTokens =
       request.maxOutputTokens ?? Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
     const choices = request.sampling.n ?? 1;
-    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, endpoint.price);
+    // A model that gives pictures or sound may give them unasked.
+    const outputs: readonly string[] = request.modalities ?? model.output_modalities;
+    const features = { ...asked, wantsImages: outputs.includes("image"), wantsAudio: outputs.includes("audio") };
+    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, endpoint.price, features);
     if (need !== null && wantedNusd <= need.wantedNusd) continue;
-    const minimumNusd = worstCaseNusd(promptTokens, 1, images, endpoint.price);
-    need = { wantedNusd, minimumNusd, outputTokens, price: endpoint.price, images };
+    const minimumNusd = worstCaseNusd(promptTokens, 1, images, endpoint.price, features);
+    need = { wantedNusd, minimumNusd, outputTokens, price: endpoint.price, images, features };
   }
-  return need ?? { wantedNusd: 0n, minimumNusd: 0n, outputTokens: 0, price: { prompt: 0, completion: 0 }, images };
+  const price = { prompt: 0, completion: 0 };
+  return need ?? { wantedNusd: 0n, minimumNusd: 0n, outputTokens: 0, price, images, features: asked };
 }
 
 /** The request with its output cut to what the hold covers; null when the hold is whole. */
 export function clampTo(request: ChatRequest, need: Need, holdNusd: NanoUsd, promptTokens: number): ChatRequest | null {
   if (holdNusd >= need.wantedNusd) return null;
-  const affordable = affordableOutputTokens(holdNusd, promptTokens, need.price, need.images);
+  const affordable = affordableOutputTokens(holdNusd, promptTokens, need.price, need.images, need.features);
   return { ...request, maxOutputTokens: Math.max(1, Math.floor(affordable / (request.sampling.n ?? 1))) };
 }
 
@@ -57,15 +64,20 @@ export function shortError(
   need: Need,
   promptTokens: number,
 ): RouterError {
-  const affordable = affordableOutputTokens(admission.spendableNusd, promptTokens, need.price, need.images);
-  const message =
-    affordable > 0
-      ? `This request requires more credits, or fewer max_tokens. You requested up to ${need.outputTokens} tokens, but can only afford ${affordable}.`
-      : "This request requires more credits: not even its prompt is affordable.";
+  const { spendableNusd, limitSource } = admission;
+  const affordable = affordableOutputTokens(spendableNusd, promptTokens, need.price, need.images, need.features);
+  const reason =
+    limitSource === "key_limit"
+      ? "The key's limit leaves no more."
+      : limitSource === "in_flight_budget"
+        ? "The rest of the credits is reserved by requests that are running."
+        : "Add credits to continue.";
+  // The rim puts the two counts before it.
+  const message = affordable > 0 ? reason : `Not even the prompt is affordable. ${reason}`;
   return {
     kind: "insufficient_credit",
     message,
-    limitSource: admission.limitSource,
+    limitSource,
     affordableTokens: affordable,
     requestedTokens: need.outputTokens,
   };
@@ -82,6 +94,12 @@ export function affordableHalf(route: Route, error: RouterError): Route | null {
   const ids = new Set(route.plan.candidates.filter((one) => !isLeft(one)).map(({ model }) => model.id));
   const warnings = [...ids].map((id) => `${id} was not tried: ${reason}.`);
   return { ...route, plan: { ...route.plan, candidates }, warnings: [...route.warnings, ...warnings] };
+}
+
+/** A breakpoint that the provider may bill at its dearest rate. */
+function writesCache1h(request: ChatRequest): boolean {
+  const isHour = (one: { readonly cacheControl?: CacheControl | undefined }): boolean => one.cacheControl?.ttl === "1h";
+  return isHour(request) || request.tools.some(isHour) || request.messages.some(({ parts }) => parts.some(isHour));
 }
 
 function countImages(request: ChatRequest): number {

@@ -64,12 +64,14 @@ async function chatCompletions(context: AppContext): Promise<Response> {
     const parsed = openAiChat.parse(body.value.value);
     if (!parsed.ok) return fail(context, parsed.error);
     const { user } = parsed.value.request;
-    const asker = askerOf(context, caller.value, parsed.value.sessionId, user ?? null);
+    // The body wins over the header. Both name the conversation to routing and to the record.
+    const sessionId = parsed.value.sessionId ?? shortHeader(context, "x-session-id");
+    const asker = askerOf(context, caller.value, sessionId, user ?? null);
     wide.set({ generation_id: asker.generationId });
     const generated = await generate(
       {
         dialect: openAiChat,
-        parsed: parsed.value,
+        parsed: { ...parsed.value, sessionId },
         asker,
         home: placeOfAccount(asker.account)?.home ?? "gl",
         place: context.var.place,
@@ -106,7 +108,7 @@ async function chatCompletions(context: AppContext): Promise<Response> {
 
 function askerOf(context: AppContext, caller: Caller, sessionId: string | null, user: string | null): Asker {
   const { deps, place, receivedAtMs, requestId } = context.var;
-  const header = (name: string): string | null => context.req.header(name)?.slice(0, HEADER_CHARS_MAX) ?? null;
+  const header = (name: string): string | null => shortHeader(context, name);
   return {
     account: caller.account,
     keyHash: caller.keyHash,
@@ -118,9 +120,13 @@ function askerOf(context: AppContext, caller: Caller, sessionId: string | null, 
     origin: header("origin"),
     userAgent: header("user-agent"),
     externalUser: user?.slice(0, HEADER_CHARS_MAX) ?? null,
-    sessionId: sessionId ?? header("x-session-id"),
+    sessionId,
     clientPlace: place?.colo ?? null,
   };
+}
+
+function shortHeader(context: AppContext, name: string): string | null {
+  return context.req.header(name)?.slice(0, HEADER_CHARS_MAX) ?? null;
 }
 
 function wantsMetadata(context: AppContext): boolean {

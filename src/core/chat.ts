@@ -122,7 +122,6 @@ export interface ReasoningRequest {
   readonly maxTokens?: number | undefined;
   readonly enabled?: boolean | undefined;
   readonly exclude?: boolean | undefined;
-  readonly summary?: "auto" | "concise" | "detailed" | undefined;
 }
 
 /**

@@ -174,7 +174,7 @@ function reasoningOf(wire: ChatBody, warn: Warn): Result<ReasoningRequest | unde
   }
   const include = wire.include_reasoning ?? undefined;
   if ((reasoning ?? undefined) === undefined && wanted === undefined && include === undefined) return ok(undefined);
-  for (const field of ["context", "mode"]) {
+  for (const field of ["context", "mode", "summary"]) {
     if (reasoning?.[field] !== undefined && reasoning[field] !== null) warn(`reasoning.${field} is not passed on`);
   }
   return ok({
@@ -182,7 +182,6 @@ function reasoningOf(wire: ChatBody, warn: Warn): Result<ReasoningRequest | unde
     ...given("maxTokens", maxTokens),
     ...given("enabled", reasoning?.enabled),
     ...given("exclude", reasoning?.exclude ?? (include === false ? true : undefined)),
-    ...given("summary", reasoning?.summary),
   });
 }
 
@@ -190,9 +189,16 @@ function extraOf(body: Record<string, unknown>): Record<string, Json> {
   const extra: Record<string, Json> = {};
   for (const field of Object.keys(body)) {
     const value = body[field];
-    if (value !== null && value !== undefined && !KNOWN_FIELDS.has(field)) extra[field] = value as Json; // parsed from JSON
+    if (value === null || value === undefined || KNOWN_FIELDS.has(field)) continue;
+    if (field === "service_tier" && !isOrdinaryTier(value)) continue;
+    extra[field] = value as Json; // parsed from JSON
   }
   return extra;
+}
+
+/** Other tiers have prices of their own, which no endpoint of the catalog lists. */
+function isOrdinaryTier(tier: unknown): boolean {
+  return tier === "auto" || tier === "default";
 }
 
 function warnOfUnavailable(wire: ChatBody, warn: Warn): void {
@@ -201,6 +207,11 @@ function warnOfUnavailable(wire: ChatBody, warn: Warn): void {
   }
   if ((wire.transforms ?? []).length > 0) warn("transforms are not available: the messages are sent as they are");
   if (wire.route === "sort") warn("route is not available: use provider.sort with partition none");
+  const tier = wire["service_tier"];
+  if (tier !== undefined && tier !== null && !isOrdinaryTier(tier)) {
+    warn("service_tier is not available: the default tier was used");
+  }
+  if (wire.metadata !== undefined && wire.metadata !== null) warn("metadata is not passed on and not kept");
   for (const field of UNAVAILABLE_FIELDS) {
     if (wire[field] !== undefined && wire[field] !== null) warn(`${field} is not available and was left out`);
   }

@@ -140,8 +140,8 @@ const TRANSLATED: readonly { readonly name: string; readonly given: object; read
   },
   {
     name: "reasoning has its fields",
-    given: { reasoning: { max_tokens: 2_000, exclude: true, enabled: true, summary: "concise" } },
-    expected: { reasoning: { maxTokens: 2_000, exclude: true, enabled: true, summary: "concise" } },
+    given: { reasoning: { max_tokens: 2_000, exclude: true, enabled: true } },
+    expected: { reasoning: { maxTokens: 2_000, exclude: true, enabled: true } },
   },
   {
     name: "reasoning_effort is a shorthand",
@@ -164,7 +164,6 @@ const TRANSLATED: readonly { readonly name: string; readonly given: object; read
     given: { modalities: ["text", "image"], user: "u", prompt_cache_key: "k" },
     expected: { modalities: ["text", "image"], user: "u", promptCacheKey: "k" },
   },
-  { name: "metadata goes on", given: { metadata: { a: "b" } }, expected: { metadata: { a: "b" } } },
   {
     name: "a breakpoint for all goes on",
     given: { cache_control: { type: "ephemeral" } },
@@ -172,8 +171,8 @@ const TRANSLATED: readonly { readonly name: string; readonly given: object; read
   },
   {
     name: "unknown fields go on in their order",
-    given: { zeta: { b: 1, a: [null] }, service_tier: "flex", alpha: 0 },
-    expected: { extra: { zeta: { b: 1, a: [null] }, service_tier: "flex", alpha: 0 } },
+    given: { zeta: { b: 1, a: [null] }, service_tier: "default", alpha: 0 },
+    expected: { extra: { zeta: { b: 1, a: [null] }, service_tier: "default", alpha: 0 } },
   },
   {
     name: "streaming is asked for",
@@ -189,7 +188,7 @@ test.each(TRANSLATED)("$name", ({ given, expected }) => {
 });
 
 test("the order of unknown fields is the client's", () => {
-  expect(Object.keys(parsed({ zeta: 1, service_tier: "flex", alpha: 0 }).request.extra)).toEqual([
+  expect(Object.keys(parsed({ zeta: 1, service_tier: "auto", alpha: 0 }).request.extra)).toEqual([
     "zeta",
     "service_tier",
     "alpha",
@@ -402,6 +401,18 @@ const WARNED: readonly { readonly name: string; readonly given: object; readonly
     name: "a preset",
     given: { preset: "p", trace: { trace_id: "t" } },
     expected: ["preset is not available and was left out", "trace is not available and was left out"],
+  },
+  { name: "metadata", given: { metadata: { a: "b" } }, expected: ["metadata is not passed on and not kept"] },
+  // Passed on, it would be billed to the operator at a price that no endpoint lists.
+  {
+    name: "a service tier with a price of its own",
+    given: { service_tier: "priority" },
+    expected: ["service_tier is not available: the default tier was used"],
+  },
+  {
+    name: "a summary of reasoning",
+    given: { reasoning: { summary: "concise" } },
+    expected: ["reasoning.summary is not passed on"],
   },
   { name: "a mode of reasoning", given: { reasoning: { mode: "pro" } }, expected: ["reasoning.mode is not passed on"] },
   {

@@ -1,6 +1,6 @@
 /**
  * The README as a newcomer follows it: each of its code blocks and npm commands is run as printed. Only two things are
- * put in: the port, because 8787 may be taken here, and the key, where the README shows `sk-wp-...`.
+ * put in: the port, because 8787 may be taken here, and the keys, where the README shows `...`.
  * A block or a command that is new in the README fails the first two tests until it has a proof.
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -48,7 +48,10 @@ function block(language: string, ...words: readonly string[]): string {
   const [one] = found;
   if (one === undefined || found.length > 1)
     throw new Error(`${found.length} blocks of ${language} have ${words.join(", ")}`);
-  return one.text.replaceAll("http://127.0.0.1:8787", server.url).replaceAll(/sk-wp-\.\.\.$/gm, server.key);
+  return one.text
+    .replaceAll("http://127.0.0.1:8787", server.url)
+    .replaceAll(/sk-wp-\.\.\.$/gm, server.key)
+    .replaceAll(/OPERATOR_KEY=\.\.\.$/gm, `OPERATOR_KEY=${server.operatorKey}`);
 }
 
 /** Runs a command as a newcomer's shell does. @returns what it printed. */
@@ -70,7 +73,7 @@ test("every block is known here", () => {
     "python: import os",
     "python: import json, os, urllib.request",
     'ts: import OpenAI from "openai";',
-    "sh: curl -X POST http://127.0.0.1:8787/api/v1/admin/accounts/$ACCOUNT/credits \\",
+    "sh: export OPERATOR_KEY=...",
     "sh: npm run deploy",
     // The map of the house.
     ": src/",
@@ -131,12 +134,15 @@ test("the TypeScript streams an answer", () => {
   expect(answer).toContain(DEMO);
 });
 
-test("the operator's curl grants credits, once", async () => {
-  const accounts = await fetch(`${server.apiBase}/admin/accounts`, {
-    headers: { Authorization: `Bearer ${server.operatorKey}` },
-  });
-  const { data } = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) }).parse(await accounts.json());
-  const grant = () => shell(block("sh", "/credits"), { ACCOUNT: data[0]?.id });
+test("every route of the document is in the table", async () => {
+  const answer = await fetch(`${server.apiBase}/openapi.json`);
+  const { paths } = z.looseObject({ paths: z.record(z.string(), z.json()) }).parse(await answer.json());
+  const named = new Set([...README.matchAll(/(?<=[ `·v1])\/[\w/{}.]+/g)].map(([path]) => path.replace("/api/v1", "")));
+  expect(Object.keys(paths).filter((path) => !named.has(path))).toEqual([]);
+});
+
+test("the operator's curl grants credits, once", () => {
+  const grant = () => shell(block("sh", "/credits"), { OPERATOR_KEY: undefined });
   const balance = () => z.looseObject({ data: z.looseObject({ balance: z.string() }) }).parse(JSON.parse(grant())).data;
   const before = balance();
   expect(before.balance).toMatch(/^1(11|12)\.\d+$/);

@@ -11,7 +11,7 @@ import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
 import type { AccountGate } from "./gates/account-gate.ts";
-import { createProviderClient, type ProviderClient, type Secret } from "./gates/provider-client.ts";
+import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
@@ -26,7 +26,7 @@ interface Isolate {
   readonly catalog: CatalogReader;
   readonly accounts: AccountClient;
   readonly providers: ProviderClient;
-  readonly environment: (provider: ProviderId) => Secret | null;
+  readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly secrets: KeySecrets;
   /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
   readonly verified: Map<string, { readonly account: AccountId; readonly hash: KeyHash }>;
@@ -53,7 +53,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     providers,
-    hasEnvironmentCredential: (provider) => environment(provider) !== null,
+    hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
     verify: (text) => verifyCached(text, isolate ?? undefinedIsolate()),
     router: routerPorts(settings.deadlines, catalog, accounts, providers, waitUntil),
   };
@@ -118,16 +118,16 @@ function deadlinesOf(env: Cloudflare.Env): Deadlines {
 }
 
 /** `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`: slug in capitals, everything else as `_`. */
-function environmentOf(env: Cloudflare.Env): (provider: ProviderId) => Secret | null {
+function environmentOf(env: Cloudflare.Env): (provider: ProviderId) => EnvironmentProvider {
   // Provider -> what the environment says; bindings don't change, so never stale; as large as the catalog.
-  const known = new Map<ProviderId, Secret | null>();
+  const known = new Map<ProviderId, EnvironmentProvider>();
   return (provider) => {
     const found = known.get(provider);
     if (found !== undefined) return found;
     const prefix = provider.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
-    const secret = variable(env, `${prefix}_API_KEY`);
+    const secret = variable(env, `${prefix}_API_KEY`) ?? null;
     const baseUrl = variable(env, `${prefix}_BASE_URL`) ?? null;
-    const made = secret === undefined ? null : { secret, baseUrl };
+    const made = { secret, baseUrl };
     known.set(provider, made);
     return made;
   };

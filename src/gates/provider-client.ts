@@ -22,6 +22,13 @@ export interface Secret {
   readonly baseUrl: string | null;
 }
 
+/** What the environment says of a provider; each of the two may be given without the other. */
+export interface EnvironmentProvider {
+  readonly secret: string | null;
+  /** Where its traffic goes instead of the catalog's place. */
+  readonly baseUrl: string | null;
+}
+
 export type Permit =
   | { readonly kind: "granted"; done(): void }
   | { readonly kind: "refused"; readonly retryAfterMs: number };
@@ -29,8 +36,7 @@ export type Permit =
 export interface ProviderClientPorts {
   readonly clock: Clock;
   readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "sync" | "lease" | "giveBack">;
-  /** From the environment; null when it has none. */
-  readonly environment: (provider: ProviderId) => Secret | null;
+  readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   /** Names this isolate to the gates. */
   readonly reporter: string;
@@ -220,9 +226,9 @@ function canUse(memory: Memory, provider: ProviderId): boolean {
 }
 
 function secretOf({ ports, opened }: Memory, provider: ProviderId): Secret | null {
-  const environment = ports.environment(provider);
-  const own = opened.get(provider)?.secret ?? null;
-  return own === null ? environment : { secret: own, baseUrl: environment?.baseUrl ?? null };
+  const { secret, baseUrl } = ports.environment(provider);
+  const used = opened.get(provider)?.secret ?? secret;
+  return used === null ? null : { secret: used, baseUrl };
 }
 
 function report(memory: Memory, name: PlaceName, outcome: ReportedOutcome, waitUntil: WaitUntil): void {

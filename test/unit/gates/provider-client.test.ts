@@ -19,14 +19,14 @@ interface World {
   warm(): Promise<void>;
 }
 
-function world(environment: string | null = null): World {
+function world(secret: string | null = null, baseUrl: string | null = null): World {
   let nowMs = START_MS;
   let answer: Partial<ProviderSnapshot> | Promise<never> = {};
   let takesMs = 0;
   let calls = 0;
   const client = createProviderClient({
     clock: () => nowMs,
-    environment: () => (environment === null ? null : { secret: environment, baseUrl: null }),
+    environment: () => ({ secret, baseUrl }),
     unseal: async (sealed) => sealed.replace("sealed ", ""),
     reporter: "test",
     gate: () => ({
@@ -95,6 +95,13 @@ test("requests that come while the first one reads the gate know the stored cred
   };
   expect(await Promise.all([known(), known(), known()])).toEqual(["stored", "stored", "stored"]);
   expect(calls()).toBe(1);
+});
+
+test("a stored credential goes where the environment sends the provider's traffic", async () => {
+  const { client, says, warm } = world(null, "http://127.0.0.1:9/v1");
+  says({ credentialSealed: "sealed stored" });
+  await warm();
+  expect(client.credential(PLACE.provider)).toEqual({ secret: "stored", baseUrl: "http://127.0.0.1:9/v1" });
 });
 
 test("a gate that cannot be reached delays nobody for long, and what was known goes on", async () => {

@@ -4,7 +4,7 @@
 import type { EpochMs } from "../core/clock.ts";
 import type { FinishReason } from "../core/event.ts";
 import type { AccountId, GenerationId, KeyHash, RequestId } from "../core/ids.ts";
-import { nusdToStored, type NanoUsd } from "../core/money.ts";
+import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
 import type { Settlement } from "../gates/account-contract.ts";
 import type { AttemptRecord, GenerationRecord } from "../insight/generation.ts";
@@ -89,7 +89,8 @@ function bounded(text: string | null): string | null {
 
 function recordOf(asker: Asker, ending: Ending): GenerationRecord {
   const { candidate, bill } = ending;
-  const stored = (amountNusd: NanoUsd): number => nusdToStored(amountNusd);
+  // An upstream that counts nonsense must not keep its generation from being settled; the gate's own bound is lower.
+  const stored = (amountNusd: NanoUsd): number => nusdToStored(amountNusd > NUSD_MAX ? NUSD_MAX : amountNusd);
   return {
     id: asker.generationId,
     requestId: asker.requestId,

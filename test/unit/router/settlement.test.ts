@@ -114,6 +114,16 @@ test("a generation that nobody answered is free, has no speed, and gives a free-
   expect(settlementOf(ASKER, { ...nobody, attempts: [] }).record).toBe(null);
 });
 
+test("a count that is nonsense is settled all the same", () => {
+  const usage = { ...NO_USAGE, outputText: 1e12 };
+  const dear = {
+    ...CANDIDATE,
+    endpoint: { ...CANDIDATE.endpoint, price: { prompt: 0, completion: 1_000_000_000_000 } },
+  };
+  const bill = billOf({ usage, isEstimated: false }, dear, 0, true);
+  expect(settlementOf(ASKER, { ...ENDING, bill }).record?.costNusd).toBe(Number.MAX_SAFE_INTEGER);
+});
+
 test("what an upstream says of itself is cut to a bound", () => {
   const { record } = settlementOf(ASKER, {
     ...ENDING,

@@ -5,7 +5,7 @@
  *   3. attempt   along the plan until one answers; nothing has been written, so a switch is invisible
  *   4. pump      events to the client, or all of them collected
  *   5. finish    usage -> cost -> settle; outcome to the provider's gate; one wide event
- * Whatever happens after the admission, step 5 runs exactly once.
+ * Whatever happens after the admission, step 5 runs exactly once; after a bug, the hold ends by itself.
  */
 import type { RouterError } from "../core/error.ts";
 import { affordableHalf, clampTo, needOf, shortError } from "./admission.ts";
@@ -56,7 +56,13 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
     headers: admitted.headers,
   };
   watch(job, ports);
-  return route.request.stream ? serveStreamed(job, ports) : serveBuffered(job, ports);
+  try {
+    return await (route.request.stream ? serveStreamed(job, ports) : serveBuffered(job, ports));
+  } catch (error) {
+    // A bug. Its hold ends by itself, once nobody renews it.
+    job.cancellation.end();
+    throw error;
+  }
 }
 
 type Admitted =

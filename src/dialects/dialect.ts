@@ -71,7 +71,8 @@ export interface Dialect {
   /** @returns `bad_request` with the path of the first fault, `unprocessable` for well-formed nonsense. */
   parse(body: unknown): Result<ParsedBody, RouterError>;
   createStreamRenderer(head: AnswerHead): StreamRenderer;
-  renderReply(head: AnswerHead, answer: Collected, tail: AnswerTail): Json;
+  /** `fault` is the client's view of `answer.failure`; null when there is none. */
+  renderReply(head: AnswerHead, answer: Collected, tail: AnswerTail, fault: ErrorFace | null): Json;
   /** A comment that keeps the connection open; never inside an event. */
   readonly keepAlive: string;
 }

@@ -25,8 +25,13 @@ const NO_CHOICE: CollectedChoice = {
   nativeFinishReason: null,
 };
 
-/** The body of a buffered answer. */
-export function renderOpenAiChatReply(head: AnswerHead, answer: Collected, tail: AnswerTail): JsonObject {
+/** The body of a buffered answer. A `fault` ends every choice of it. */
+export function renderOpenAiChatReply(
+  head: AnswerHead,
+  answer: Collected,
+  tail: AnswerTail,
+  fault: ErrorFace | null,
+): JsonObject {
   const choices = answer.choices.length === 0 ? [NO_CHOICE] : answer.choices;
   return {
     id: head.id,
@@ -36,7 +41,7 @@ export function renderOpenAiChatReply(head: AnswerHead, answer: Collected, tail:
     provider: head.provider,
     system_fingerprint: answer.systemFingerprint,
     service_tier: answer.serviceTier,
-    choices: choices.map((choice) => choiceJson(choice, head.excludeReasoning, answer)),
+    choices: choices.map((choice) => choiceJson(choice, head.excludeReasoning, fault)),
     usage: usageJson(tail),
     ...(tail.metadata === null ? {} : { openrouter_metadata: tail.metadata }),
   };
@@ -93,23 +98,14 @@ export function errorJson(face: ErrorFace): JsonObject {
   return { code, message, metadata, ...(availability === null ? {} : { availability }) };
 }
 
-function choiceJson(choice: CollectedChoice, excludeReasoning: boolean, answer: Collected): JsonObject {
-  const { failure } = answer;
+function choiceJson(choice: CollectedChoice, excludeReasoning: boolean, fault: ErrorFace | null): JsonObject {
   return {
     index: choice.index,
-    finish_reason: failure === null ? (choice.finishReason ?? "stop") : "error",
+    finish_reason: fault === null ? (choice.finishReason ?? "stop") : "error",
     native_finish_reason: choice.nativeFinishReason,
     logprobs: choice.logprobs,
     message: messageJson(choice, excludeReasoning),
-    ...(failure === null
-      ? {}
-      : {
-          error: {
-            code: failure.status >= 400 ? failure.status : 502,
-            message: failure.message,
-            metadata: { error_type: failure.errorType },
-          },
-        }),
+    ...(fault === null ? {} : { error: errorJson(fault) }),
   };
 }
 

@@ -44,9 +44,10 @@ export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Gener
     provider: candidate.provider.name,
     excludeReasoning: route.request.reasoning?.exclude === true,
   };
+  const fault = answer.failure === null ? null : input.faceOfFailure(answer.failure, candidate.provider.name);
   return {
     kind: "reply",
-    body: input.dialect.renderReply(head, answer, tailOf(job, run, bill)),
+    body: input.dialect.renderReply(head, answer, tailOf(job, run, bill), fault),
     headers: { ...job.headers, ...warningHeaders(job, run), "X-Provider-Name": candidate.provider.name },
   };
 }

@@ -454,15 +454,15 @@ const REPLIES: readonly {
     message: plain,
     rest: {
       finish_reason: "error",
-      error: { code: 502, message: "cut", metadata: { error_type: "provider_unavailable" } },
+      error: { code: 502, message: face.message, metadata: { error_type: "provider_unavailable" } },
     },
   },
 ];
 
 test.each(REPLIES)("a buffered answer of $name", ({ given, message, rest, head: ownHead }) => {
-  const reply = JSON.parse(JSON.stringify(openAiChat.renderReply(ownHead ?? head, given, { ...tail, metadata }))) as {
-    choices: object[];
-  };
+  const fault = given.failure === null ? null : face;
+  const body = openAiChat.renderReply(ownHead ?? head, given, { ...tail, metadata }, fault);
+  const reply = JSON.parse(JSON.stringify(body)) as { choices: object[] };
   expect(ChatResult$inboundSchema.safeParse(reply).error?.issues).toBeUndefined();
   expect(reply).toMatchObject({
     id: "gen-1-a",
@@ -481,7 +481,7 @@ test.each(REPLIES)("a buffered answer of $name", ({ given, message, rest, head: 
 });
 
 test("money is exact to the nano-dollar", () => {
-  const reply = openAiChat.renderReply(head, answer, { ...tail, costNusd: 1_234_567_890_123_456n });
+  const reply = openAiChat.renderReply(head, answer, { ...tail, costNusd: 1_234_567_890_123_456n }, null);
   expect(JSON.stringify(reply)).toContain('"cost":1234567.890123456');
 });
 
@@ -567,7 +567,7 @@ test("the AI SDK's provider reads a stream", async () => {
 });
 
 test("the AI SDK's provider reads a buffered answer", async () => {
-  const reply = JSON.stringify(openAiChat.renderReply(head, answer, tail));
+  const reply = JSON.stringify(openAiChat.renderReply(head, answer, tail, null));
   const provider = createOpenRouter({ apiKey: "k", fetch: serving(reply, "application/json") });
   const result = await provider.chat("a/b").doGenerate(ask);
   expect(result.content).toMatchObject([{ type: "text", text: "hello" }]);

@@ -109,3 +109,26 @@ test("a bug on the way leaves nobody behind who keeps the hold alive", async () 
   await vi.advanceTimersByTimeAsync(120_000);
   expect(log).toEqual(["forget"]);
 });
+
+test("an operator's own trouble in the middle of a buffered answer is not told as the client's", async () => {
+  const error = { code: 401, message: "Incorrect API key provided: secret-of-a" };
+  const choice = { index: 0, message: { content: "Hel" }, finish_reason: "error", error };
+  const usage = { prompt_tokens: 1, completion_tokens: 1 };
+  const generated = await generate(INPUT, {
+    ...portsOf([]),
+    fetch: async () => Response.json({ choices: [choice], usage }),
+  });
+  expect(generated).toMatchObject({
+    kind: "reply",
+    body: {
+      choices: [
+        {
+          finish_reason: "error",
+          message: { content: "Hel" },
+          error: { code: 502, message: "Provider returned error", metadata: { error_type: "provider_unavailable" } },
+        },
+      ],
+    },
+  });
+  expect(JSON.stringify(generated)).not.toContain("Incorrect");
+});

@@ -128,6 +128,8 @@ interface Booked {
 export function settle(memory: AccountMemory, settlements: readonly Settlement[], nowMs: EpochMs): SettleReceipt {
   const acknowledged: GenerationId[] = [];
   const fresh = new Set<GenerationId>();
+  const before = memory.account;
+  const counters = new Set<string>();
   memory.store.atomically(() => {
     let chunk: Chunk = emptyChunk();
     for (const settlement of settlements.slice(0, SETTLEMENTS_MAX)) {
@@ -136,7 +138,7 @@ export function settle(memory: AccountMemory, settlements: readonly Settlement[]
       if (fresh.has(id) || isKnown(memory, id, nowMs)) continue;
       fresh.add(id);
       chunk.ids.push(id);
-      const booked = settleOne(memory, settlement, nowMs);
+      const booked = settleOne(memory, settlement, counters, nowMs);
       if (booked === null) continue;
       chunk.booked.push(booked);
       chunk.sizeBytes += utf8Bytes(booked.row);
@@ -145,6 +147,9 @@ export function settle(memory: AccountMemory, settlements: readonly Settlement[]
       chunk = emptyChunk();
     }
     if (chunk.ids.length > 0) append(memory, chunk, nowMs);
+    // One row each, however many generations moved them: the platform bills rows, and every statement costs.
+    if (memory.account !== before) keepAccount(memory, memory.account);
+    for (const id of counters) memory.store.writeCounter(id, memory.counters.get(id) ?? newCounter(nowMs));
   });
   return { acknowledged };
 }
@@ -177,8 +182,16 @@ function append(memory: AccountMemory, { ids, booked, sizeBytes }: Chunk, nowMs:
   memory.outboxNusd += chargedNusd;
 }
 
-/** Moves the money of one settlement in memory and storage; null when there is nothing to book. */
-function settleOne(memory: AccountMemory, settlement: Settlement, nowMs: EpochMs): Booked | null {
+/**
+ * Moves the money of one settlement in memory; null when there is nothing to book. Account and counters are written by
+ * the caller, once for all; a throw makes the gate load everything anew.
+ */
+function settleOne(
+  memory: AccountMemory,
+  settlement: Settlement,
+  counters: Set<string>,
+  nowMs: EpochMs,
+): Booked | null {
   const { generationId: id, record } = settlement;
   const hold = memory.holds.get(id);
   // Without a record there is no generation that could explain a charge: a tenant is never charged by guess.
@@ -192,14 +205,15 @@ function settleOne(memory: AccountMemory, settlement: Settlement, nowMs: EpochMs
   if (hold !== undefined) endHold(memory, hold);
   const changed = settlement.refundsFreeTier ? refunded(memory.account, hold, nowMs) : memory.account;
   if (charge.chargedNusd > 0n || charge.lossNusd > 0n || changed !== memory.account) {
-    keepAccount(memory, {
+    memory.account = {
       ...changed,
       balanceNusd: changed.balanceNusd - charge.chargedNusd,
       usageNusd: changed.usageNusd + charge.chargedNusd,
       lossNusd: changed.lossNusd + charge.lossNusd,
-    });
+    };
   }
-  countUsage(memory, hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter, charge.chargedNusd, nowMs);
+  const counter = hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter;
+  if (counter !== undefined && countUsage(memory, counter, charge.chargedNusd, nowMs)) counters.add(counter);
   if (record === null) return null;
   const stored = [id, record.createdAtMs, nusdToStored(costNusd), nusdToStored(charge.chargedNusd), record];
   return {
@@ -214,13 +228,12 @@ function settleOne(memory: AccountMemory, settlement: Settlement, nowMs: EpochMs
   };
 }
 
-function countUsage(memory: AccountMemory, counterId: string | undefined, chargedNusd: NanoUsd, nowMs: EpochMs): void {
-  const counter = counterId === undefined ? undefined : memory.counters.get(counterId);
-  // A deleted key has no count any more.
-  if (counterId === undefined || counter === undefined || chargedNusd === 0n) return;
-  const counted = counterWith(counter, chargedNusd, nowMs);
-  memory.store.writeCounter(counterId, counted);
-  memory.counters.set(counterId, counted);
+/** Counts a charge in memory. @returns whether the count moved; a deleted key has none any more. */
+function countUsage(memory: AccountMemory, id: string, chargedNusd: NanoUsd, nowMs: EpochMs): boolean {
+  const counter = memory.counters.get(id);
+  if (counter === undefined || chargedNusd === 0n) return false;
+  memory.counters.set(id, counterWith(counter, chargedNusd, nowMs));
+  return true;
 }
 
 /**

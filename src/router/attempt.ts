@@ -4,6 +4,7 @@
  * Never rejects.
  */
 import { isContent, type GenerationEvent } from "../core/event.ts";
+import type { Clock } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { parseJson } from "../core/json.ts";
@@ -81,7 +82,7 @@ export async function attempt(
       );
     }
     if (request.stream) guard.enter("first_token");
-    const stream = await openStream(response, adapter, request, target, broken);
+    const stream = await openStream(response, adapter, request, target, ports.clock, broken);
     const first: GenerationEvent[] = [];
     for (;;) {
       const events = await stream.next();
@@ -107,11 +108,12 @@ async function openStream(
   adapter: Adapter,
   request: ChatRequest,
   target: Target,
+  clock: Clock,
   broken: () => UpstreamFailure,
 ): Promise<UpstreamStream> {
   const isJson = response.headers.get("content-type")?.includes("json") === true;
   if (request.stream && !isJson && response.body !== null) {
-    return createUpstreamStream(response.body, adapter.createDecoder(request, target), broken);
+    return createUpstreamStream(response.body, adapter.createDecoder(request, target), clock, broken);
   }
   const text = await readReplyText(response);
   if (text === null) {

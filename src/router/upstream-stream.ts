@@ -2,6 +2,7 @@
  * One upstream's answer as batches of generation events: bytes -> frames -> adapter decoder.
  * Never rejects: what breaks on the way becomes an `error` event, once, and ends the stream.
  */
+import type { Clock } from "../core/clock.ts";
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { createSseSplitter } from "../core/sse.ts";
@@ -29,9 +30,10 @@ export interface UpstreamStream {
 export function createUpstreamStream(
   body: ReadableStream<Uint8Array>,
   decoder: StreamDecoder,
+  clock: Clock,
   failureOf: () => UpstreamFailure,
 ): UpstreamStream {
-  const reader = createBacklogReader(body);
+  const reader = createBacklogReader(body, clock);
   const splitter = createSseSplitter();
   let pauseMs = 0;
   /** More than one read takes has arrived: a large frame must not be paused for at each piece. */

@@ -44,6 +44,7 @@ export async function recordCredit(
   if (bookedNusd !== undefined && bookedNusd !== request.amountNusd) return conflict(bookedNusd);
   const row = bookedNusd === undefined ? fresh : { ...fresh, balanceAfterNusd: memory.account.balanceNusd };
   memory.store.writeCredit(row);
+  if (row.balanceAfterNusd === null) memory.pendingCredits.set(entryId, row);
   return ok(row);
 }
 
@@ -71,15 +72,13 @@ export async function finishCredit(memory: AccountMemory, row: CreditRow, db: D1
     });
     memory.store.writeCredit({ ...row, balanceAfterNusd: balanceNusd });
   });
+  memory.pendingCredits.delete(row.entryId);
   return { entryId: row.entryId, balanceNusd };
 }
 
 /** Credits that were begun and not finished, oldest first. */
 export function pendingCredits(memory: AccountMemory): readonly CreditRow[] {
-  return memory.store
-    .readCredits()
-    .filter((row) => row.balanceAfterNusd === null)
-    .toSorted((left, right) => left.createdAtMs - right.createdAtMs);
+  return [...memory.pendingCredits.values()].toSorted((left, right) => left.createdAtMs - right.createdAtMs);
 }
 
 function faultOf(memory: AccountMemory, request: CreditRequest): string | undefined {

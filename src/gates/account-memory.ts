@@ -8,7 +8,7 @@ import type { GenerationId, KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
 import { windowAt } from "../limits/window.ts";
-import type { AccountRow, CounterRow, Hold, KeyRow } from "./account-rows.ts";
+import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow } from "./account-rows.ts";
 import type { AccountStore } from "./account-store.ts";
 
 export interface AccountMemory {
@@ -17,6 +17,8 @@ export interface AccountMemory {
   readonly keys: Map<KeyHash, KeyRow>;
   readonly counters: Map<string, CounterRow>;
   readonly holds: Map<GenerationId, Hold>;
+  /** Credits that were begun and not finished, by entry. All others are read when they are asked for again. */
+  readonly pendingCredits: Map<string, CreditRow>;
   heldNusd: NanoUsd;
   readonly heldByCounter: Map<string, NanoUsd>;
   /** Generations and charges that D1 doesn't have yet, sealed ones included. */
@@ -37,6 +39,9 @@ export function loadMemory(store: AccountStore): AccountMemory {
     keys: new Map(store.readKeys().map((key) => [key.hash, key])),
     counters: new Map(store.readCounters()),
     holds: new Map(),
+    pendingCredits: new Map(
+      store.readCredits().flatMap((row) => (row.balanceAfterNusd === null ? [[row.entryId, row]] : [])),
+    ),
     heldNusd: 0n,
     heldByCounter: new Map(),
     outboxCount: outbox.count,

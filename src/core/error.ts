@@ -4,7 +4,6 @@
  * No variant ever carries a key, a credential or a prompt; `raw` is the upstream's own text, redacted and cut.
  */
 import type { ProviderId } from "./ids.ts";
-import type { NanoUsd } from "./money.ts";
 
 /** Stable machine-readable kinds, the same in every dialect. */
 export type ErrorType =
@@ -154,9 +153,3 @@ export type RouterError =
     }
   | { readonly kind: "storage"; readonly message: string }
   | { readonly kind: "internal" };
-
-/** What a hold could not cover, before it is worded. */
-export interface Shortfall {
-  readonly neededNusd: NanoUsd;
-  readonly spendableNusd: NanoUsd;
-}

@@ -9,7 +9,7 @@
 import * as z from "zod";
 import type { ErrorType } from "../core/error.ts";
 
-export const MESSAGES_MAX = 10_000;
+const MESSAGES_MAX = 10_000;
 /** Parts, tool calls, reasoning entries of one message. */
 const PARTS_MAX = 4_096;
 const TOOLS_MAX = 1_024;

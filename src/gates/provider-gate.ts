@@ -28,7 +28,7 @@ import type {
 } from "./provider-contract.ts";
 
 /** A refused credential is confirmed by a second refusal and tried again every minute. */
-export const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_000, probeMs: 30_000 };
+const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_000, probeMs: 30_000 };
 /** How long a permit lasts that is never given back: longer than nearly every answer, and a crash frees it. */
 const LEASE_MS = 300_000;
 const SAVE_MS = 10_000;

@@ -10,7 +10,7 @@ import type { Deps } from "./deps-port.ts";
 import { stored } from "./stored.ts";
 
 /** Gates that are called at the same time. */
-export const GATES_AT_ONCE = 20;
+const GATES_AT_ONCE = 20;
 /** Rounds in which a setting that others change meanwhile is told again. */
 const ROUNDS_MAX = 5;
 

@@ -50,7 +50,7 @@ export function respondError(error: RouterError, context: ErrorContext = {}): Re
 }
 
 /** The body that goes with `face`. An error with `availability` says its type and status beside it as well. */
-export function errorBody(face: ErrorFace, metadata: Json | null): JsonObject {
+function errorBody(face: ErrorFace, metadata: Json | null): JsonObject {
   const { status: code, message, availability } = face;
   const named =
     availability === null

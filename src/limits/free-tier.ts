@@ -8,11 +8,11 @@ import type { RouterError } from "../core/error.ts";
 import { NANO_PER_USD, type NanoUsd } from "../core/money.ts";
 import { windowAt } from "./window.ts";
 
-export const FREE_PER_MIN = 20;
-export const FREE_PER_DAY = 50;
-export const FREE_PER_DAY_BOUGHT = 1_000;
+const FREE_PER_MIN = 20;
+const FREE_PER_DAY = 50;
+const FREE_PER_DAY_BOUGHT = 1_000;
 /** Credits ever bought from which the larger daily number holds. */
-export const FREE_BOUGHT_NUSD: NanoUsd = 10n * NANO_PER_USD;
+const FREE_BOUGHT_NUSD: NanoUsd = 10n * NANO_PER_USD;
 
 export interface FreeTierCounts {
   readonly balanceNusd: NanoUsd;

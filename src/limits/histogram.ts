@@ -27,7 +27,7 @@ export interface Percentiles {
   readonly sampleCount: number;
 }
 
-export const WINDOW_MINUTES = 30;
+const WINDOW_MINUTES = 30;
 const BUCKETS_PER_OCTAVE = 4;
 const BUCKET_LAST = 20 * BUCKETS_PER_OCTAVE - 1;
 const MINUTE_MS = 60_000;

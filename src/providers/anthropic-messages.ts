@@ -80,7 +80,7 @@ export function cacheOf(control: CacheControl | undefined): WireObject {
 }
 
 /** The id in the letters that Anthropic takes; other providers' ids may hold dots and colons. */
-export function toolIdOf(id: string): string {
+function toolIdOf(id: string): string {
   if (/^[\w-]+$/.test(id)) return id;
   return `${id.replace(/[^\w-]/g, "_")}_${hash32(id).toString(36)}`;
 }

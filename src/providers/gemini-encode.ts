@@ -69,7 +69,7 @@ export function encodeGemini(request: ChatRequest, target: Target): Result<Encod
 }
 
 /** The major version of a Gemini model: 3 for "gemini-3.1-pro"; 0 for models that do not say. */
-export function generationOf(model: string): number {
+function generationOf(model: string): number {
   return Number(/gemini-(\d+)/.exec(model)?.[1] ?? 0);
 }
 

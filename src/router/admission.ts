@@ -15,7 +15,7 @@ import type { Candidate } from "./score.ts";
  * Output that is held for when the client names no limit. The model's own maximum (often 65,536) would lock balances
  * that the answer never needs; what an answer costs beyond its hold is charged from the balance, if there is one.
  */
-export const DEFAULT_HOLD_TOKENS = 8_192;
+const DEFAULT_HOLD_TOKENS = 8_192;
 
 export interface Need {
   readonly wantedNusd: NanoUsd;

@@ -35,7 +35,7 @@ export interface Route {
 }
 
 /** Models that one request may name. */
-export const MODELS_MAX = 20;
+const MODELS_MAX = 20;
 /** Characters of the conversation's start that its sticky key looks at. */
 const STICKY_CHARS = 1_000;
 

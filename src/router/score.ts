@@ -48,7 +48,7 @@ export interface Scene {
 }
 
 /** A failure this young sets an endpoint behind the others. */
-export const OUTAGE_MS = 30_000;
+const OUTAGE_MS = 30_000;
 /** A failure is no outage where at least this share of the last five minutes went well. */
 const OUTAGE_UPTIME = 0.99;
 /** Below this many requests in 30 minutes uptime says nothing. */
@@ -56,7 +56,7 @@ const UPTIME_REQUESTS_MIN = 100;
 const DEGRADED_UPTIME = 0.95;
 const DOWN_UPTIME = 0.8;
 /** Samples from which a measured time to first token replaces the prior. */
-export const SAMPLES_MIN = 5;
+const SAMPLES_MIN = 5;
 /** Time to first token of an endpoint of which nothing is known. */
 const TYPICAL_TTFT_MS = 600;
 /** What a completion is taken to cost when prices are compared. */

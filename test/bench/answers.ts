@@ -10,9 +10,9 @@
  */
 
 export const PROMPT_TOKENS = 25;
-export const SLOW_EVENTS = 60;
+const SLOW_EVENTS = 60;
 export const SLOW_GAP_MS = 50;
-export const BIG_EVENTS = 3_200;
+const BIG_EVENTS = 3_200;
 export const BIG_EVENT_BYTES = 16 * 1024;
 
 export type Mode = "buffered" | "fast" | "slow" | "big";

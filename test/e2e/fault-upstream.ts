@@ -16,7 +16,7 @@ export const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15
 /** Words that are sent before an answer breaks. */
 export const BROKEN_AFTER = 3;
 /** Pause between two words of a `slow` answer, and how many there are. */
-export const SLOW_PAUSE_MS = 50;
+const SLOW_PAUSE_MS = 50;
 export const SLOW_WORDS = 40;
 
 export interface Call {

@@ -11,10 +11,10 @@ import { startFaultUpstream, type FaultUpstream } from "./fault-upstream.ts";
 import { freePort, serve, type Server } from "./serve.ts";
 
 /** Short, so that a stall is over soon; `late-9000` needs more for its first token and has none to lose. */
-export const LIMITS_MS = { headers: 2_000, firstToken: 3_000, idle: 1_500, total: 6_000 };
+const LIMITS_MS = { headers: 2_000, firstToken: 3_000, idle: 1_500, total: 6_000 };
 
 /** Dollars per million tokens, so that a charge tells who served. */
-export const PRICES = { near: { prompt: 1, completion: 2 }, far: { prompt: 3, completion: 4 } } as const;
+const PRICES = { near: { prompt: 1, completion: 2 }, far: { prompt: 3, completion: 4 } } as const;
 /** Planted where only upstreams may see it. */
 export const CREDENTIALS = { near: "sk-planted-near-0a1b2c3d4e5f", far: "planted.far.9z8y7x6w5v4u" } as const;
 
@@ -33,7 +33,7 @@ export interface EndpointWish {
 }
 
 /** Providers beside `near` and `far`: nobody listens at `gone`, `bills` bills to the end, `stall1`... only stall. */
-export const PROVIDERS = ["near", "far", "gone", "bills", "denied", "stall1", "stall2", "stall3"] as const;
+const PROVIDERS = ["near", "far", "gone", "bills", "denied", "stall1", "stall2", "stall3"] as const;
 
 /** Starts upstreams and server and publishes `models`. */
 export async function startFaultWorld(models: ReadonlyMap<string, readonly EndpointWish[]>): Promise<FaultWorld> {

@@ -33,7 +33,7 @@ export interface EndpointWish {
   readonly provider?: Record<string, unknown>;
 }
 
-export function providerOf(slug: string, regions: readonly string[], more: Record<string, unknown> = {}): Provider {
+function providerOf(slug: string, regions: readonly string[], more: Record<string, unknown> = {}): Provider {
   return ProviderSchema.parse({
     slug,
     name: `The ${slug}`,

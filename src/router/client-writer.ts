@@ -49,7 +49,7 @@ export function openClient(
     cancellation.leave();
   };
   const put = async (text: string): Promise<void> => {
-    if (gone) return;
+    if (gone || text === "") return;
     blockedSinceMs ??= clock();
     try {
       await writer.write(encoder.encode(text));

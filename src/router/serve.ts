@@ -35,18 +35,27 @@ export function unansweredError(job: Job, run: PlanRun): RouterError {
   return { kind: "upstream", attempts: run.failures, models: job.route.modelIds };
 }
 
-/** What the client asked for and will not get, one sentence each, as one ASCII header; empty when all is well. */
-export function warningHeaders(job: Job, run: PlanRun): Readonly<Record<string, string>> {
-  const warnings = [...new Set([...job.route.warnings, ...run.warnings])];
-  if (warnings.length === 0) return {};
+/**
+ * What the client asked for and will not get, one sentence each, as one ASCII header; empty when all is well.
+ * `run` is null as long as no endpoint has answered: then only the route's own warnings are known.
+ */
+export function warningHeaders(job: Job, run: PlanRun | null): Readonly<Record<string, string>> {
+  const text = oneLine([...new Set([...job.route.warnings, ...(run?.warnings ?? [])])]);
+  return text === "" ? {} : { "X-Waypost-Warning": text };
+}
+
+/** The answering endpoint's warnings as a comment of the stream, for one whose headers are out; "" when all is well. */
+export function warningComment(run: PlanRun): string {
+  const text = oneLine(run.warnings);
+  return text === "" ? "" : `: WAYPOST WARNING ${text}\n\n`;
+}
+
+function oneLine(warnings: readonly string[]): string {
   let text = "";
   for (const [index, warning] of warnings.entries()) {
     const next = `${text === "" ? "" : " "}${warning.replace(/[^\x20-\x7e]/g, "?")}`;
-    if (text.length + next.length > WARNING_CHARS_MAX) {
-      text += ` (and ${warnings.length - index} more)`;
-      break;
-    }
+    if (text.length + next.length > WARNING_CHARS_MAX) return `${text} (and ${warnings.length - index} more)`;
     text += next;
   }
-  return { "X-Waypost-Warning": text };
+  return text;
 }

@@ -3,15 +3,16 @@
  * As long as nothing was answered, errors have their own status. After COMMIT_MS without an answer the stream is opened
  * all the same, so that comments can keep the connection alive; from then on an error is the stream's one event.
  */
-import type { AnswerHead, ErrorFace } from "../dialects/dialect.ts";
-import { openClient, type ClientEnd, type ClientWriter } from "./client-writer.ts";
+import type { AnswerHead, ErrorFace, StreamRenderer } from "../dialects/dialect.ts";
+import { malformedFailure } from "../providers/failure.ts";
+import { openClient, type ClientEnd } from "./client-writer.ts";
 import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type Generated, type Job } from "./job.ts";
-import { createMeter } from "./meter.ts";
+import { createMeter, type Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
-import { renewHold, runJob, unansweredError, warningHeaders } from "./serve.ts";
+import { renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 
 /** Well within the 15 s after which a comment is due. */
 const COMMIT_MS = 8_000;
@@ -32,11 +33,8 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
   const client = openClient(input.dialect.keepAlive, ports.clock, cancellation, () => renewHold(job, ports));
   // Whoever counts the silence has counted the wait until now as well.
   if (early === null) void client.writer.write(input.dialect.keepAlive);
-  const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers };
-  if (early?.answer) {
-    headers["X-Provider-Name"] = early.answer.candidate.provider.name;
-    Object.assign(headers, warningHeaders(job, early));
-  }
+  const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers, ...warningHeaders(job, early) };
+  if (early?.answer) headers["X-Provider-Name"] = early.answer.candidate.provider.name;
   ports.waitUntil(serve(job, early, running, client, ports));
   return { kind: "stream", body: client.readable, headers };
 }
@@ -52,19 +50,29 @@ async function serve(
   const run = early ?? (await running);
   const meter = createMeter(route.promptTokens);
   const renderer = input.dialect.createStreamRenderer(headOf(job, run));
-  let ended: HowEnded = { kind: "unanswered" };
-  if (run.answer !== null) ended = await pump(run.answer.answered, renderer, client.writer, meter);
+  // The headers are out: what the endpoint cannot take is said in a comment rather than not at all.
+  if (early === null) await client.writer.write(warningComment(run));
+  const ended = await deliver(run, renderer, client, meter);
   const bill = billFor(job, run, meter, ended);
   const settled = finish(job, run, meter, ended, bill, ports);
-  const tail = tailOf(job, run, bill);
-  const face = faceOfEnd(job, run, ended);
-  await end(client.writer, face === null ? renderer.end(tail) : renderer.fail(face, tail));
+  try {
+    const tail = tailOf(job, run, bill);
+    const face = faceOfEnd(job, run, ended);
+    await client.writer.write(face === null ? renderer.end(tail) : renderer.fail(face, tail));
+  } finally {
+    await client.writer.close();
+  }
   await settled;
 }
 
-async function end(writer: ClientWriter, text: string): Promise<void> {
-  await writer.write(text);
-  await writer.close();
+/** A bug of ours ends the answer like a broken one: what was delivered is settled, and nobody is left waiting. */
+async function deliver(run: PlanRun, renderer: StreamRenderer, client: ClientEnd, meter: Meter): Promise<HowEnded> {
+  if (run.answer === null) return { kind: "unanswered" };
+  try {
+    return await pump(run.answer.answered, renderer, client.writer, meter);
+  } catch {
+    return { kind: "broken", failure: malformedFailure("it could not be translated", null, "") };
+  }
 }
 
 function headOf(job: Job, run: PlanRun): AnswerHead {

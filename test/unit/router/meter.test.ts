@@ -107,3 +107,17 @@ test("a long answer in small pieces is counted like the whole, give or take a to
   const counted = completionTokens(meter.read(false).usage);
   expect(Math.abs(counted - whole)).toBeLessThanOrEqual((pieces * (TEXT.length + 1)) / 4_096 + 1);
 });
+
+test.each([
+  { name: "an image", events: [{ type: "image", choice: 0, url: "data:image/png;base64,AA==" }] },
+  { name: "audio", events: [{ type: "audio-delta", choice: 0, audio: { id: "a", data: "A".repeat(6_400) } }] },
+] satisfies { name: string; events: GenerationEvent[] }[])(
+  "$name that was delivered before the break is not free",
+  ({ events }) => {
+    const meter = createMeter(PROMPT_ESTIMATE);
+    meter.add(events);
+    const { usage, isEstimated } = meter.read(false);
+    expect(completionTokens(usage)).toBeGreaterThan(0);
+    expect(isEstimated).toBe(true);
+  },
+);

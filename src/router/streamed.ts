@@ -15,7 +15,7 @@ import type { PlanRun } from "./run-plan.ts";
 import { renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 
 /** Well within the 15 s after which a comment is due. */
-const COMMIT_MS = 8_000;
+export const COMMIT_MS = 8_000;
 
 const STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache" };
 

@@ -21,6 +21,7 @@ import { healthAfter, healthSnapshot, NEW_HEALTH, type HealthState } from "../li
 import type {
   CapacityAnswer,
   CapacityWish,
+  EndpointHealth,
   ProviderGateRpc,
   ProviderSnapshot,
   ProviderSwitch,
@@ -32,6 +33,8 @@ const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_0
 /** How long a permit lasts that is never given back: longer than nearly every answer, and a crash frees it. */
 const LEASE_MS = 300_000;
 const SAVE_MS = 10_000;
+/** How long an endpoint's figures are shown before they are computed anew; what fails is seen at once. */
+const SHOWN_MS = 500;
 /** Reports that the gate takes per second; more isolates report less often. */
 const REPORTS_PER_S = 300;
 const REPORT_MS_MIN = 1_000;
@@ -50,6 +53,8 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   /** Replaced in tests. */
   clock: Clock = systemClock;
   readonly #endpoints = new Map<string, HealthState>();
+  /** Figures as last computed, of endpoints in `#endpoints`: percentiles of all of them for each report cost too much. */
+  readonly #shown = new Map<string, { readonly atMs: EpochMs; readonly endpoint: EndpointHealth }>();
   readonly #reporters = new Map<string, EpochMs>();
   #credential: Breaker = BREAKER_CLOSED;
   #settings: ProviderSwitch = { isDisabled: false, credentialSealed: null };
@@ -93,14 +98,20 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   #snapshotAt(nowMs: EpochMs): ProviderSnapshot {
     return {
       atMs: nowMs,
-      endpoints: [...this.#endpoints].map(([key, state]) => {
-        const [model = "", tag = ""] = key.split(" ");
-        return { model, tag, health: healthSnapshot(state, nowMs) };
-      }),
+      endpoints: [...this.#endpoints].map(([key, state]) => this.#shownAt(key, state, nowMs)),
       ...this.#settings,
       credential: this.#credential,
       nextInMs: Math.max(REPORT_MS_MIN, Math.ceil((this.#reporters.size * 1000) / REPORTS_PER_S)),
     };
+  }
+
+  #shownAt(key: string, state: HealthState, nowMs: EpochMs): EndpointHealth {
+    const known = this.#shown.get(key);
+    if (known !== undefined && Math.abs(nowMs - known.atMs) < SHOWN_MS) return known.endpoint;
+    const [model = "", tag = ""] = key.split(" ");
+    const endpoint = { model, tag, health: healthSnapshot(state, nowMs) };
+    this.#shown.set(key, { atMs: nowMs, endpoint });
+    return endpoint;
   }
 
   async configure(settings: ProviderSwitch): Promise<void> {
@@ -133,8 +144,12 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     const before = this.#endpoints.get(key) ?? NEW_HEALTH;
     this.#endpoints.delete(key);
     this.#endpoints.set(key, healthAfter(before, outcome, nowMs));
+    if (outcome.kind === "failure" || before.breaker.kind !== "closed") this.#shown.delete(key);
     const oldest = this.#endpoints.size > ENDPOINTS_MAX ? this.#endpoints.keys().next().value : undefined;
-    if (oldest !== undefined) this.#endpoints.delete(oldest);
+    if (oldest !== undefined) {
+      this.#endpoints.delete(oldest);
+      this.#shown.delete(oldest);
+    }
     const isRefused = outcome.kind === "failure" && outcome.scope === "credential";
     if (outcome.kind !== "success" && !isRefused) return;
     this.#credential = breakerNext(

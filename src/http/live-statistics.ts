@@ -1,13 +1,14 @@
 /**
  * What was measured lately at a model's endpoints, read from the ProviderGates for the one who asks now.
  * Reads are bounded in number and time; a gate that does not answer leaves its figures out and never delays the answer.
+ * Anybody may ask, so an isolate reads a model's gates at most once per RECENT_MS and keeps what it needs of them.
  * An endpoint that runs in several regions is shown as one: uptime is the mean weighted by requests, percentiles are
  * those of its busiest region (percentiles of several regions can't be merged), and it is down when no region is up.
  */
 import type { EndpointStatistics, Percentiles } from "../catalog/listing.ts";
 import type { ListedEndpoint, ModelEntry, Provider } from "../catalog/schema.ts";
 import type { EpochMs } from "../core/clock.ts";
-import type { ProviderId, RegionId } from "../core/ids.ts";
+import type { ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ProviderGateRpc, ProviderSnapshot } from "../gates/provider-contract.ts";
 import type { Health } from "../limits/health.ts";
 import type { Percentiles as MeasuredPercentiles } from "../limits/histogram.ts";
@@ -17,6 +18,11 @@ export const PLACES_MAX = 64;
 const PARALLEL_MAX = 16;
 /** How long an answer waits for all gates together. */
 export const READ_MS_MAX = 300;
+
+/** How old figures may be that are shown again. */
+export const RECENT_MS = 2_500;
+/** Models whose figures are kept; the one read first leaves first. */
+export const RECENT_MODELS_MAX = 256;
 
 export interface StatisticsPorts {
   readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "snapshot">;
@@ -49,6 +55,50 @@ export async function readSnapshots(entry: ModelEntry, ports: StatisticsPorts): 
   // Nothing more is begun, and a late answer must not change what is being shown.
   queue.length = 0;
   return new Map(found);
+}
+
+interface Recent {
+  readonly entry: ModelEntry;
+  /** When the newest reading was begun. */
+  begunAtMs: EpochMs;
+  readonly readAtMs: EpochMs;
+  readonly snapshots: Snapshots;
+}
+
+/**
+ * `readSnapshots` with a memory, for one isolate. Figures are at most RECENT_MS old, and READ_MS_MAX more for those who
+ * come while somebody reads anew; a model that is published anew is read anew.
+ */
+export function createSnapshotReader(): (
+  entry: ModelEntry,
+  ports: StatisticsPorts,
+  nowMs: EpochMs,
+) => Promise<Snapshots> {
+  // By model, in order of reading; at most RECENT_MODELS_MAX, each with its own endpoints' figures alone.
+  const recent = new Map<ModelId, Recent>();
+  return async (entry, ports, nowMs) => {
+    const { id } = entry.model;
+    const known = recent.get(id);
+    if (known?.entry === entry) {
+      if (nowMs - known.readAtMs < RECENT_MS || nowMs - known.begunAtMs < READ_MS_MAX) return known.snapshots;
+      known.begunAtMs = nowMs;
+    }
+    const snapshots = ofModel(id, await readSnapshots(entry, ports));
+    recent.delete(id);
+    recent.set(id, { entry, begunAtMs: nowMs, readAtMs: nowMs, snapshots });
+    const oldest = recent.size > RECENT_MODELS_MAX ? recent.keys().next().value : undefined;
+    if (oldest !== undefined) recent.delete(oldest);
+    return snapshots;
+  };
+}
+
+function ofModel(id: ModelId, snapshots: Snapshots): Snapshots {
+  return new Map(
+    [...snapshots].map(([place, snapshot]) => [
+      place,
+      { ...snapshot, endpoints: snapshot.endpoints.filter(({ model }) => model === id) },
+    ]),
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What the catalog looks like through the API: models, endpoints with live figures, providers. */
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { RECENT_MS } from "../../src/http/live-statistics.ts";
 import type { Outcome } from "../../src/limits/health.ts";
 import { ask, askAt, dataOf, newTenant, providerGateOf, publishForest, type Answer } from "./fixture.ts";
 
@@ -98,6 +99,15 @@ test("an endpoint without a price is not listed", async () => {
 });
 
 describe("live figures", () => {
+  beforeAll(() => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+  });
+  afterAll(() => {
+    vi.useRealTimers();
+  });
+  /** Longer than figures are kept. */
+  const wait = () => vi.setSystemTime(Date.now() + RECENT_MS);
+
   const success = (ttftMs: number): Outcome => ({
     kind: "success",
     bucket: null,
@@ -140,6 +150,7 @@ describe("live figures", () => {
       known.map(({ latency_last_30m: latency, throughput_last_30m: throughput }) => [latency, throughput]),
     ).toEqual([[percentiles, percentiles]]);
     await gate.updateKey(keyHash, { disabled: true });
+    wait();
     expect(endpointsOf(await ask("GET", "/models/forest/root/endpoints", key))).toMatchObject([
       { latency_last_30m: null },
     ]);
@@ -147,13 +158,29 @@ describe("live figures", () => {
 
   test("an endpoint is degraded while one of its regions is down, down with all, off when switched off", async () => {
     const down = Array.from({ length: 5 }, () => failure);
-    const statusNow = async () => endpointsOf(await ask("GET", "/models/forest/root/endpoints"))[0]?.status;
+    const statusNow = async () => {
+      wait();
+      return endpointsOf(await ask("GET", "/models/forest/root/endpoints"))[0]?.status;
+    };
     await report("fra", "forest/root", down);
     expect(await statusNow()).toBe(-1);
     await report("par", "forest/root", down);
     expect(await statusNow()).toBe(-2);
     await providerGateOf("oak", "par").configure({ isDisabled: true, credentialSealed: "sealed" });
     expect(await statusNow()).toBe(-5);
+  });
+
+  test("figures are read once for all who ask within seconds", async () => {
+    const uptimeNow = async () => {
+      const [endpoint] = endpointsOf(await ask("GET", "/models/forest/root/endpoints"));
+      return (endpoint as unknown as { uptime_last_1d: number }).uptime_last_1d; // shape checked above
+    };
+    wait();
+    const before = await uptimeNow();
+    await report("fra", "forest/root", [failure, failure, failure]);
+    expect(await uptimeNow()).toBe(before);
+    wait();
+    expect(await uptimeNow()).toBeLessThan(before);
   });
 
   test("an endpoint whose provider has no credential here says so", async () => {

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import * as z from "zod";
 import { publicModelEndpoints } from "../../catalog/listing.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
-import { readSnapshots, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
+import { createSnapshotReader, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
 import { identify } from "../middleware/identify.ts";
 import { ModelEndpointsShape } from "../model-shape.ts";
 import type { Operation } from "../operation.ts";
@@ -19,6 +19,9 @@ export const listModelEndpointsOperation: Operation = {
   responses: { 200: { description: "The model and its endpoints", body: z.object({ data: ModelEndpointsShape }) } },
 };
 
+// Figures of the models asked for lately in this isolate; how old and how many, the reader says.
+const recentSnapshots = createSnapshotReader();
+
 export function registerListModelEndpoints(app: Hono<AppEnv>): void {
   app.get("/models/:author/:slug/endpoints", listModelEndpoints);
 }
@@ -30,10 +33,10 @@ async function listModelEndpoints(context: AppContext): Promise<Response> {
   const { entry } = found.value;
   const ports: StatisticsPorts = { gate: deps.providerGate, hasCredential: deps.hasEnvironmentCredential };
   // A bad key here is as good as none: the answer is public, only two figures are missing from it.
-  const [snapshots, caller] = await Promise.all([readSnapshots(entry, ports), identify(context)]);
-  return json(
-    { data: publicModelEndpoints(entry, statisticsOf(entry, snapshots, ports, caller.ok, deps.clock())) },
-    200,
-    { "Cache-Control": "no-store", Vary: "Authorization, X-Api-Key" },
-  );
+  const nowMs = deps.clock();
+  const [snapshots, caller] = await Promise.all([recentSnapshots(entry, ports, nowMs), identify(context)]);
+  return json({ data: publicModelEndpoints(entry, statisticsOf(entry, snapshots, ports, caller.ok, nowMs)) }, 200, {
+    "Cache-Control": "no-store",
+    Vary: "Authorization, X-Api-Key",
+  });
 }

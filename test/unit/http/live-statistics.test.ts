@@ -1,7 +1,15 @@
 /** Live statistics: what several regions say of one endpoint, and how long an answer waits for them. */
 import { expect, test } from "vitest";
 import type { ProviderSnapshot } from "../../../src/gates/provider-contract.ts";
-import { PLACES_MAX, readSnapshots, READ_MS_MAX, statisticsOf } from "../../../src/http/live-statistics.ts";
+import {
+  createSnapshotReader,
+  PLACES_MAX,
+  readSnapshots,
+  READ_MS_MAX,
+  RECENT_MODELS_MAX,
+  RECENT_MS,
+  statisticsOf,
+} from "../../../src/http/live-statistics.ts";
 import { BREAKER_CLOSED } from "../../../src/limits/breaker.ts";
 import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
 import { entryOf } from "../router/world.ts";
@@ -115,4 +123,62 @@ test("a model with very many places asks a bounded number of gates", async () =>
     hasCredential: () => true,
   });
   expect(asked).toBe(PLACES_MAX);
+});
+
+/** Gates that count how often they are asked, and answer with the figures of two models. */
+function countingGates() {
+  const other = { model: "forest/root", tag: "oak", health: healthy };
+  const counts = { asked: 0 };
+  const ports = {
+    gate: () => ({
+      snapshot: async () => {
+        counts.asked += 1;
+        const own = snapshot({});
+        return { ...own, endpoints: [...own.endpoints, other] };
+      },
+    }),
+    hasCredential: () => true,
+  };
+  return { counts, ports };
+}
+
+test("who asks again within seconds gets what was read before, without a call to any gate", async () => {
+  const { counts, ports } = countingGates();
+  const read = createSnapshotReader();
+  const first = await read(entry, ports, NOW);
+  expect(counts.asked).toBe(2);
+  expect(await read(entry, ports, NOW + RECENT_MS - 1)).toBe(first);
+  expect(counts.asked).toBe(2);
+  await read(entry, ports, NOW + RECENT_MS);
+  expect(counts.asked).toBe(4);
+});
+
+test("while one reads anew, others get the last figures and ask nobody", async () => {
+  const { counts, ports } = countingGates();
+  const read = createSnapshotReader();
+  const first = await read(entry, ports, NOW);
+  const [, ...others] = await Promise.all(Array.from({ length: 5 }, () => read(entry, ports, NOW + RECENT_MS)));
+  expect(others.every((one) => one === first)).toBe(true);
+  expect(counts.asked).toBe(4);
+});
+
+test("a new publication of a model is read anew", async () => {
+  const { counts, ports } = countingGates();
+  const read = createSnapshotReader();
+  await read(entry, ports, NOW);
+  await read(entryOf(MODEL, [{ tag: "oak", regions: ["frankfurt"] }]), ports, NOW);
+  expect(counts.asked).toBe(3);
+});
+
+test("nothing of other models is kept, and no more models than the bound", async () => {
+  const { counts, ports } = countingGates();
+  const read = createSnapshotReader();
+  const kept = await read(entry, ports, NOW);
+  expect([...kept.values()].flatMap(({ endpoints }) => endpoints.map(({ model }) => model))).toEqual([MODEL, MODEL]);
+  for (let at = 0; at < RECENT_MODELS_MAX; at++) {
+    await read(entryOf(`forest/leaf-${at}`, [{ tag: "oak", regions: ["frankfurt"] }]), ports, NOW);
+  }
+  counts.asked = 0;
+  await read(entry, ports, NOW);
+  expect(counts.asked).toBe(2);
 });

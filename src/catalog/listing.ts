@@ -236,6 +236,19 @@ export function publicModelEndpoints(
   };
 }
 
+/** The priced endpoints of a model that promise zero data retention, without any figures. */
+export function zdrEndpoints(entry: ModelEntry): readonly PublicEndpoint[] {
+  const promises = new Set<string>(
+    entry.model.endpoints
+      .filter((endpoint) => {
+        const provider = entry.providers.find((known) => known.slug === endpoint.provider);
+        return (endpoint.data_policy ?? provider?.data_policy)?.zdr === true;
+      })
+      .map((endpoint) => endpoint.tag),
+  );
+  return publicModelEndpoints(entry, () => undefined).endpoints.filter(({ tag }) => promises.has(tag));
+}
+
 function publicEndpoint(
   model: ListedModel,
   endpoint: ListedEndpoint,

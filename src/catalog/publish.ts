@@ -47,7 +47,7 @@ export interface Publication {
 export const HISTORY_MAX = 10;
 /** The most pages of keys (1,000 each on Workers KV) that one publication looks through per kind. */
 const PAGES_MAX = 50;
-const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "source"];
+const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "zdr", "source"];
 export const LIVE_KEY = "index";
 
 /** The key of a version's own index. */
@@ -63,6 +63,7 @@ const LiveIndexSchema = z.object({
   aliases: z.record(z.string(), z.string()),
   listing: hash,
   providers: hash,
+  zdr: hash.optional(),
   source: hash,
   counts: z.object({ models: z.number(), providers: z.number(), endpoints: z.number() }),
   publishedAtMs: z.number(),
@@ -162,6 +163,7 @@ function valueKeysOf(index: CatalogIndex): readonly string[] {
     ...Object.values(index.models).map((value) => valueKey("model", value)),
     valueKey("listing", index.listing),
     valueKey("providers", index.providers),
+    ...(index.zdr === undefined ? [] : [valueKey("zdr", index.zdr)]),
     valueKey("source", index.source),
   ];
 }

@@ -4,7 +4,7 @@
  * and one model value, never more. Prices in a model value are the charged ones, margin included.
  */
 import { withMarkup } from "../core/price.ts";
-import { listingRow, type ListingRow } from "./listing.ts";
+import { listingRow, zdrEndpoints, type ListingRow, type PublicEndpoint } from "./listing.ts";
 import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
 
 /** What the live index says. Keys of values are made by `valueKey`. */
@@ -16,14 +16,16 @@ export interface CatalogIndex {
   readonly models: Readonly<Record<string, string>>;
   /** Other lookup names (canonical slugs, aliases; all in lower case) -> model id. */
   readonly aliases: Readonly<Record<string, string>>;
-  /** Hashes of the list of models, the list of providers, and the catalog as it was sent. */
+  /** Hashes of the lists of models, of providers and of endpoints with zero data retention, and the catalog as sent. */
   readonly listing: string;
   readonly providers: string;
+  /** Undefined in an index that was published before there was such a list. */
+  readonly zdr?: string | undefined;
   readonly source: string;
   readonly counts: { readonly models: number; readonly providers: number; readonly endpoints: number };
 }
 
-export type ValueKind = "model" | "listing" | "providers" | "source";
+export type ValueKind = "model" | "listing" | "providers" | "zdr" | "source";
 
 /** One content-addressed value. */
 export interface PublishedValue {
@@ -59,6 +61,7 @@ export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
   const models: Record<string, string> = {};
   const aliases: Record<string, string> = {};
   const rows: ListingRow[] = [];
+  const zdr: PublicEndpoint[] = [];
   let endpoints = 0;
   for (const model of catalog.models) {
     const entry = entryOf(model, catalog.providers);
@@ -69,12 +72,14 @@ export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
     endpoints += model.endpoints.length;
     const row = listingRow(entry);
     if (row !== undefined) rows.push(row);
+    zdr.push(...zdrEndpoints(entry));
   }
   const named = {
     models,
     aliases,
     listing: await add("listing", rows),
     providers: await add("providers", catalog.providers),
+    zdr: await add("zdr", zdr),
     source: await add("source", catalog),
     counts: { models: catalog.models.length, providers: catalog.providers.length, endpoints },
   };

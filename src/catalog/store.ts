@@ -10,7 +10,7 @@ import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { isObject, parseJson } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { ListingRow } from "./listing.ts";
+import type { ListingRow, PublicEndpoint } from "./listing.ts";
 import { nearestNames } from "./nearest.ts";
 import { LIVE_KEY, readIndex, versionKey, type CatalogReads, type LiveIndex } from "./publish.ts";
 import type { ModelEntry, Provider } from "./schema.ts";
@@ -33,8 +33,8 @@ export interface CatalogReader {
   lookup(name: string, waitUntil: WaitUntil): Promise<Result<Resolved, LookupError>>;
   listing(waitUntil: WaitUntil): Promise<Result<readonly ListingRow[], Unavailable>>;
   providers(waitUntil: WaitUntil): Promise<Result<readonly Provider[], Unavailable>>;
-  /** Version and counts of what this isolate serves, without reading anything; null before the first read. */
-  seen(): Pick<LiveIndex, "version" | "publishedAtMs" | "counts"> | null;
+  /** The endpoints that promise zero data retention, in the order of the models. */
+  zdrEndpoints(waitUntil: WaitUntil): Promise<Result<readonly PublicEndpoint[], Unavailable>>;
   /** The next call reads the index anew: for the isolate that has just published. */
   forgetIndex(): void;
 }
@@ -54,7 +54,6 @@ const UNAVAILABLE: Unavailable = {
 /** The index that this isolate serves. */
 interface IndexCache {
   current(waitUntil: WaitUntil): Promise<LiveIndex | undefined>;
-  seen(): LiveIndex | undefined;
   forget(): void;
 }
 
@@ -83,7 +82,6 @@ function createIndexCache(store: CatalogReads, clock: Clock): IndexCache {
       else if (nowMs - Math.max(readAtMs, triedAtMs) >= FRESH_MS) waitUntil(refresh());
       return index;
     },
-    seen: () => index,
     forget() {
       isForgotten = true;
       readAtMs = Number.NEGATIVE_INFINITY;
@@ -146,16 +144,17 @@ function createModelCache(store: CatalogReads, clock: Clock): ModelCache {
 export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogReader {
   const index = createIndexCache(store, clock);
   const models = createModelCache(store, clock);
-  // The two lists, one value each; replaced when the index names another.
+  // The lists, one value each; replaced when the index names another.
   const lists = new Map<ValueKind, { readonly hash: string; readonly content: unknown }>();
 
-  async function list(kind: "listing" | "providers", waitUntil: WaitUntil): Promise<unknown> {
+  async function list(kind: "listing" | "providers" | "zdr", waitUntil: WaitUntil): Promise<unknown> {
     const live = await index.current(waitUntil);
     const held = lists.get(kind);
-    if (live === undefined || held?.hash === live[kind]) return held?.content;
-    const content = parseJson((await getText(store, valueKey(kind, live[kind]))) ?? "");
+    const hash = live?.[kind];
+    if (hash === undefined || held?.hash === hash) return held?.content;
+    const content = parseJson((await getText(store, valueKey(kind, hash))) ?? "");
     if (!Array.isArray(content)) return held?.content;
-    lists.set(kind, { hash: live[kind], content });
+    lists.set(kind, { hash, content });
     return content;
   }
 
@@ -185,11 +184,10 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
       // As above.
       return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly Provider[]);
     },
-    seen() {
-      const live = index.seen();
-      return live === undefined
-        ? null
-        : { version: live.version, publishedAtMs: live.publishedAtMs, counts: live.counts };
+    async zdrEndpoints(waitUntil) {
+      const rows = await list("zdr", waitUntil);
+      // As above.
+      return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly PublicEndpoint[]);
     },
     forgetIndex() {
       index.forget();

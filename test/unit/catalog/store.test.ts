@@ -207,7 +207,22 @@ test("the lists are read once per publication", async () => {
   store.reads.length = 0;
   await reader.listing(waitUntil);
   expect(store.reads).toEqual([]);
-  expect(reader.seen()?.counts).toEqual({ models: 3, providers: 2, endpoints: 4 });
+});
+
+test("the endpoints of zero retention are one value, read once per publication", async () => {
+  const { store, reader, waitUntil } = await setUp();
+  const found = await reader.zdrEndpoints(waitUntil);
+  expect(found.ok && found.value.map((one) => `${one.model_id} ${one.tag}`)).toEqual(["maker/model-1 near"]);
+  await reader.zdrEndpoints(waitUntil);
+  expect(store.reads.filter((key) => !key.startsWith("index"))).toHaveLength(1);
+});
+
+test("an index from before there was such a list says that it is missing, and everything else works", async () => {
+  const { store, reader, waitUntil } = await setUp();
+  const { zdr: _zdr, ...before } = JSON.parse(store.entries.get("index") ?? "{}") as Record<string, unknown>;
+  store.entries.set("index", JSON.stringify(before));
+  expect(await reader.zdrEndpoints(waitUntil)).toMatchObject({ ok: false, error: { kind: "overloaded" } });
+  expect(await farPrice(reader, waitUntil)).toBe(500_000);
 });
 
 test.each([

@@ -23,6 +23,8 @@ export interface RequestedName {
   /** At least one, in order of preference. */
   readonly lookups: readonly Lookup[];
   readonly sort?: VariantSort | undefined;
+  /** The `:free` listing is asked for, and nothing else will do. */
+  readonly isFree: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -30,6 +32,8 @@ const SORTS: Readonly<Record<string, VariantSort>> = { nitro: "throughput", floo
 const STATIC: readonly string[] = ["free", "extended", "thinking"];
 /** The most suffixes that one name may carry. */
 const SUFFIXES_MAX = 4;
+/** Longest piece of a wrong suffix that is repeated. */
+const ECHO_CHARS_MAX = 40;
 
 /** Words a variant that is not known, or that contradicts another. */
 export interface VariantFault {
@@ -53,7 +57,7 @@ export function readVariants(requested: string): Result<RequestedName, VariantFa
       if (!statics.includes(suffix)) statics.push(suffix);
     } else {
       return err({
-        message: `":${suffix}" is not a variant; known are ${[...STATIC, ...Object.keys(SORTS)].map((name) => `:${name}`).join(" ")}`,
+        message: `":${suffix.slice(0, ECHO_CHARS_MAX)}" is not a variant; known are ${[...STATIC, ...Object.keys(SORTS)].map((name) => `:${name}`).join(" ")}`,
       });
     }
   }
@@ -62,7 +66,7 @@ export function readVariants(requested: string): Result<RequestedName, VariantFa
   const sort = sorts[0];
   const warnings =
     sort === "exacto" ? ["exacto: there are no tool-call statistics yet, so the default order was used"] : [];
-  return ok({ base, lookups: lookupsOf(base, statics[0]), sort, warnings });
+  return ok({ base, lookups: lookupsOf(base, statics[0]), sort, isFree: statics[0] === "free", warnings });
 }
 
 function lookupsOf(base: string, variant: string | undefined): readonly Lookup[] {

@@ -3,7 +3,7 @@
  * `classifyFailure` alone turns an upstream's answer into an `UpstreamFailure`.
  * No variant ever carries a key, a credential or a prompt; `raw` is the upstream's own text, redacted and cut.
  */
-import type { ProviderId } from "./ids.ts";
+import type { ModelId, ProviderId } from "./ids.ts";
 
 /** Stable machine-readable kinds, the same in every dialect. */
 export type ErrorType =
@@ -139,7 +139,15 @@ export type RouterError =
       readonly resetMs: number;
       readonly retryAfterS: number;
     }
-  | { readonly kind: "unknown_model"; readonly model: string; readonly nearest: readonly string[] }
+  | {
+      readonly kind: "unknown_model";
+      readonly model: string;
+      readonly nearest: readonly string[];
+      /** What is wrong with its variants, when that is the trouble. */
+      readonly reason?: string | undefined;
+    }
+  /** `paid` is there, its `:free` listing is not. */
+  | { readonly kind: "free_variant_ended"; readonly model: string; readonly paid: ModelId }
   | { readonly kind: "no_endpoints"; readonly models: readonly string[]; readonly exclusions: readonly Exclusion[] }
   | { readonly kind: "not_found"; readonly message: string }
   | { readonly kind: "method_not_allowed"; readonly allowed: readonly string[] }

@@ -7,6 +7,7 @@
  * | bad_request, unknown_model, catalog_refused | 400 | invalid_request, or what the error says |
  * | unauthenticated, insufficient_credit, forbidden | 401, 402, 403 | authentication, payment_required, permission_denied |
  * | not_found, method_not_allowed, conflict | 404, 405, 409 | not_found, invalid_request, conflict |
+ * | free_variant_ended | 404 | not_found |
  * | too_large, unprocessable, rate_limited | 413, 422, 429 | payload_too_large, unprocessable, rate_limit_exceeded |
  * | client_gone, internal | 499, 500 | unmapped, server |
  * | overloaded, storage | 503 | provider_overloaded, server |
@@ -88,7 +89,9 @@ export function faceOf(error: RouterError): ErrorFace {
         ...remedyOf(error.limitSource),
       });
     case "unknown_model":
-      return faceOfUnknownModel(error.model.slice(0, ECHO_CHARS_MAX), error.nearest);
+      return faceOfUnknownModel(error);
+    case "free_variant_ended":
+      return faceOfFreeEnded(error);
     case "no_endpoints":
       return faceOfNoEndpoints(error);
     case "not_found":
@@ -157,11 +160,27 @@ function remedyOf(source: LimitSource): JsonObject {
   }
 }
 
-function faceOfUnknownModel(model: string, nearest: readonly string[]): ErrorFace {
+function faceOfUnknownModel(error: RouterError & { readonly kind: "unknown_model" }): ErrorFace {
+  const { nearest, reason } = error;
+  const model = error.model.slice(0, ECHO_CHARS_MAX);
+  const why = reason === undefined ? "" : `: ${reason}`;
   const hint = nearest.length === 0 ? "" : `. Did you mean ${nearest.join(", ")}?`;
   return {
-    ...face(400, "invalid_request", `${model} is not a valid model ID${hint}`, { nearest }),
+    ...face(400, "invalid_request", `${model} is not a valid model ID${why}${hint}`, { nearest }),
     availability: { code: "model_not_found", retryable: false, requested_models: [model] },
+  };
+}
+
+function faceOfFreeEnded(error: RouterError & { readonly kind: "free_variant_ended" }): ErrorFace {
+  const model = error.model.slice(0, ECHO_CHARS_MAX);
+  return {
+    ...face(404, "not_found", `${model} is not offered, or no longer. The paid model is ${error.paid}.`),
+    availability: {
+      code: "free_variant_ended",
+      retryable: false,
+      requested_models: [model],
+      fallback_models: [error.paid],
+    },
   };
 }
 
@@ -209,6 +228,7 @@ function headersOf(error: RouterError): Record<string, string> {
     case "too_large":
     case "forbidden":
     case "unknown_model":
+    case "free_variant_ended":
     case "not_found":
     case "conflict":
     case "client_gone":

@@ -2,9 +2,8 @@
  * What the router needs from the platform, as functions: `deps.ts` fills them with bindings, a test with its own.
  */
 import type { Clock, RandomBytes } from "../core/clock.ts";
-import type { ResolvedModel } from "../catalog/resolve.ts";
+import type { ResolvedModel, ResolveError } from "../catalog/resolve.ts";
 import type { Capacity } from "../catalog/schema.ts";
-import type { LookupError } from "../catalog/store.ts";
 import type { AccountId, EndpointTag, GenerationId, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { Result } from "../core/result.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
@@ -45,7 +44,7 @@ export interface ProviderPort {
 
 export interface RouterPorts {
   /** The model behind a requested name; reads at most two values when the isolate is cold. */
-  readonly resolve: (requested: string) => Promise<Result<ResolvedModel, LookupError>>;
+  readonly resolve: (requested: string) => Promise<Result<ResolvedModel, ResolveError>>;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly fetch: Fetch;

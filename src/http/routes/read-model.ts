@@ -39,20 +39,21 @@ async function readModel(context: AppContext): Promise<Response> {
 
 /**
  * The model that the path names.
- * @returns `not_found` with the nearest ids, `overloaded`.
+ * @returns `not_found` with the nearest ids, `free_variant_ended`, `overloaded`.
  */
 export async function modelOfPath(context: AppContext): Promise<Result<ResolvedModel, RouterError>> {
   const { deps } = context.var;
   const name = `${context.req.param("author") ?? ""}/${context.req.param("slug") ?? ""}`;
   const found = await resolveModel(deps.catalog, name, deps.waitUntil);
   if (found.ok || found.error.kind !== "unknown_model") return found;
-  return err(notFound(name, found.error.nearest));
+  return err(notFound(name, found.error.nearest, found.error.reason));
 }
 
 /** Longest piece of a client's own text that is repeated to it. */
 const ECHO_CHARS_MAX = 200;
 
-function notFound(name: string, nearest: readonly string[]): RouterError {
+function notFound(name: string, nearest: readonly string[], reason?: string): RouterError {
+  const why = reason === undefined ? "" : `: ${reason}`;
   const hint = nearest.length === 0 ? "" : `. Did you mean ${nearest.join(", ")}?`;
-  return { kind: "not_found", message: `There is no model ${name.slice(0, ECHO_CHARS_MAX)}${hint}` };
+  return { kind: "not_found", message: `There is no model ${name.slice(0, ECHO_CHARS_MAX)}${why}${hint}` };
 }

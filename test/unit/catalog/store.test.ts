@@ -242,12 +242,37 @@ test.each([
 });
 
 test.each([
-  { requested: "other/plain:thinking", nearest: "other/plain" },
-  { requested: "other/plain:free", nearest: "other/plain" },
-  { requested: "maker/model-1:turbo", nearest: "maker/model-1" },
-])("$requested is unknown and $nearest is near", async ({ requested, nearest }) => {
+  { requested: "other/plain:thinking", nearest: "other/plain", reason: /does not reason/ },
+  { requested: "maker/model-1:turbo", nearest: "maker/model-1", reason: /":turbo" is not a variant; known are :free/ },
+  { requested: "maker/model-1:nitro:floor", nearest: "maker/model-1", reason: /only one of :nitro, :floor/ },
+  { requested: "maker/model-2:nitro", nearest: "maker/model-1", reason: undefined },
+  { requested: "maker/model-2:free", nearest: "maker/model-1", reason: undefined },
+])("$requested is unknown for its reason, and $nearest is near", async ({ requested, nearest, reason }) => {
   const { reader, waitUntil } = await setUp();
   const found = await resolveModel(reader, requested, waitUntil);
-  expect(found.ok ? null : found.error).toMatchObject({ kind: "unknown_model", model: requested });
-  expect(found.ok || found.error.kind !== "unknown_model" ? [] : found.error.nearest).toContain(nearest);
+  const error = found.ok || found.error.kind !== "unknown_model" ? null : found.error;
+  expect(error?.model).toBe(requested);
+  expect(error?.nearest).toContain(nearest);
+  expect(error?.reason ?? "").toMatch(reason ?? /^$/);
+});
+
+test.each([
+  { requested: "other/plain:free", paid: "other/plain" },
+  { requested: "Other/Plain:free:nitro", paid: "other/plain" },
+])("$requested has ended, and $paid is its paid model", async ({ requested, paid }) => {
+  const { reader, waitUntil } = await setUp();
+  const found = await resolveModel(reader, requested, waitUntil);
+  expect(found.ok ? null : found.error).toEqual({ kind: "free_variant_ended", model: requested, paid });
+});
+
+test("the free variant of a model's other name is the model's", async () => {
+  const { reader, waitUntil } = await setUp();
+  const found = await resolveModel(reader, "maker/model-one:free:floor", waitUntil);
+  expect(found).toMatchObject({ ok: true, value: { entry: { model: { id: "maker/model-1:free" } }, isFree: true } });
+});
+
+test("a variant that is not known is repeated in part only", async () => {
+  const { reader, waitUntil } = await setUp();
+  const found = await resolveModel(reader, `maker/model-1:${"x".repeat(5_000)}`, waitUntil);
+  expect(found.ok || found.error.kind !== "unknown_model" ? "" : found.error.reason?.length).toBeLessThan(200);
 });

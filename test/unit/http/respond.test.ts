@@ -7,7 +7,7 @@ import type {
   RouterError,
   UpstreamFailure,
 } from "../../../src/core/error.ts";
-import { asProviderId } from "../../../src/core/ids.ts";
+import { asModelId, asProviderId } from "../../../src/core/ids.ts";
 import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
 import { respondError } from "../../../src/http/respond.ts";
 
@@ -188,6 +188,30 @@ const KINDS: readonly {
       metadata: { nearest: ["openai/gpt-5", "openai/gpt-5-mini"] },
       availability: { code: "model_not_found", retryable: false, requested_models: ["openai/gpt-5x"] },
       http_status: 400,
+    },
+  },
+  {
+    name: "a wrong variant is told why",
+    error: { kind: "unknown_model", model: "a/b:x", nearest: ["a/b"], reason: '":x" is not a variant' },
+    status: 400,
+    type: "invalid_request",
+    body: { message: 'a/b:x is not a valid model ID: ":x" is not a variant. Did you mean a/b?' },
+  },
+  {
+    name: "a free variant that ended names the paid model",
+    error: { kind: "free_variant_ended", model: "a/b:free", paid: asModelId("a/b") },
+    status: 404,
+    type: "not_found",
+    body: {
+      message: "a/b:free is not offered, or no longer. The paid model is a/b.",
+      availability: {
+        code: "free_variant_ended",
+        retryable: false,
+        requested_models: ["a/b:free"],
+        fallback_models: ["a/b"],
+      },
+      error_type: "not_found",
+      http_status: 404,
     },
   },
   { name: "nothing there is 404", error: { kind: "not_found", message: "x" }, status: 404, type: "not_found" },

@@ -10,6 +10,7 @@ import type { AccountId, Home, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
 import { clientBucket, type Place } from "./geography.ts";
+import { reasonableModels } from "./mandatory-reasoning.ts";
 import { plan, type Plan } from "./plan.ts";
 import type { RouterPorts } from "./ports.ts";
 import { parsePreferences, type Preferences } from "./preferences.ts";
@@ -39,7 +40,7 @@ const MODELS_MAX = 20;
 /** Characters of the conversation's start that its sticky key looks at. */
 const STICKY_CHARS = 1_000;
 
-/** @returns `bad_request` for preferences, `unknown_model` for the first name that the catalog lacks, `overloaded`. */
+/** @returns `bad_request` for preferences or reasoning, `unknown_model` for the first name that the catalog lacks, `overloaded`. */
 export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Result<Route, RouterError>> {
   const { parsed } = input;
   if (parsed.models.length > MODELS_MAX) {
@@ -47,12 +48,15 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
   }
   const preferences = parsePreferences(parsed.provider);
   if (!preferences.ok) return preferences;
-  const resolved: ResolvedModel[] = [];
+  const named: ResolvedModel[] = [];
   for (const name of parsed.models) {
     const found = await ports.resolve(name);
     if (!found.ok) return found;
-    resolved.push(found.value);
+    named.push(found.value);
   }
+  const able = reasonableModels(named, parsed.request.reasoning);
+  if (!able.ok) return able;
+  const resolved = able.value.models;
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 
@@ -89,7 +93,12 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     promptTokens,
     catalogVersion: first.version,
     modelIds: resolved.map((model) => model.entry.model.id),
-    warnings: [...parsed.warnings, ...resolved.flatMap((model) => model.warnings), ...made.warnings],
+    warnings: [
+      ...parsed.warnings,
+      ...able.value.warnings,
+      ...resolved.flatMap((model) => model.warnings),
+      ...made.warnings,
+    ],
   });
 }
 

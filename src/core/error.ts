@@ -83,8 +83,7 @@ export type ExclusionReason =
   | "modality"
   | "soft_parameters"
   | "distillable"
-  | "capacity_exhausted"
-  | "breaker_open";
+  | "capacity_exhausted";
 
 export interface Exclusion {
   readonly endpoint: string;
@@ -103,13 +102,7 @@ export interface FailedAttempt {
 }
 
 /** Where a limit comes from; `limit_source` on the wire. */
-export type LimitSource =
-  | "free_tier_daily"
-  | "free_tier_per_minute"
-  | "credits"
-  | "key_limit"
-  | "in_flight_budget"
-  | "upstream_provider_shared_pool";
+export type LimitSource = "free_tier_daily" | "free_tier_per_minute" | "credits" | "key_limit" | "in_flight_budget";
 
 export type RouterError =
   | {
@@ -148,7 +141,13 @@ export type RouterError =
     }
   /** `paid` is there, its `:free` listing is not. */
   | { readonly kind: "free_variant_ended"; readonly model: string; readonly paid: ModelId }
-  | { readonly kind: "no_endpoints"; readonly models: readonly string[]; readonly exclusions: readonly Exclusion[] }
+  | {
+      readonly kind: "no_endpoints";
+      readonly models: readonly string[];
+      readonly exclusions: readonly Exclusion[];
+      /** Seconds until the first region that lacks capacity alone reopens; null when there is none. */
+      readonly retryAfterS: number | null;
+    }
   | { readonly kind: "not_found"; readonly message: string }
   | { readonly kind: "method_not_allowed"; readonly allowed: readonly string[] }
   | { readonly kind: "conflict"; readonly message: string }

@@ -4,8 +4,7 @@
  * Nothing tried (`no_endpoints`):
  * | left out because | status | availability code |
  * |---|---|---|
- * | some only by capacity, none by an open breaker | 429 | capacity_exhausted |
- * | some by an open breaker | 503 | temporarily_unavailable |
+ * | some by capacity alone | 429 | capacity_exhausted |
  * | all by data policy | 404 | privacy_restricted |
  * | all by what the request demands | 404 | constraint_filtered |
  * | anything else | 404 | no_endpoints |
@@ -81,12 +80,25 @@ export function faceOfNoEndpoints(error: NoEndpoints): ErrorFace {
     counts.length === 0 ? "it has no endpoints" : counts.map(([reason, count]) => `${count} by ${reason}`).join(", ");
   const single = counts.length === 1 ? error.exclusions[0] : undefined;
   const field = single === undefined ? undefined : DEMANDS[single.reason];
+  const seconds = retryAfterOfExhausted(error);
+  const affected = seconds === null ? error.exclusions : error.exclusions.filter(isClosed);
   return {
     status: verdict.status,
-    message: `No endpoints found for ${names} that can take this request. Left out: ${why}.`,
+    message:
+      seconds === null
+        ? `No endpoints found for ${names} that can take this request. Left out: ${why}.`
+        : `Every provider that can serve ${names} is at its rate limit.`,
     metadata: {
       error_type: verdict.errorType,
       provider_name: null,
+      // No limit of ours: how large the pool is, and what is left of it, nobody knows.
+      ...(seconds === null
+        ? {}
+        : {
+            limit_source: "upstream_provider_shared_pool",
+            retry_after_seconds: seconds,
+            remedy_hint: "Try again later, or allow more providers.",
+          }),
       exclusions: error.exclusions
         .slice(0, EXCLUSIONS_MAX)
         .map(({ endpoint, provider, reason, detail }) => ({ endpoint, provider, reason, detail })),
@@ -94,9 +106,9 @@ export function faceOfNoEndpoints(error: NoEndpoints): ErrorFace {
     availability: {
       code: verdict.code,
       retryable: verdict.isRetryable,
-      ...(verdict.isRetryable ? { retry_after: RETRY_DEFAULT_S } : {}),
+      ...(seconds === null ? {} : { retry_after: seconds }),
       requested_models: error.models,
-      affected_providers: [...new Set(error.exclusions.map((exclusion) => exclusion.provider))],
+      affected_providers: [...new Set(affected.map((exclusion) => exclusion.provider))],
       excluded_by: counts.map(([reason]) => reason).filter((reason) => PUBLIC_REASONS.has(reason)),
       ...(verdict.code === "constraint_filtered" && single !== undefined && field !== undefined
         ? { constraint: { field, detail: single.detail } }
@@ -149,7 +161,10 @@ export function faceOfFailure(failure: UpstreamFailure, providerName: string): E
 
 /** Seconds after which to try again, at least 1: the least that any attempt was told; null when it makes no sense. */
 export function retryAfterOfExhausted(error: NoEndpoints | Upstream): number | null {
-  if (error.kind === "no_endpoints") return judgeExclusions(error.exclusions).isRetryable ? RETRY_DEFAULT_S : null;
+  if (error.kind === "no_endpoints") {
+    if (!judgeExclusions(error.exclusions).isRetryable) return null;
+    return Math.max(1, Math.ceil(error.retryAfterS ?? RETRY_DEFAULT_S));
+  }
   const { status, isRetryable } = judgeAttempts(error.attempts);
   if (!isRetryable) return null;
   const hints = error.attempts.flatMap(({ failure }) => (failure.retryAfterMs === null ? [] : [failure.retryAfterMs]));
@@ -178,10 +193,13 @@ const TEMPORARY: Verdict = {
   isRetryable: true,
 };
 
+function isClosed(exclusion: Exclusion): boolean {
+  return exclusion.reason === "capacity_exhausted";
+}
+
 function judgeExclusions(exclusions: readonly Exclusion[]): Verdict {
+  if (exclusions.some(isClosed)) return CAPACITY;
   const reasons = new Set(exclusions.map((exclusion) => exclusion.reason));
-  if (reasons.has("breaker_open")) return TEMPORARY;
-  if (reasons.has("capacity_exhausted")) return CAPACITY;
   const isPrivacy = (reason: ExclusionReason): boolean => reason.startsWith("data_policy:");
   const all = (holds: (reason: ExclusionReason) => boolean): boolean => reasons.size > 0 && [...reasons].every(holds);
   const code = all(isPrivacy)

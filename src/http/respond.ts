@@ -153,8 +153,6 @@ function remedyOf(source: LimitSource): JsonObject {
       return { remedy_hint: "Raise the key's limit, or wait until it resets." };
     case "in_flight_budget":
       return { remedy_hint: "Try again when running requests have ended." };
-    case "upstream_provider_shared_pool":
-      return { remedy_hint: "Try again later, or allow more providers." };
     default:
       return source satisfies never;
   }

@@ -48,7 +48,7 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   }
 
   const admitted = await admit(input, route, ports);
-  if (!admitted.ok) return refused(admitted.error);
+  if (!admitted.ok) return refused(admitted.error, explain(input, route));
   const job: Job = {
     input,
     route: admitted.route,

@@ -56,9 +56,10 @@ const upstream = (...failures: UpstreamFailure[]): RouterError => ({
   attempts: failures.map((failed, at) => attempt(failed, at === 0 ? "Acme" : `Bolt${at}`)),
   models: ["a/b"],
 });
-const noEndpoints = (...reasons: ExclusionReason[]): RouterError => ({
+const noEndpoints = (...reasons: ExclusionReason[]): RouterError & { readonly kind: "no_endpoints" } => ({
   kind: "no_endpoints",
   models: ["a/b"],
+  retryAfterS: null,
   exclusions: reasons.map((reason, at): Exclusion => {
     return { endpoint: `p${at}`, provider: asProviderId(`p${at}`), reason, detail: `why ${at}` };
   }),
@@ -302,20 +303,27 @@ const EXHAUSTED: typeof KINDS = [
     body: { availability: { code: "no_endpoints", retryable: false } },
   },
   {
-    name: "an open breaker passes",
-    error: noEndpoints("breaker_open", "max_price"),
-    status: 503,
-    type: "provider_overloaded",
-    body: { availability: { code: "temporarily_unavailable", retryable: true, retry_after: 2 } },
-    headers: { "Retry-After": "2" },
-  },
-  {
     name: "full capacity passes",
-    error: noEndpoints("capacity_exhausted"),
+    error: { ...noEndpoints("capacity_exhausted", "max_price"), retryAfterS: 8 },
     status: 429,
     type: "rate_limit_exceeded",
-    body: { availability: { code: "capacity_exhausted", retryable: true } },
-    headers: { "Retry-After": "2" },
+    body: {
+      message: "Every provider that can serve a/b is at its rate limit.",
+      metadata: {
+        limit_source: "upstream_provider_shared_pool",
+        retry_after_seconds: 8,
+        exclusions: [{ reason: "capacity_exhausted" }, { reason: "max_price" }],
+      },
+      availability: {
+        code: "capacity_exhausted",
+        retryable: true,
+        retry_after: 8,
+        affected_providers: ["p0"],
+        excluded_by: ["max_price"],
+      },
+    },
+    // They tell of limits of ours.
+    headers: { "Retry-After": "8", "X-RateLimit-Limit": null, "X-RateLimit-Remaining": null },
   },
   {
     name: "no endpoint at all",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AttemptRecord } from "../../../src/insight/generation.ts";
-import { explainRoute, nearestExclusion, noEndpointsError, summarizeExclusions } from "../../../src/router/explain.ts";
+import { explainRoute, noEndpointsError } from "../../../src/router/explain.ts";
 import { plan } from "../../../src/router/plan.ts";
 import { entryOf, FRANKFURT, inputOf, NOW, wishesOf } from "./world.ts";
 
@@ -71,14 +71,9 @@ test("no candidate is no_endpoints with every reason", () => {
     models: ["a/b"],
     exclusions: [{ reason: "ignored_provider" }, { reason: "max_price" }, { reason: "max_price" }],
   });
-  expect(nearestExclusion(nothing.exclusions)).toMatchObject({ endpoint: "two", reason: "max_price" });
-  expect(summarizeExclusions(nothing.exclusions)).toBe(
-    "All 3 endpoints were left out: ignored_provider (1), max_price (2). Nearest: two, max_price: prompt $2 > $0.5 per million tokens.",
-  );
-  expect(summarizeExclusions([])).toBe("The model has no endpoints.");
 });
 
-test("a lack of capacity alone is a rate limit with the honest time", () => {
+test("a lack of capacity has the honest time, and every reason", () => {
   const closed = plan(
     inputOf([entry], {
       health: {
@@ -90,9 +85,13 @@ test("a lack of capacity alone is a rate limit with the honest time", () => {
   );
   expect(closed.candidates).toEqual([]);
   expect(noEndpointsError(["a/b"], closed, NOW)).toMatchObject({
-    kind: "rate_limited",
-    limitSource: "upstream_provider_shared_pool",
-    resetMs: NOW + 7_200,
+    kind: "no_endpoints",
+    models: ["a/b"],
     retryAfterS: 8,
+    exclusions: [
+      { endpoint: "one", reason: "capacity_exhausted", detail: "reopens in 8 s" },
+      { endpoint: "two", reason: "capacity_exhausted", detail: "reopens in 9 s" },
+      { endpoint: "three", reason: "capacity_exhausted", detail: "reopens in 8 s" },
+    ],
   });
 });

@@ -110,6 +110,20 @@ test("a bug on the way leaves nobody behind who keeps the hold alive", async () 
   expect(log).toEqual(["forget"]);
 });
 
+test.each([
+  { name: "a short balance", admission: { kind: "short", spendableNusd: 0n, limitSource: "credits" } as const },
+  {
+    name: "a suspended account",
+    admission: { kind: "refused", error: { kind: "forbidden", message: "This account is suspended." } } as const,
+  },
+])("$name is refused with the route explanation for who asked for it", async ({ admission }) => {
+  const ports = portsOf([]);
+  const accounts = { ...ports.accounts, admit: async () => admission };
+  const asked = await generate({ ...INPUT, wantsMetadata: true }, { ...ports, accounts });
+  expect(asked).toMatchObject({ kind: "refused", metadata: { attempt: 0, endpoints: { total: 1 } } });
+  expect(await generate(INPUT, { ...ports, accounts })).toMatchObject({ kind: "refused", metadata: null });
+});
+
 test("an operator's own trouble in the middle of a buffered answer is not told as the client's", async () => {
   const error = { code: 401, message: "Incorrect API key provided: secret-of-a" };
   const choice = { index: 0, message: { content: "Hel" }, finish_reason: "error", error };

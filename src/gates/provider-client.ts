@@ -35,7 +35,10 @@ export type Permit =
 
 export interface ProviderClientPorts {
   readonly clock: Clock;
-  readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "sync" | "lease" | "giveBack">;
+  readonly gate: (
+    provider: ProviderId,
+    region: RegionId,
+  ) => Pick<ProviderGateRpc, "sync" | "lease" | "renew" | "giveBack">;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   /** Names this isolate to the gates. */
@@ -70,6 +73,8 @@ const SYNC_MS_MAX = 10_000;
 /** One probe of a broken endpoint per isolate and so long. */
 const PROBE_MS = 60_000;
 const PROBES_MAX = 1_000;
+/** How often a long attempt renews its lease, which lives three times as long. */
+const RENEW_MS = 60_000;
 /** Outcomes kept for the next report; the oldest leave first. */
 const QUEUE_MAX = 1_000;
 
@@ -264,7 +269,14 @@ async function permit(
   const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens }).catch(() => null);
   if (answer === null) return UNLIMITED;
   if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
-  return { kind: "granted", done: () => waitUntil(gate.giveBack(id, rule, 1).catch(() => {})) };
+  const renewal = setInterval(() => waitUntil(gate.renew(id).catch(() => {})), RENEW_MS);
+  return {
+    kind: "granted",
+    done() {
+      clearInterval(renewal);
+      waitUntil(gate.giveBack(id, rule, 1).catch(() => {}));
+    },
+  };
 }
 
 /** The gate's figures, with what this isolate has seen fail since. */

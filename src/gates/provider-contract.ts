@@ -62,5 +62,7 @@ export interface ProviderGateRpc {
   /** Replaces the operator's settings; effective for each isolate with its next snapshot. */
   configure(settings: ProviderSwitch): Promise<void>;
   lease(wish: CapacityWish): Promise<CapacityAnswer>;
+  /** Lets a lease live on from now; one that is over stays so. */
+  renew(id: string): Promise<void>;
   giveBack(id: string, rule: CapacityRule, finished: number): Promise<void>;
 }

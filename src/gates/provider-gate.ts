@@ -13,6 +13,7 @@ import { BREAKER_CLOSED, breakerNext, type Breaker, type BreakerRule } from "../
 import {
   capacityGiveBack,
   capacityLease,
+  capacityRenew,
   FULL_CAPACITY,
   type CapacityRule,
   type CapacityState,
@@ -30,8 +31,8 @@ import type {
 
 /** A refused credential is confirmed by a second refusal and tried again every minute. */
 const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_000, probeMs: 30_000 };
-/** How long a permit lasts that is never given back: longer than nearly every answer, and a crash frees it. */
-const LEASE_MS = 300_000;
+/** How long a permit lasts that is neither renewed nor given back: three renewals, so that a crash frees it soon. */
+const LEASE_MS = 180_000;
 const SAVE_MS = 10_000;
 /** How long an endpoint's figures are shown before they are computed anew; what fails is seen at once. */
 const SHOWN_MS = 500;
@@ -132,6 +133,10 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     );
     this.#capacity = state;
     return { granted, untilMs, retryAfterMs: retryAtMs === null ? 0 : Math.max(1, retryAtMs - nowMs) };
+  }
+
+  async renew(id: string): Promise<void> {
+    this.#capacity = capacityRenew(this.#capacity, id, this.clock() + LEASE_MS);
   }
 
   async giveBack(id: string, rule: CapacityRule, finished: number): Promise<void> {

@@ -52,6 +52,21 @@ test("a breaker that a success closes is seen closed at once", async () => {
   expect((await report("x", SUCCESS)).endpoints[0]?.health.breaker.kind).toBe("closed");
 });
 
+test("a lease that is renewed outlives every stream, one that is not frees its slot in minutes", async () => {
+  const wish = (id: string) => ({ rule: { concurrency: 1 }, id, permits: 1, tokensEach: 0 });
+  await setClock(START_MS);
+  expect(await gate.lease(wish("long"))).toMatchObject({ granted: 1 });
+  for (let minute = 1; minute <= 14; minute++) {
+    await setClock(START_MS + minute * 60_000);
+    await gate.renew("long");
+    expect(await gate.lease(wish("next"))).toMatchObject({ granted: 0 });
+  }
+  await setClock(START_MS + 17 * 60_000);
+  expect(await gate.lease(wish("next"))).toMatchObject({ granted: 1 });
+  await gate.renew("long");
+  expect(await gate.lease(wish("third"))).toMatchObject({ granted: 0 });
+});
+
 test("the operator's switch and the number of reporters are never remembered", async () => {
   await setClock(START_MS);
   expect(await report("x", SUCCESS)).toMatchObject({ isDisabled: false, nextInMs: 1_000 });

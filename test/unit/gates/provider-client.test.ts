@@ -17,13 +17,16 @@ interface World {
   pass(ms: number): void;
   calls(): number;
   warm(): Promise<void>;
+  /** What leases were asked for, in order. */
+  readonly leases: readonly string[];
 }
 
-function world(secret: string | null = null, baseUrl: string | null = null): World {
+function world(secret: string | null = null, baseUrl: string | null = null, lendsTo: number | null = null): World {
   let nowMs = START_MS;
   let answer: Partial<ProviderSnapshot> | Promise<never> = {};
   let takesMs = 0;
   let calls = 0;
+  const leases: string[] = [];
   const client = createProviderClient({
     clock: () => nowMs,
     environment: () => ({ secret, baseUrl }),
@@ -44,8 +47,16 @@ function world(secret: string | null = null, baseUrl: string | null = null): Wor
           ...given,
         };
       },
-      lease: () => Promise.reject(new Error("the gate restarts")),
-      giveBack: () => Promise.reject(new Error("the gate restarts")),
+      lease: async ({ id }) => {
+        if (lendsTo === null) throw new Error("the gate restarts");
+        leases.push(`lease ${id}`);
+        return { granted: lendsTo, untilMs: nowMs + 1, retryAfterMs: lendsTo === 0 ? 500 : 0 };
+      },
+      renew: async (id) => {
+        leases.push(`renew ${id}`);
+        if (leases.length === 2) throw new Error("the gate restarts");
+      },
+      giveBack: async (id) => void leases.push(`give back ${id}`),
     }),
   });
   return {
@@ -60,6 +71,7 @@ function world(secret: string | null = null, baseUrl: string | null = null): Wor
       nowMs += ms;
     },
     calls: () => calls,
+    leases,
     warm: async () => {
       await client.warm([PLACE], () => undefined);
     },
@@ -120,6 +132,31 @@ test("where a capacity is set and the gate cannot be asked, the attempt goes out
   const { client } = world("secret");
   const permit = await client.permit(PLACE, { concurrency: 1 }, 10, () => undefined);
   expect(permit.kind).toBe("granted");
+});
+
+test("a lease is renewed every minute until the attempt ends, whatever the gate answers", async () => {
+  vi.useFakeTimers();
+  const { client, leases } = world("secret", null, 1);
+  const work: Promise<unknown>[] = [];
+  const permit = await client.permit(PLACE, { concurrency: 1 }, 10, (one) => void work.push(one));
+  await vi.advanceTimersByTimeAsync(179_000);
+  if (permit.kind === "granted") permit.done();
+  await vi.advanceTimersByTimeAsync(600_000);
+  await Promise.all(work);
+  expect(leases).toEqual(["lease test 1", "renew test 1", "renew test 1", "give back test 1"]);
+  vi.useRealTimers();
+});
+
+test("a permit that was refused renews nothing", async () => {
+  vi.useFakeTimers();
+  const { client, leases } = world("secret", null, 0);
+  expect(await client.permit(PLACE, { concurrency: 1 }, 10, () => undefined)).toEqual({
+    kind: "refused",
+    retryAfterMs: 500,
+  });
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(leases).toEqual(["lease test 1"]);
+  vi.useRealTimers();
 });
 
 test("an isolate's own failures count at once", async () => {

@@ -5,14 +5,11 @@
  * Amounts are nano-dollars; sums are read as text, since they may be larger than a JavaScript number holds.
  * D1's errors are thrown as they are: whoever posts retries unchanged.
  */
-import { sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
 import type { AccountId } from "../core/ids.ts";
 import { nusdToStored, type NanoUsd } from "../core/money.ts";
 import { tenantAccount, type EntryKind, type Line } from "./entries.ts";
-import { balances } from "./tables.ts";
 
 /** A balanced entry with its lines. */
 export interface Entry {
@@ -112,21 +109,6 @@ export async function readBalance(
   const rows = z.array(BalanceRow).parse(balance?.results);
   const ids = z.array(z.object({ id: z.string() })).parse(booked?.results);
   return { balanceNusd: rows[0]?.balance_nusd ?? 0n, booked: new Set(ids.map((row) => row.id)) };
-}
-
-/** Balances of several tenants as booked; what their gates have not flushed is not in them. */
-export async function readBalances(
-  db: D1Database,
-  accountIds: readonly AccountId[],
-): Promise<ReadonlyMap<AccountId, NanoUsd>> {
-  // One JSON parameter instead of one per account: D1 takes at most a hundred.
-  const names = JSON.stringify(accountIds.map(tenantAccount));
-  const rows = await drizzle(db)
-    .select()
-    .from(balances)
-    .where(sql`${balances.account} IN (SELECT value FROM json_each(${names}))`);
-  const byName = new Map(rows.map((row) => [row.account, row.balanceNusd]));
-  return new Map(accountIds.map((account) => [account, byName.get(tenantAccount(account)) ?? 0n]));
 }
 
 /** What a credit with that id moved to the tenant, or undefined if the books don't have it. */

@@ -138,11 +138,6 @@ export function healthAfter(
   }
 }
 
-/** The state after somebody was allowed to send the one probe. */
-export function healthAfterProbe(state: HealthState, nowMs: EpochMs, rule: BreakerRule = BREAKER_RULE): HealthState {
-  return { ...state, breaker: breakerNext(state.breaker, { kind: "probe" }, nowMs, rule) };
-}
-
 /** What routing and the public statistics read, as of `nowMs`. */
 export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
   const day = counted(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS) - HALF_HOUR_SLOTS);

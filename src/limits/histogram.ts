@@ -1,6 +1,5 @@
 /**
- * Histograms on a fixed logarithmic scale, and rolling windows of them. Plain JSON: they are stored by the
- * ProviderGate, sent in reports and merged from any number of isolates without loss.
+ * Histograms on a fixed logarithmic scale, and rolling windows of them. Plain JSON: the ProviderGate stores them.
  * A bucket spans a quarter of an octave, so a percentile is within ±9% of the true value. Values from 1 to 2^20
  * (milliseconds: 17 minutes; tokens per second: a million); what is outside counts in the first or last bucket.
  * A window holds one slot per minute with data, at most WINDOW_MINUTES of them.
@@ -84,13 +83,6 @@ export function percentilesOf(histogram: Histogram): Percentiles | null {
 /** The window with one more `value` at `nowMs`; slots older than WINDOW_MINUTES fall out. A value older than that is lost. */
 export function windowWith(window: HistogramWindow, value: number, nowMs: EpochMs): HistogramWindow {
   return withSlot(window, Math.floor(nowMs / MINUTE_MS), histogramWith(EMPTY_HISTOGRAM, value));
-}
-
-/** The sum of two windows, for reports that isolates gathered on their own. */
-export function mergedWindow(left: HistogramWindow, right: HistogramWindow): HistogramWindow {
-  let merged = left;
-  for (const slot of right) merged = withSlot(merged, slot.minute, slot.histogram);
-  return merged;
 }
 
 /** What was counted in the last `minutes` (the current, unfinished one included), as one histogram. */

@@ -35,17 +35,12 @@ export interface Route {
   readonly warnings: readonly string[];
 }
 
-/** Models that one request may name. */
-const MODELS_MAX = 20;
 /** Characters of the conversation's start that its sticky key looks at. */
 const STICKY_CHARS = 1_000;
 
 /** @returns `bad_request` for preferences or reasoning, `unknown_model` for the first name that the catalog lacks, `overloaded`. */
 export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Result<Route, RouterError>> {
   const { parsed } = input;
-  if (parsed.models.length > MODELS_MAX) {
-    return err({ kind: "bad_request", path: "models", message: `models: at most ${MODELS_MAX} models can be named` });
-  }
   const preferences = parsePreferences(parsed.provider);
   if (!preferences.ok) return preferences;
   const named: ResolvedModel[] = [];

@@ -5,7 +5,7 @@ import { expect, test, vi } from "vitest";
 import { setSuspended } from "../../src/accounts/accounts.ts";
 import { asGenerationId, asKeyHash, newAccountId } from "../../src/core/ids.ts";
 import { systemRandomBytes } from "../../src/core/system.ts";
-import { readBalances } from "../../src/ledger/books.ts";
+import { readBalance } from "../../src/ledger/books.ts";
 import { readGeneration } from "../../src/insight/generations.ts";
 import type { Admission } from "../../src/gates/account-contract.ts";
 import type { AccountGate } from "../../src/gates/account-gate.ts";
@@ -256,7 +256,7 @@ test("a restart of the gate releases nothing and forgets nothing", async () => {
   expect(await view(account)).toMatchObject({ heldNusd: 0n, balanceNusd: 3n * USD + USD / 2n });
   // The alarm of the new instance flushes on its own.
   await vi.waitFor(async () => expect((await audit(account)).outboxCount).toBe(0), { timeout: 5_000, interval: 100 });
-  expect((await readBalances(env.DB, [account.id])).get(account.id)).toBe(3n * USD + USD / 2n);
+  expect((await readBalance(env.DB, account.id)).balanceNusd).toBe(3n * USD + USD / 2n);
 });
 
 test("a generation is answered by the gate until D1 has it, and by D1 from then on", async () => {

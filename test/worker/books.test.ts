@@ -10,7 +10,7 @@ import {
 import { asProviderId } from "../../src/core/ids.ts";
 import type { AccountGate } from "../../src/gates/account-gate.ts";
 import { auditBooks, type AuditPorts } from "../../src/gates/audit.ts";
-import { readBalances, readTenantBooks } from "../../src/ledger/books.ts";
+import { readBalance, readTenantBooks } from "../../src/ledger/books.ts";
 import {
   failWrites,
   gateOf,
@@ -27,7 +27,7 @@ const gateAudit = async (account: TestAccount) => {
   if (!answer.ok) throw new Error(JSON.stringify(answer.error));
   return answer.value;
 };
-const bookBalance = async (account: TestAccount) => (await readBalances(env.DB, [account.id])).get(account.id);
+const bookBalance = async (account: TestAccount) => (await readBalance(env.DB, account.id)).balanceNusd;
 const count = async (query: string, ...parameters: string[]) =>
   (
     await env.DB.prepare(query)

@@ -9,7 +9,7 @@ import type { GenerationId } from "../../src/core/ids.ts";
 import { createAccountClient, type AccountClient } from "../../src/gates/account-client.ts";
 import type { AccountGate } from "../../src/gates/account-gate.ts";
 import { readGeneration } from "../../src/insight/generations.ts";
-import { readBalances } from "../../src/ledger/books.ts";
+import { readBalance } from "../../src/ledger/books.ts";
 import {
   gateOf,
   newAccount,
@@ -93,7 +93,7 @@ async function settledCharge({ account, client }: Scene, id: GenerationId, costN
     audit: audit.ok
       ? { faults: audit.value.faults, holds: audit.value.openHolds, outbox: audit.value.outboxCount }
       : audit,
-    balanceNusd: (await readBalances(env.DB, [account.id])).get(account.id),
+    balanceNusd: (await readBalance(env.DB, account.id)).balanceNusd,
     chargedNusd: (await readGeneration(env.DB, account.id, id))?.chargedNusd,
   };
 }

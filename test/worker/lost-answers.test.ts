@@ -7,7 +7,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import type { GenerationId } from "../../src/core/ids.ts";
 import type { AccountGate } from "../../src/gates/account-gate.ts";
-import { readBalances } from "../../src/ledger/books.ts";
+import { readBalance } from "../../src/ledger/books.ts";
 import { newAccount, request, settlement, USD, type TestAccount } from "./account-setup.ts";
 
 const DROPS = 10;
@@ -60,7 +60,7 @@ async function state(account: TestAccount) {
   if (!audit.ok) throw new Error(JSON.stringify(audit.error));
   return {
     ...results[0],
-    balanceNusd: (await readBalances(env.DB, [account.id])).get(account.id),
+    balanceNusd: (await readBalance(env.DB, account.id)).balanceNusd,
     outbox: audit.value.outboxCount,
     faults: audit.value.faults.filter((fault) => fault !== "the last flush failed: the answer was lost"),
   };

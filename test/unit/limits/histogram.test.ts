@@ -7,7 +7,6 @@ import {
   EMPTY_WINDOW,
   histogramWith,
   mergedHistogram,
-  mergedWindow,
   percentilesOf,
   windowHistogram,
   windowWith,
@@ -83,19 +82,4 @@ test("a window forgets by the minute and counts late values where they belong", 
   const later = windowWith(window, 500, NOW + 40 * MINUTE);
   expect(later).toHaveLength(1);
   expect(windowWith(later, 1, NOW)).toEqual(later);
-});
-
-test("windows that two isolates kept merge to what one would have kept", () => {
-  const minutes = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 9_999 })), {
-    maxLength: 30,
-  });
-  const windowOf = (given: readonly (readonly [number, number])[]): HistogramWindow =>
-    given.reduce((window, [minute, value]) => windowWith(window, value, NOW + minute * MINUTE), EMPTY_WINDOW);
-  fc.assert(
-    fc.property(minutes, minutes, (left, right) => {
-      const at = NOW + 40 * MINUTE;
-      const merged = windowHistogram(mergedWindow(windowOf(left), windowOf(right)), 30, at);
-      expect(merged).toEqual(windowHistogram(windowOf([...left, ...right]), 30, at));
-    }),
-  );
 });

@@ -40,6 +40,7 @@ import { takeOver } from "./account-load.ts";
 import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
 import { admit, presentFree, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
 import { openAccountStore, seqAt, type AccountStore } from "./account-store.ts";
+import { createCrowd } from "./crowd.ts";
 
 /** How long an unknown account is remembered as such: forged accounts cost no D1 read each, a new one waits no longer. */
 const UNKNOWN_MS = 2_000;
@@ -64,8 +65,10 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   /** What D1 said to the last flush, if it failed; for the audit. */
   private trouble: string | null = null;
   private alarmAtMs: EpochMs | null = null;
+  private readonly crowd = createCrowd();
 
   async admit(request: AdmitRequest): Promise<Admission> {
+    await this.crowd(this.clock());
     const answer = await this.with((memory) => {
       const admission = admit(memory, request, this.clock());
       if (admission.kind === "admitted") this.wakeBy(admission.expiresAtMs);

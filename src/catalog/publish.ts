@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
 import { parseJson } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { Catalog } from "./schema.ts";
+import type { Catalog, Provider } from "./schema.ts";
 import { snapshotOf, valueKey, type CatalogIndex, type ValueKind } from "./snapshot.ts";
 
 /** What the catalog needs of a key-value store; a Workers KV binding fits. */
@@ -41,6 +41,14 @@ export interface Publication {
   readonly changed: boolean;
   readonly valuesWritten: number;
   readonly valuesDeleted: number;
+}
+
+/** A version that is live again. */
+export interface Rollback {
+  readonly version: string;
+  /** False: it was live already. */
+  readonly changed: boolean;
+  readonly counts: CatalogIndex["counts"];
 }
 
 /** Versions that can be rolled back to, the live one among them. */
@@ -104,16 +112,26 @@ export async function rollback(
   version: string,
   store: CatalogStore,
   nowMs: EpochMs,
-): Promise<Result<Publication, string>> {
+): Promise<Result<Rollback, string>> {
   const live = readIndex(await store.get(LIVE_KEY));
   const wanted = readIndex(await store.get(versionKey(version)));
-  if (wanted === undefined) return err(`there is no version ${version} to go back to`);
-  if (live?.version === version) return ok({ version, changed: false, valuesWritten: 0, valuesDeleted: 0 });
+  if (wanted === undefined) return err(`There is no version ${version} to go back to.`);
+  const { counts } = wanted;
+  if (live?.version === version) return ok({ version, changed: false, counts });
   const present = await presentKeys(store);
-  if (!valueKeysOf(wanted).every((key) => present.has(key))) return err(`version ${version} is no longer complete`);
+  if (!valueKeysOf(wanted).every((key) => present.has(key))) return err(`Version ${version} is no longer complete.`);
   const { publishedAtMs: _before, history: _old, ...index } = wanted;
   await goLive(store, index, live, nowMs);
-  return ok({ version, changed: true, valuesWritten: 0, valuesDeleted: 0 });
+  return ok({ version, changed: true, counts });
+}
+
+/** The providers of a kept version; undefined when the version or its list is gone. */
+export async function readProviders(version: string, store: CatalogReads): Promise<readonly Provider[] | undefined> {
+  const index = readIndex(await store.get(versionKey(version)));
+  if (index === undefined) return undefined;
+  const rows = parseJson((await store.get(valueKey("providers", index.providers))) ?? "");
+  // Content-addressed and written by `snapshotOf` from a parsed catalog.
+  return Array.isArray(rows) ? (rows as readonly Provider[]) : undefined;
 }
 
 /** The live catalog as it was sent, with its index; undefined when nothing complete is published. */

@@ -1,6 +1,7 @@
 /**
- * `npm run catalog -- validate|publish|show [file]`: checks a catalog file, publishes it to the server, or shows what the
- * server has live. Without a file, the default catalog of the build is meant. Exit code 1 when it is refused.
+ * `npm run catalog -- validate|publish|show [file]`, `rollback <version>`: checks a catalog file, publishes it to the
+ * server, shows what the server has live with its history, or makes an earlier version live again. Without a file, the
+ * default catalog of the build is meant. Exit code 1 when it is refused.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -12,16 +13,18 @@ import { build } from "./build.ts";
 import { CATALOG } from "./paths.ts";
 import { chooseServer } from "./server.ts";
 
-const USAGE = "Usage: npm run catalog -- validate [file] | publish [file] | show";
+const USAGE = "Usage: npm run catalog -- validate [file] | publish [file] | show | rollback <version>";
 
-async function main(command: string | undefined, file: string | undefined): Promise<Result<string, string>> {
+async function main(command: string | undefined, operand: string | undefined): Promise<Result<string, string>> {
   switch (command) {
     case "validate":
-      return validate(await textOf(file));
+      return validate(await textOf(operand));
     case "publish":
-      return publish(await textOf(file));
+      return publish(await textOf(operand));
     case "show":
       return show();
+    case "rollback":
+      return operand === undefined ? err(USAGE) : rollback(operand);
     default:
       return err(USAGE);
   }
@@ -67,6 +70,13 @@ async function show(): Promise<Result<string, string>> {
   if (!server.ok) return server;
   const answer = await server.value.api.call("GET", "/admin/catalog");
   return answer.ok ? ok(JSON.stringify(answer.value, null, 2)) : answer;
+}
+
+async function rollback(version: string): Promise<Result<string, string>> {
+  const server = chooseServer();
+  if (!server.ok) return server;
+  const answer = await server.value.api.call("POST", "/admin/catalog/rollback", { version });
+  return answer.ok ? ok(`Live again at ${server.value.url}: ${JSON.stringify(answer.value)}`) : answer;
 }
 
 const result = await main(process.argv[2], process.argv[3]);

@@ -29,6 +29,7 @@ import { readGenerationOperation } from "./routes/read-generation.ts";
 import { readKeyOperation } from "./routes/read-key.ts";
 import { readModelOperation } from "./routes/read-model.ts";
 import { readOwnKeyOperations } from "./routes/read-own-key.ts";
+import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
 
@@ -68,6 +69,7 @@ export const OPERATIONS: readonly Operation[] = [
   grantCreditOperation,
   publishCatalogOperation,
   readCatalogOperation,
+  rollbackCatalogOperation,
   listAdminProvidersOperation,
   updateProviderOperation,
   auditOperation,

@@ -1,7 +1,7 @@
 /** Publishing a catalog through the operator's API. */
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { operator, smallCatalog } from "./admin-setup.ts";
+import { call, operator, smallCatalog } from "./admin-setup.ts";
 
 const faultsOf = async (catalog: unknown) => {
   const reply = await operator("PUT", "/catalog", catalog);
@@ -51,6 +51,58 @@ test("what was published is what this isolate serves from then on", async () => 
   await operator("PUT", "/catalog", more);
   expect((await operator("GET", "/providers")).body).toMatchObject({
     data: [{ slug: "alder" }, { slug: "birch", name: "Renamed" }],
+  });
+});
+
+test("an earlier version is made live again, and the later one is kept to go forward", async () => {
+  const versionOf = (reply: { body: Record<string, unknown> }) => (reply.body["data"] as { version: string }).version; // matched below
+  const first = versionOf(await operator("PUT", "/catalog", smallCatalog("Earlier")));
+  const second = versionOf(await operator("PUT", "/catalog", smallCatalog("Later")));
+  const name = async () => (await operator("GET", "/catalog")).body;
+  expect(await operator("POST", "/catalog/rollback", { version: first })).toMatchObject({
+    status: 200,
+    body: { data: { version: first, changed: true, providers: 2, models: 1, endpoints: 2 } },
+  });
+  expect(await name()).toMatchObject({ data: { version: first, catalog: { models: [{ name: "Earlier" }] } } });
+  // This isolate serves it from then on.
+  expect((await call("GET", "/api/v1/models")).body).toMatchObject({ data: [{ name: "Earlier" }] });
+  expect(await operator("POST", "/catalog/rollback", { version: first })).toMatchObject({
+    status: 200,
+    body: { data: { version: first, changed: false } },
+  });
+  expect(await operator("POST", "/catalog/rollback", { version: second })).toMatchObject({ status: 200 });
+  expect(await name()).toMatchObject({ data: { catalog: { models: [{ name: "Later" }] } } });
+});
+
+test("a version that lost a value is not made live", async () => {
+  const old = smallCatalog("Incomplete");
+  const { version } = (await operator("PUT", "/catalog", old)).body["data"] as { version: string }; // a publication's answer
+  const index = JSON.parse((await env.CATALOG.get(`index:${version}`)) ?? "{}") as { models: Record<string, string> };
+  const live = await operator("PUT", "/catalog", smallCatalog("Complete"));
+  await env.CATALOG.delete(`model:${index.models["forest/small"]}`);
+  expect(await operator("POST", "/catalog/rollback", { version })).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringContaining("no longer complete") } },
+  });
+  expect((await operator("GET", "/catalog")).body).toMatchObject({
+    data: { version: (live.body["data"] as { version: string }).version },
+  });
+});
+
+test.each([
+  { name: "a version that is not kept", body: { version: "0".repeat(32) }, status: 404, says: "as history" },
+  { name: "no version", body: {}, status: 400, says: "version" },
+  { name: "another text", body: { version: "../index" }, status: 400, says: "32 hexadecimal digits" },
+  {
+    name: "a field too many",
+    body: { version: "0".repeat(32), force: true },
+    status: 400,
+    says: "force is not a field",
+  },
+])("a rollback to $name is refused", async ({ body, status, says }) => {
+  expect(await operator("POST", "/catalog/rollback", body)).toMatchObject({
+    status,
+    body: { error: { message: expect.stringContaining(says) } },
   });
 });
 

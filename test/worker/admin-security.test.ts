@@ -11,6 +11,7 @@ const ROUTES = [
   ["POST", "/accounts/gl1aaaaaaaaaaaaa/credits", { amount: "1", idempotency_key: "a", reason: "b" }],
   ["PUT", "/catalog", smallCatalog()],
   ["GET", "/catalog", undefined],
+  ["POST", "/catalog/rollback", { version: "0".repeat(32) }],
   ["GET", "/providers", undefined],
   ["PATCH", "/providers/alder", { disabled: true }],
   ["GET", "/audit", undefined],

@@ -7,6 +7,7 @@ import { registerAdminAudit } from "./admin-audit.ts";
 import { registerAdminCatalog } from "./admin-catalog.ts";
 import { registerAdminCredits } from "./admin-credits.ts";
 import { registerAdminProviders } from "./admin-providers.ts";
+import { registerRollbackCatalog } from "./rollback-catalog.ts";
 
 export function registerAdmin(api: Hono<AppEnv>): void {
   const admin = new Hono<AppEnv>();
@@ -14,6 +15,7 @@ export function registerAdmin(api: Hono<AppEnv>): void {
   registerAdminAccounts(admin);
   registerAdminCredits(admin);
   registerAdminCatalog(admin);
+  registerRollbackCatalog(admin);
   registerAdminProviders(admin);
   registerAdminAudit(admin);
   api.route("/admin", admin);

@@ -8,6 +8,9 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { AdminApi } from "./admin-api.ts";
 import type { DataDir } from "./data-dir.ts";
 
+/** What publishing makes of a text; a Waypost that makes more of it has another number here, and publishes it anew. */
+const FORM = "2";
+
 const CatalogReply = z.looseObject({ data: z.looseObject({ version: z.string() }) });
 
 export interface DefaultCatalog {
@@ -26,7 +29,7 @@ export async function publishDefault(
   api: AdminApi,
   { text, dataDir, unknown }: DefaultCatalog,
 ): Promise<Result<boolean, string>> {
-  const hash = createHash("sha256").update(text).digest("hex");
+  const hash = createHash("sha256").update(FORM).update(text).digest("hex");
   const last = dataDir.memory().catalog;
   if (last !== undefined || unknown === "keep") {
     const live = await api.call("GET", "/admin/catalog");

@@ -1,4 +1,5 @@
 /** Whose catalog is live after the default one was to be published. */
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import type { AdminApi } from "../../../src/cli/admin-api.ts";
 import type { Memory } from "../../../src/cli/data-dir.ts";
@@ -7,10 +8,13 @@ import { err, ok } from "../../../src/core/result.ts";
 
 /** A server that has the catalog of `live`; the version of a text is the text in capitals. */
 function world(live: string | null, memory: Memory = {}) {
-  const state = { live, memory };
+  const state = { live, memory, puts: 0 };
   const api: AdminApi = {
     async call(method, _path, body) {
-      if (method === "PUT") state.live = String(body).toUpperCase();
+      if (method === "PUT") {
+        state.live = String(body).toUpperCase();
+        state.puts++;
+      }
       return state.live === null
         ? err("GET /admin/catalog was answered with 404: ")
         : ok({ data: { version: state.live } });
@@ -40,6 +44,15 @@ test.each(["keep", "replace"] as const)(
     expect([await publish("second", unknown), state.live]).toEqual([ok(false), "SECOND"]);
   },
 );
+
+test("the same text is published anew when an earlier Waypost made less of it", async () => {
+  const { state, publish } = world("FIRST");
+  const hash = createHash("sha256").update("first").digest("hex");
+  state.memory = { catalog: { hash, version: "FIRST" } };
+  await publish("first", "replace");
+  await publish("first", "replace");
+  expect(state.puts).toBe(1);
+});
 
 test("from a folder that has never published, a deploy keeps what is live and a start replaces it", async () => {
   const deployed = world("OWN");

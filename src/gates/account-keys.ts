@@ -120,7 +120,8 @@ export function deleteKey(memory: AccountMemory, hash: KeyHash): Result<null, Ro
 
 /**
  * Adds the successor of a key and lets the old one end `overlapS` seconds from now, or at its own end if that is sooner.
- * @returns `not_found`, `bad_request` when there are too many keys.
+ * @returns `not_found`, `conflict` for a key that cannot be used any more, as its successor could not; `bad_request` when
+ * there are too many keys.
  */
 export function rotateKey(
   memory: AccountMemory,
@@ -133,6 +134,8 @@ export function rotateKey(
   if (old === undefined) return err(NO_KEY);
   const known = memory.keys.get(next.hash);
   if (known !== undefined) return ok(keyView(memory, known, nowMs));
+  if (old.disabled) return err(ended("is disabled", '{"disabled": false}'));
+  if (old.expiresAtMs !== null && old.expiresAtMs <= nowMs) return err(ended("has expired", '{"expires_at": null}'));
   if (memory.keys.size >= KEYS_MAX) return tooMany();
   const endMs = nowMs + Math.max(0, overlapS) * 1_000;
   const fresh: KeyRow = { ...old, ...next, createdAtMs: nowMs, updatedAtMs: null };
@@ -150,6 +153,11 @@ function keep(memory: AccountMemory, key: KeyRow, nowMs: EpochMs): KeyView {
   memory.store.writeKey(key);
   memory.keys.set(key.hash, key);
   return keyView(memory, key, nowMs);
+}
+
+function ended(how: string, remedy: string): RouterError {
+  const message = `The key ${how}, and its successor would be so too. Send PATCH ${remedy} first, or create a new key.`;
+  return { kind: "conflict", message };
 }
 
 function tooMany(): Result<never, RouterError> {

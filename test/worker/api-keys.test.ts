@@ -1,6 +1,7 @@
 /** Managing keys through the API: made, shown once, limited, changed, rotated, ended. */
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { asKeyHash } from "../../src/core/ids.ts";
 import { KEYS_PER_PAGE } from "../../src/http/routes/list-keys.ts";
 import { ask, dataOf, newTenant, type Answer } from "./fixture.ts";
 
@@ -162,6 +163,28 @@ test("rotating gives a successor with the same name and limit; the old key ends 
   const last = madeIn(await ask("POST", `/keys/${next.hash}/rotate`, managementKey, { overlap_s: 0 }));
   expect((await ask("GET", "/key", next.key)).status).toBe(401);
   expect((await ask("GET", "/key", last.key)).status).toBe(200);
+});
+
+test.each([
+  { name: "disabled", change: { disabled: true }, says: '{"disabled": false}', remedy: { disabled: false } },
+  {
+    name: "expired",
+    change: { expiresAtMs: Date.UTC(2026, 0, 1) },
+    says: '{"expires_at": null}',
+    remedy: { expires_at: null },
+  },
+])("a key that is $name is not rotated to one that is so too, and the remedy is named", async (given) => {
+  const { managementKey, gate } = await newTenant();
+  const { hash } = madeIn(await ask("POST", "/keys", managementKey, { name: "mine" }));
+  // Through the gate: the API refuses an end that has passed, a key's own just comes.
+  expect(await gate.updateKey(asKeyHash(hash), given.change)).toMatchObject({ ok: true });
+  expect(await ask("POST", `/keys/${hash}/rotate`, managementKey, { overlap_s: 60 })).toMatchObject({
+    status: 409,
+    body: { error: { message: expect.stringContaining(given.says), metadata: { error_type: "conflict" } } },
+  });
+  await ask("PATCH", `/keys/${hash}`, managementKey, given.remedy);
+  const next = madeIn(await ask("POST", `/keys/${hash}/rotate`, managementKey, { overlap_s: 60 }));
+  expect((await ask("GET", "/key", next.key)).status).toBe(200);
 });
 
 test.each([{}, { overlap_s: -1 }, { overlap_s: 1.5 }, { overlap_s: "60" }, { overlap_s: 2_592_001 }])(

@@ -77,7 +77,10 @@ const PICO_PER_USD_DIGITS = 12;
 const PER_MILLION_DIGITS = 6;
 
 const flag = z.boolean("must be true or false").nullish();
-const slugs = z.array(z.string().min(1).max(130)).max(LIST_MAX).nullish();
+const SLUG = 'must be a provider slug, such as "openai"';
+const slug = z.string(SLUG).min(1, SLUG).max(130, "must have at most 130 characters");
+const TOO_MANY = `must have at most ${LIST_MAX} entries`;
+const slugs = z.array(slug, 'must be a list of provider slugs, such as ["openai"]').max(LIST_MAX, TOO_MANY).nullish();
 const positive = z.number("must be a number").positive("must be greater than 0");
 const percentiles = z.object({
   p50: positive.nullish(),
@@ -88,7 +91,8 @@ const percentiles = z.object({
 const thresholds = z
   .union([positive, percentiles], "must be a number greater than 0, or an object of p50, p75, p90 and p99")
   .nullish();
-const amount = z.union([z.string().max(60), z.number().min(0)], "must be an amount of US dollars").nullish();
+const AMOUNT = 'must be an amount of US dollars, such as "0.5"';
+const amount = z.union([z.string().max(60, AMOUNT), z.number().min(0, AMOUNT)], AMOUNT).nullish();
 const sortKey = z.enum(SORT_KEYS, `must be one of ${SORT_KEYS.join(", ")}`);
 
 const ProviderObject = z.looseObject({
@@ -101,8 +105,11 @@ const ProviderObject = z.looseObject({
   zdr: flag,
   enforce_distillable_text: flag,
   quantizations: z
-    .array(z.enum(QUANTIZATIONS, `must be one of ${QUANTIZATIONS.join(", ")}`))
-    .max(LIST_MAX)
+    .array(
+      z.enum(QUANTIZATIONS, `must be one of ${QUANTIZATIONS.join(", ")}`),
+      'must be a list, such as ["fp8", "bf16"]',
+    )
+    .max(LIST_MAX, TOO_MANY)
     .nullish(),
   sort: z
     .union(
@@ -112,7 +119,12 @@ const ProviderObject = z.looseObject({
     .nullish(),
   preferred_min_throughput: thresholds,
   preferred_max_latency: thresholds,
-  max_price: z.object({ prompt: amount, completion: amount, image: amount, audio: amount, request: amount }).nullish(),
+  max_price: z
+    .object(
+      { prompt: amount, completion: amount, image: amount, audio: amount, request: amount },
+      'must be an object, such as {"prompt": "0.5"}',
+    )
+    .nullish(),
   region: z.enum(["eu", "us"], "must be eu or us").nullish(),
   /** Passthrough for other kinds of requests; harmless here. */
   options: z.unknown().optional(),
@@ -187,7 +199,7 @@ function priceCaps(given: GivenPrices | null): Result<MaxPrice | null, RouterErr
     const cap = decimalToInteger(String(value), PICO_PER_USD_DIGITS - (isPerMillion ? PER_MILLION_DIGITS : 0));
     if (cap === undefined) {
       const path = `provider.max_price.${key}`;
-      return err({ kind: "bad_request", message: `${path}: must be an amount of US dollars, such as "0.5"`, path });
+      return err({ kind: "bad_request", message: `${path}: ${AMOUNT}`, path });
     }
     caps[key] = cap;
   }

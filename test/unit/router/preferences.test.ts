@@ -125,9 +125,47 @@ test.each([
   ({ given, path }) => {
     const found = parsePreferences(given);
     expect(found).toMatchObject({ ok: false, error: { kind: "bad_request", path } });
-    expect(!found.ok && found.error.kind === "bad_request" && found.error.message.startsWith(`${path}: `)).toBe(true);
+    expect(!found.ok && found.error.kind === "bad_request" && found.error.message).toMatch(
+      new RegExp(`^${path.replaceAll(".", "\\.")}: must (be|have)`),
+    );
   },
 );
+
+test.each([
+  { given: { order: "openai" }, says: 'provider.order: must be a list of provider slugs, such as ["openai"]' },
+  { given: { ignore: { a: 1 } }, says: 'provider.ignore: must be a list of provider slugs, such as ["openai"]' },
+  { given: { only: [7] }, says: 'provider.only.0: must be a provider slug, such as "openai"' },
+  { given: { only: [""] }, says: 'provider.only.0: must be a provider slug, such as "openai"' },
+  { given: { only: ["x".repeat(131)] }, says: "provider.only.0: must have at most 130 characters" },
+  {
+    given: { only: Array.from({ length: 101 }, () => "a") },
+    says: "provider.only: must have at most 100 entries",
+  },
+  { given: { quantizations: "fp8" }, says: 'provider.quantizations: must be a list, such as ["fp8", "bf16"]' },
+  { given: { max_price: "1" }, says: 'provider.max_price: must be an object, such as {"prompt": "0.5"}' },
+  { given: { max_price: { prompt: true } }, says: "provider.max_price.prompt: must be an amount of US dollars" },
+  {
+    given: { max_price: { prompt: "9".repeat(61) } },
+    says: "provider.max_price.prompt: must be an amount of US dollars",
+  },
+])("$given is told what it must be, in our words", ({ given, says }) => {
+  const found = parsePreferences(given);
+  expect(!found.ok && found.error.kind === "bad_request" && found.error.message).toContain(says);
+});
+
+test("no wrong value of any field is answered in the validator's own words", () => {
+  const fields = fc.constantFrom(
+    ...["order", "only", "ignore", "allow_fallbacks", "require_parameters", "data_collection", "zdr", "sort", "region"],
+    ...["enforce_distillable_text", "quantizations", "preferred_min_throughput", "preferred_max_latency", "max_price"],
+  );
+  fc.assert(
+    fc.property(fields, fc.jsonValue(), (field, value) => {
+      const found = parsePreferences({ [field]: value } as JsonObject);
+      if (found.ok || found.error.kind !== "bad_request") return;
+      expect(found.error.message).not.toMatch(/Invalid|Too (big|small)|expected|Unrecognized/);
+    }),
+  );
+});
 
 test("an unknown field is a warning that names it", () => {
   const found = parsePreferences({ zdr: true, cheapest: true });

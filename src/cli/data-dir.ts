@@ -45,6 +45,13 @@ export interface DataDir {
   release(): void;
 }
 
+/** Makes a folder and what is missing above it, one by one: Node's recursive way never ends on some file systems. */
+function makeFolder(dir: string): void {
+  if (existsSync(dir)) return;
+  makeFolder(path.dirname(dir));
+  mkdirSync(dir);
+}
+
 /**
  * Opens the folder, making it if needed.
  * @returns an error sentence when it cannot be written or another launcher has it.
@@ -54,7 +61,7 @@ export function openDataDir(dir: string): Result<DataDir, string> {
   const storageDir = path.join(dir, "storage");
   try {
     for (const each of [dir, runDir, storageDir]) {
-      mkdirSync(each, { recursive: true });
+      makeFolder(each);
       accessSync(each, constants.W_OK | constants.X_OK);
     }
     chmodSync(dir, 0o700);

@@ -197,6 +197,16 @@ test("one sentence and code 1 when the port is in use", async () => {
   });
 });
 
+test.runIf(process.platform === "linux")(
+  "a data folder that no file system can make is refused, not waited for",
+  async () => {
+    expect(await refused({ DATA_DIR: "/proc/nope/below" })).toMatchObject({
+      code: 1,
+      stderr: "The data folder /proc/nope/below cannot be written (ENOENT); set DATA_DIR to another one.\n",
+    });
+  },
+);
+
 test("one sentence and code 1 when the data folder cannot be written", async () => {
   const file = path.join(dir, "a-file");
   writeFileSync(file, "");

@@ -135,6 +135,9 @@ function faceOfCredit(error: RouterError & { readonly kind: "insufficient_credit
         `You requested up to ${requested} tokens, but can only afford ${affordable}. `;
   return face(402, "payment_required", `${counts}${error.message}`.trim(), {
     limit_source: error.limitSource,
+    ...(error.limitSource === "in_flight_budget"
+      ? { reason: "in_flight_budget_exhausted", retry_after_seconds: IN_FLIGHT_RETRY_S }
+      : {}),
     affordable_tokens: affordable,
     requested_tokens: requested,
     ...remedyOf(error.limitSource),

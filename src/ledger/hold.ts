@@ -30,8 +30,8 @@ export type HoldVerdict =
 
 /**
  * How much to hold: the worst case if it is spendable, else all that is spendable, if that is at least the minimum.
- * `limitSource` of a refusal names what binds: the key's limit; else credits, or the in-flight budget when the balance
- * itself would do and only other open holds are in the way.
+ * `limitSource` of a refusal names what binds: the in-flight budget when only open holds are in the way, of the account
+ * or of the key, so that trying again makes sense; else whichever of the key's limit and the balance leaves less.
  */
 export function holdVerdict(request: HoldRequest): HoldVerdict {
   assert(request.minimumNusd >= 0n, "a minimum is not negative");
@@ -44,9 +44,15 @@ export function holdVerdict(request: HoldRequest): HoldVerdict {
   if (spendableNusd >= 0n && spendableNusd >= request.minimumNusd) {
     return { kind: "held", amountNusd: wantedNusd < spendableNusd ? wantedNusd : spendableNusd };
   }
-  const wouldDoAlone = request.balanceNusd >= request.minimumNusd && request.balanceNusd >= 0n;
-  const limitSource = isLimitTighter ? "key_limit" : wouldDoAlone ? "in_flight_budget" : "credits";
-  return { kind: "short", spendableNusd: spendableNusd > 0n ? spendableNusd : 0n, limitSource };
+  return { kind: "short", spendableNusd: spendableNusd > 0n ? spendableNusd : 0n, limitSource: limitSourceOf(request) };
+}
+
+/** What stands in the way of a request that got no hold. */
+function limitSourceOf({ balanceNusd, keyRemainingNusd, minimumNusd }: HoldRequest): LimitSource {
+  const wouldDo = (amountNusd: NanoUsd): boolean => amountNusd >= 0n && amountNusd >= minimumNusd;
+  const isLimitShort = keyRemainingNusd !== null && !wouldDo(keyRemainingNusd);
+  if (wouldDo(balanceNusd)) return isLimitShort ? "key_limit" : "in_flight_budget";
+  return isLimitShort && keyRemainingNusd < balanceNusd ? "key_limit" : "credits";
 }
 
 export interface ChargeRequest {

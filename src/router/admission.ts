@@ -70,7 +70,7 @@ export function shortError(
     limitSource === "key_limit"
       ? "The key's limit leaves no more."
       : limitSource === "in_flight_budget"
-        ? "The rest of the credits is reserved by requests that are running."
+        ? "The rest is reserved by requests that are running."
         : "Add credits to continue.";
   // The rim puts the two counts before it.
   const message = affordable > 0 ? reason : `Not even the prompt is affordable. ${reason}`;

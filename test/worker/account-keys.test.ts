@@ -119,7 +119,10 @@ test("open holds count against a key's limit: of 30 parallel requests with a lim
     Array.from({ length: 30 }, async () => await account.gate.admit(request(account, { keyHash: key.hash }))),
   );
   expect(admissions.filter((one) => one.kind === "admitted")).toHaveLength(4);
-  expect(admissions.find((one) => one.kind === "short")).toMatchObject({ limitSource: "key_limit", spendableNusd: 0n });
+  expect(admissions.find((one) => one.kind === "short")).toMatchObject({
+    limitSource: "in_flight_budget",
+    spendableNusd: 0n,
+  });
   // The account itself has plenty.
   expect(await account.gate.admit(request(account))).toMatchObject({ kind: "admitted" });
 });

@@ -148,7 +148,15 @@ const KINDS: readonly {
     },
     status: 402,
     type: "payment_required",
-    body: { message: "Busy." },
+    body: {
+      message: "Busy.",
+      metadata: {
+        limit_source: "in_flight_budget",
+        reason: "in_flight_budget_exhausted",
+        retry_after_seconds: 1,
+        remedy_hint: "Try again when running requests have ended.",
+      },
+    },
     headers: { "Retry-After": "1" },
   },
   {

@@ -45,9 +45,19 @@ test.each([
     expected: { kind: "held", amountNusd: 40n },
   },
   {
-    name: "open holds count against the key's limit",
+    name: "open holds count against the key's limit, and will give it back",
     given: { heldNusd: 35n, keyRemainingNusd: 40n, keyHeldNusd: 35n },
-    expected: { kind: "short", spendableNusd: 5n, limitSource: "key_limit" },
+    expected: { kind: "short", spendableNusd: 5n, limitSource: "in_flight_budget" },
+  },
+  {
+    name: "a limit that would not do without any holds is named",
+    given: { heldNusd: 5n, keyRemainingNusd: 9n, keyHeldNusd: 5n },
+    expected: { kind: "short", spendableNusd: 4n, limitSource: "key_limit" },
+  },
+  {
+    name: "credit that would not do without any holds is named, whatever the limit's holds",
+    given: { balanceNusd: 9n, heldNusd: 5n, keyRemainingNusd: 15n, keyHeldNusd: 15n },
+    expected: { kind: "short", spendableNusd: 0n, limitSource: "credits" },
   },
   {
     name: "an exhausted limit is named even with credit left",
@@ -66,6 +76,21 @@ test.each([
   },
 ])("$name", ({ given, expected }) => {
   expect(holdVerdict({ ...BASE, ...given })).toEqual(expected);
+});
+
+test("only what ends with the open holds is called so: without them the same request is held", () => {
+  const amount = fc.bigInt({ min: -20n, max: 200n });
+  const held = fc.bigInt({ min: 0n, max: 200n });
+  fc.assert(
+    fc.property(amount, held, fc.option(amount), held, held, (balanceNusd, heldNusd, keyRemainingNusd, a, b) => {
+      const keyHeldNusd = a < heldNusd ? a : heldNusd;
+      const request = { balanceNusd, heldNusd, keyRemainingNusd, keyHeldNusd, wantedNusd: b, minimumNusd: b };
+      const verdict = holdVerdict(request);
+      if (verdict.kind === "held") return;
+      const alone = holdVerdict({ ...request, heldNusd: 0n, keyHeldNusd: 0n });
+      expect(alone.kind === "held").toBe(verdict.limitSource === "in_flight_budget");
+    }),
+  );
 });
 
 test.each([

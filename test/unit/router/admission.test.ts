@@ -99,6 +99,13 @@ test.each([
     message:
       "This request requires more credits, or fewer max_tokens. You requested up to 100 tokens, but can only afford 0. Not even the prompt is affordable. The key's limit leaves no more.",
   },
+  {
+    name: "no output while requests run",
+    spendableNusd: 10n,
+    limitSource: "in_flight_budget",
+    message:
+      "This request requires more credits, or fewer max_tokens. You requested up to 100 tokens, but can only afford 0. Not even the prompt is affordable. The rest is reserved by requests that are running.",
+  },
 ] as const)("a 402 with credit for $name says everything once", ({ spendableNusd, limitSource, message }) => {
   const { need } = needFor({});
   const error = shortError({ kind: "short", spendableNusd, limitSource }, need, PROMPT_TOKENS);

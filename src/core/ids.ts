@@ -1,7 +1,7 @@
 /**
  * Branded identifiers and how the ones we make are made.
  * A generation is `gen-<unix seconds>-<20 characters>`; an account is `<home><shard>` and 13 characters, so that the
- * id alone says where its gate and books live (`eu1k3v...`: home eu, shard 1).
+ * id alone says where it belongs (`eu1k3v...`: home eu, shard 1).
  */
 import type { EpochMs, RandomBytes } from "./clock.ts";
 
@@ -35,7 +35,10 @@ export const asRequestId = (text: string): RequestId => text as RequestId;
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE32 = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** Where an account's gate and books live. `gl` is anywhere; `eu` and `us` are hard pins. */
+/**
+ * Where an account belongs. `gl` is anywhere; `eu` and `us` pin its requests to provider regions there, hard, and `eu` its
+ * gate as well, where the platform has jurisdictions. The books of all accounts are one database so far.
+ */
 export type Home = "gl" | "eu" | "us";
 
 /** `length` characters of `alphabet` (at most 256 letters), without modulo bias. */

@@ -36,7 +36,10 @@ const AccountName = z
 const NewAccount = z.strictObject({ name: AccountName, region: z.enum(["eu", "us"]).optional() });
 const AccountChange = z.strictObject({ suspended: z.boolean().optional(), name: AccountName.optional() });
 
-const Region = z.enum(["eu", "us"]).nullable().describe("Where its money and requests stay; null: anywhere");
+const Region = z
+  .enum(["eu", "us"])
+  .nullable()
+  .describe("Where its requests are routed, without exception; null: anywhere");
 const AccountRow = z.object({ id: z.string(), name: z.string(), region: Region, created_at: z.string() });
 const AccountBody = z.object({
   data: AccountRow.extend({

@@ -88,6 +88,7 @@ test("every npm command is known here, and its script exists", () => {
     "npm test",
     "npm run audit",
     "npm run catalog -- validate|publish|show",
+    "npm run catalog -- rollback <version>",
     "npm run dev",
     "npm run bench",
     // Up to where a Cloudflare account is needed: deploy.test.ts.
@@ -156,6 +157,13 @@ test.each([
   { command: "npm run catalog -- show", says: '"version"' },
 ])("$command works", ({ command, says }) => {
   expect(shell(command)).toContain(says);
+});
+
+test("npm run catalog -- rollback goes to a version that show names", () => {
+  const version = /"version": "([0-9a-f]{32})"/.exec(shell("npm run catalog -- show"))?.[1] ?? "";
+  expect(shell(`npm run catalog -- rollback ${version}`)).toContain("Live again at ");
+  expect(() => shell(`npm run catalog -- rollback ${"0".repeat(32)}`)).toThrow(/404.*as history/s);
+  expect(() => shell("npm run catalog -- rollback")).toThrow(/Usage: .*rollback <version>/);
 });
 
 test("npm run bench starts, and refuses what it doesn't know before it measures", () => {

@@ -1,7 +1,8 @@
 /**
  * Lets calls that come together be written together. What one turn of a Durable Object writes is one commit, and on a
- * machine of one's own a commit is an fsync, in which the whole server stands still: a crowd that shares it is served a
- * quarter faster. Whoever comes alone waits for nobody.
+ * machine of one's own a commit is an fsync, in which the whole server stands still. (Measured on workerd 2026-11-21, two
+ * cores shared with other work: 1.15 times the buffered requests at 32 connections, 1.31 at 100.) Whoever comes alone
+ * waits for nobody.
  */
 import type { EpochMs } from "../core/clock.ts";
 

@@ -1,16 +1,7 @@
 /** The spine with ports of the test's own: what an admission is asked for, and what is left behind when a bug strikes. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { asAccountId, asGenerationId, asKeyHash, asRequestId } from "../../../src/core/ids.ts";
-import { ok } from "../../../src/core/result.ts";
-import { openAiChat } from "../../../src/dialects/openai-chat.ts";
-import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
-import { faceOf } from "../../../src/http/respond.ts";
-import { createWideEvent } from "../../../src/insight/wide-event.ts";
-import { DEADLINES } from "../../../src/router/deadlines.ts";
 import { generate } from "../../../src/router/generate.ts";
-import type { GenerateInput } from "../../../src/router/job.ts";
-import type { RouterPorts } from "../../../src/router/ports.ts";
-import { entryOf, NOW } from "./world.ts";
+import { inputOf, portsOf } from "./spine.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -18,77 +9,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-function portsOf(log: string[]): RouterPorts {
-  return {
-    clock: () => NOW,
-    randomBytes: (length) => new Uint8Array(length),
-    deadlines: DEADLINES,
-    waitUntil: (work) => void work.catch(() => undefined),
-    resolve: async () =>
-      ok({ entry: entryOf("test/m", [{ tag: "a" }]), version: "v1", thinking: false, isFree: false, warnings: [] }),
-    fetch: async () =>
-      Response.json({
-        choices: [{ index: 0, message: { content: "Hello" }, finish_reason: "stop" }],
-        usage: { prompt_tokens: 1, completion_tokens: 1 },
-      }),
-    accounts: {
-      admit: async () => ({ kind: "admitted", holdNusd: 1_000_000n, expiresAtMs: NOW + 60_000, accountName: "T" }),
-      settle: async (_account, { costNusd }) => {
-        log.push(`settle ${costNusd}`);
-        return true;
-      },
-      renew: async () => void log.push("renew"),
-      forget: () => void log.push("forget"),
-    },
-    providers: {
-      warm: () => null,
-      health: () => undefined,
-      switchedOff: () => new Set(),
-      withCredential: (slugs) => new Set(slugs),
-      credential: () => ({ secret: "secret-of-a", baseUrl: null }),
-      report: () => undefined,
-      mayProbe: () => false,
-      permit: async () => ({ kind: "granted", done: () => undefined }),
-    },
-  };
-}
-
-function inputOf(): GenerateInput {
-  const parsed = openAiChat.parse({ model: "test/m", messages: [{ role: "user", content: "Hi" }] });
-  if (!parsed.ok) throw new Error("the request is not one");
-  return {
-    dialect: openAiChat,
-    parsed: parsed.value,
-    asker: {
-      account: asAccountId("gl10000000000abc"),
-      keyHash: asKeyHash("a".repeat(64)),
-      requestId: asRequestId("req-1"),
-      generationId: asGenerationId("gen-1"),
-      receivedAtMs: NOW,
-      httpReferer: null,
-      appTitle: null,
-      origin: null,
-      userAgent: null,
-      externalUser: null,
-      sessionId: null,
-      clientPlace: null,
-    },
-    home: "gl",
-    place: null,
-    userHash: null,
-    wantsMetadata: false,
-    refusesClamp: false,
-    signal: new AbortController().signal,
-    wide: createWideEvent(
-      NOW,
-      () => NOW,
-      () => undefined,
-    ),
-    faceOf,
-    faceOfFailure,
-  };
-}
 
 const INPUT = inputOf();
 

@@ -54,7 +54,7 @@ async function serve(
   if (early === null) await client.writer.write(warningComment(run));
   const ended = await deliver(run, renderer, client, meter);
   const bill = billFor(job, run, meter, ended);
-  const settled = finish(job, run, meter, ended, bill, ports);
+  ports.waitUntil(finish(job, run, meter, ended, bill, ports));
   try {
     const tail = tailOf(job, run, bill);
     const face = faceOfEnd(job, run, ended);
@@ -62,7 +62,6 @@ async function serve(
   } finally {
     await client.writer.close();
   }
-  await settled;
 }
 
 /** A bug of ours ends the answer like a broken one: what was delivered is settled, and nobody is left waiting. */

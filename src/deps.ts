@@ -37,8 +37,8 @@ let isolate: Isolate | null = null;
 
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
-  isolate ??= await openIsolate(env);
-  const { settings, catalog, accounts, providers, environment, secrets } = isolate;
+  const own = (isolate ??= await openIsolate(env));
+  const { settings, catalog, accounts, providers, environment, secrets } = own;
   const waitUntil = (work: Promise<unknown>): void => context.waitUntil(work);
   return {
     settings,
@@ -54,13 +54,9 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     providers,
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
-    verify: (text) => verifyCached(text, isolate ?? undefinedIsolate()),
+    verify: (text) => verifyCached(text, own),
     router: routerPorts(settings.deadlines, catalog, accounts, providers, waitUntil),
   };
-}
-
-function undefinedIsolate(): never {
-  throw new Error("Invariant broken: ports are made after their isolate");
 }
 
 async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {

@@ -3,6 +3,7 @@
  * Exit code 1 when a check fails or the server cannot be asked. Limit: PAGES_MAX pages (of 200 accounts).
  */
 import * as z from "zod";
+import { isObject } from "../core/json.ts";
 import { assert } from "../core/result.ts";
 import { chooseServer } from "./server.ts";
 
@@ -71,7 +72,11 @@ function print(url: string, findings: Findings): void {
   }
   console.log(`  open holds ${findings.openHolds}, open leases ${findings.openLeases}, outbox ${findings.outbox}`);
   for (const [name, value] of Object.entries(findings.totals)) {
-    console.log(`  ${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
+    const parts = isObject(value)
+      ? Object.entries(value).map(([part, each]) => [`${name}, ${part}`, each] as const)
+      : [[name, value] as const];
+    for (const [part, each] of parts)
+      console.log(`  ${part}: ${typeof each === "string" ? each : JSON.stringify(each)}`);
   }
   console.log(findings.ok ? "The books are right." : "The books are WRONG.");
 }

@@ -10,7 +10,8 @@ import { asGenerationId, type GenerationId } from "../core/ids.ts";
 import { assert } from "../core/result.ts";
 import { isObject, parseJson } from "../core/json.ts";
 import { postFlush } from "../ledger/books.ts";
-import { joinedLines, usageEntryId, type LedgerAccount, type Line } from "../ledger/entries.ts";
+import type { LedgerAccount } from "../ledger/chart.ts";
+import { joinedLines, usageEntryId, type Line } from "../ledger/entries.ts";
 import type { AccountMemory } from "./account-memory.ts";
 import type { LinesJson, OutboxRow, SealedFlush } from "./account-rows.ts";
 

@@ -41,7 +41,7 @@ export interface AuditTotals {
   readonly generations: number;
   /** Sum of what generations were charged. */
   readonly charged: string;
-  /** By kind of ledger account: `tenants`, `providers`, `margin`, `operator_loss`, `promotion`, `clearing`. */
+  /** By class of the chart of accounts (ledger/chart.ts); they sum to zero. */
   readonly balances: Readonly<Record<string, string>>;
 }
 

@@ -7,6 +7,7 @@ import * as z from "zod";
 import type { AccountId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { SumText } from "./books.ts";
+import { CHART, classSql } from "./chart.ts";
 
 /** A page of accounts, by id, both ends included. */
 export interface AccountRange {
@@ -27,7 +28,7 @@ export interface BooksTotals {
   readonly generations: number;
   /** Sum of what generations were charged. */
   readonly chargedNusd: NanoUsd;
-  /** `tenants`, `providers`, `margin`, `operator_loss`, `promotion`, `clearing`; they sum to zero. */
+  /** One per class of the chart of accounts; they sum to zero. Names beyond the chart are `unknown`, if there are any. */
   readonly balancesNusd: Readonly<Record<string, NanoUsd>>;
 }
 
@@ -50,6 +51,7 @@ const PAGE_CHECKS = {
 
 const WHOLE_CHECKS = {
   balances_sum_to_zero: `SELECT 'all balances' AS id FROM (SELECT SUM(balance_nusd) AS sum FROM balances) WHERE sum <> 0`,
+  accounts_are_in_the_chart: `SELECT account AS id FROM balances WHERE ${classSql("account")} IS NULL`,
   balances_are_sums_of_lines: `SELECT b.account AS id FROM balances b
     LEFT JOIN (SELECT account, SUM(amount_nusd) AS sum FROM lines GROUP BY account) s ON s.account = b.account
     WHERE b.balance_nusd <> COALESCE(s.sum, 0)`,
@@ -81,21 +83,21 @@ export async function readTotals(db: D1Database): Promise<BooksTotals> {
          (SELECT CAST(SUM(charged_nusd) AS TEXT) FROM generations) AS charged`,
     ),
     db.prepare(
-      `SELECT CASE WHEN account LIKE 'tenant:%' THEN 'tenants' WHEN account LIKE 'provider:%' THEN 'providers'
-         ELSE REPLACE(account, '-', '_') END AS kind, CAST(SUM(balance_nusd) AS TEXT) AS sum FROM balances GROUP BY 1`,
+      `SELECT COALESCE(${classSql("account")}, 'unknown') AS class, CAST(SUM(balance_nusd) AS TEXT) AS sum
+       FROM balances GROUP BY 1`,
     ),
   ]);
   const [count] = z
     .tuple([z.object({ accounts: z.int(), entries: z.int(), generations: z.int(), charged: SumText })])
     .parse(counts?.results);
-  const rows = z.array(z.object({ kind: z.string(), sum: SumText })).parse(sums?.results);
-  const none = { tenants: 0n, providers: 0n, margin: 0n, operator_loss: 0n, promotion: 0n, clearing: 0n };
+  const rows = z.array(z.object({ class: z.string(), sum: SumText })).parse(sums?.results);
+  const none = CHART.map(({ name }) => [name, 0n] as const);
   return {
     accounts: count.accounts,
     entries: count.entries,
     generations: count.generations,
     chargedNusd: count.charged,
-    balancesNusd: { ...none, ...Object.fromEntries(rows.map((row) => [row.kind, row.sum])) },
+    balancesNusd: Object.fromEntries([...none, ...rows.map((row) => [row.class, row.sum] as const)]),
   };
 }
 

@@ -1,25 +1,14 @@
 /**
  * Ledger entries: balanced double-entry movements between named accounts. Pure; amounts in nano-dollars.
- * Sign: a positive line raises that account's balance. Every entry sums to zero, and no line is zero.
- *   tenant:<id>      prepaid credit, owed to the tenant
- *   provider:<slug>  what the operator owes a provider
- *   margin           what the operator earns
- *   operator-loss    what the operator bears; its balance falls with every loss
- *   clearing         payments on their way; promotion: credit that the operator grants or takes
+ * Sign: a positive line raises that account's balance. Every entry sums to zero, and no line is zero. Which accounts
+ * there are, and what they mean, is the chart's to say (chart.ts).
  * An entry's id begins with the tenant's account id and a slash, so that the primary keys of entries and lines cluster
  * by tenant and need no other index (D1 bills index rows).
  */
 import type { AccountId, GenerationId, ProviderId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
-
-export type LedgerAccount =
-  | `tenant:${string}`
-  | `provider:${string}`
-  | "margin"
-  | "operator-loss"
-  | "clearing"
-  | "promotion";
+import { classOf, type LedgerAccount } from "./chart.ts";
 
 export interface Line {
   readonly account: LedgerAccount;
@@ -82,6 +71,7 @@ export function joinedLines(lines: readonly Line[]): readonly Line[] {
     .map(([account, amountNusd]) => ({ account, amountNusd }))
     .toSorted((left, right) => (left.account < right.account ? -1 : 1));
   assert(sumOf(joined) === 0n, "an entry sums to zero");
+  for (const { account } of joined) assert(classOf(account) !== undefined, "an account is in the chart");
   return joined;
 }
 

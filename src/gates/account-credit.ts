@@ -1,15 +1,16 @@
 /**
- * The operator's credits and debits through the gate, which alone may move a balance. In this order: stored as pending
- * with its id, posted to D1 (idempotent), applied to the balance in one transaction that also ends the pending state.
- * A crash or an unreachable D1 at any point leaves a pending row, which the alarm finishes. A debit may make the balance
- * negative. Receipts are kept for good: an idempotency key never comes to mean something else.
+ * Movements of credit through the gate, which alone may move a balance: the operator's credits and debits, purchases,
+ * refunds, disputes, vouchers. In this order: stored as pending with its id, posted to D1 (idempotent), applied to the
+ * balance in one transaction that also ends the pending state. A crash or an unreachable D1 at any point leaves a pending
+ * row, which the alarm finishes. What takes may make the balance negative. Receipts are kept for good: the id of a cause
+ * (an idempotency key, a payment) never comes to mean something else.
  */
 import type { Clock } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { NUSD_MAX, type NanoUsd } from "../core/money.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import { postCredit, readCredit } from "../ledger/books.ts";
-import { creditEntryId, creditLines } from "../ledger/entries.ts";
+import { assert, err, ok, type Result } from "../core/result.ts";
+import { postCredit, readCredits } from "../ledger/books.ts";
+import { creditEntryId, movementEffect, movementLines, type Movement } from "../ledger/entries.ts";
 import type { CreditReceipt, CreditRequest } from "./account-contract.ts";
 import { inTime } from "./account-flush.ts";
 import { keepAccount, type AccountMemory } from "./account-memory.ts";
@@ -17,8 +18,14 @@ import type { CreditRow } from "./account-rows.ts";
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
+/** A movement with its entry's id, which names its cause. */
+interface NamedMovement extends Movement {
+  readonly entryId: string;
+  readonly reason: string;
+}
+
 /**
- * Takes a credit on record, as pending unless it is known.
+ * Takes the operator's credit or debit on record, as pending unless it is known.
  * @returns `conflict`, `bad_request`; throws what D1 throws.
  */
 export async function recordCredit(
@@ -27,48 +34,83 @@ export async function recordCredit(
   db: D1Database,
   clock: Clock,
 ): Promise<Result<CreditRow, RouterError>> {
-  const refusal = faultOf(memory, request);
+  const refusal = faultOf(request);
   if (refusal !== undefined) return err({ kind: "bad_request", message: refusal });
-  const entryId = creditEntryId(memory.account.id, request.idempotencyKey);
-  const known = memory.store.readCredit(entryId);
-  if (known !== undefined) return known.amountNusd === request.amountNusd ? ok(known) : conflict(known.amountNusd);
-  const fresh: CreditRow = {
-    entryId,
+  const movement: NamedMovement = {
+    entryId: creditEntryId(memory.account.id, request.idempotencyKey),
+    kind: request.amountNusd > 0n ? "credit" : "debit",
     amountNusd: request.amountNusd,
+    feeNusd: 0n,
     reason: request.reason,
-    createdAtMs: clock(),
-    balanceAfterNusd: null,
   };
-  // The books know it although this gate doesn't: its storage was lost, and the balance it then took from D1 has it.
-  const bookedNusd = await inTime(readCredit(db, memory.account.id, entryId));
-  if (bookedNusd !== undefined && bookedNusd !== request.amountNusd) return conflict(bookedNusd);
-  const row = bookedNusd === undefined ? fresh : { ...fresh, balanceAfterNusd: memory.account.balanceNusd };
-  memory.store.writeCredit(row);
-  if (row.balanceAfterNusd === null) memory.pendingCredits.set(entryId, row);
+  const rows = await recordMovements(memory, [movement], db, clock);
+  if (!rows.ok) return rows;
+  const [row] = rows.value;
+  assert(row !== undefined, "a movement has a row");
   return ok(row);
 }
 
-/** Posts a pending credit and applies it. Throws what D1 throws; the row stays pending. */
+/**
+ * Takes movements on record, those that are not known as pending, all in one transaction with what `alongside` writes.
+ * @returns their rows in order; `conflict` for a known id with another amount, `bad_request` for one that the balance
+ * can't hold: then nothing is recorded. Throws what D1 throws.
+ */
+async function recordMovements(
+  memory: AccountMemory,
+  movements: readonly NamedMovement[],
+  db: D1Database,
+  clock: Clock,
+  alongside: () => void = () => undefined,
+): Promise<Result<readonly CreditRow[], RouterError>> {
+  const isNew = ({ entryId }: NamedMovement): boolean => memory.store.readCredit(entryId) === undefined;
+  const unknown = movements.filter(isNew).map(({ entryId }) => entryId);
+  // The books may know what this gate doesn't: its storage was lost, and the balance it then took from D1 has it.
+  const booked =
+    unknown.length === 0 ? new Map<string, NanoUsd>() : await inTime(readCredits(db, memory.account.id, unknown));
+  let afterNusd = memory.account.balanceNusd;
+  const rows: CreditRow[] = [];
+  for (const movement of movements) {
+    const known = memory.store.readCredit(movement.entryId);
+    const knownNusd = known?.amountNusd ?? booked.get(movement.entryId);
+    if (knownNusd !== undefined && knownNusd !== movement.amountNusd) return conflict(knownNusd);
+    if (knownNusd === undefined) afterNusd += movement.amountNusd;
+    if (afterNusd > NUSD_MAX || afterNusd < -NUSD_MAX) {
+      return err({ kind: "bad_request", message: "amount would take the balance beyond 9007199.254740991" });
+    }
+    const balanceAfterNusd = booked.has(movement.entryId) ? memory.account.balanceNusd : null;
+    rows.push(known ?? { ...movement, createdAtMs: clock(), balanceAfterNusd });
+  }
+  memory.store.atomically(() => {
+    alongside();
+    for (const row of rows) if (unknown.includes(row.entryId)) memory.store.writeCredit(row);
+  });
+  for (const row of rows) if (row.balanceAfterNusd === null) memory.pendingCredits.set(row.entryId, row);
+  return ok(rows);
+}
+
+/** Posts a pending movement and applies it. Throws what D1 throws; the row stays pending. */
 export async function finishCredit(memory: AccountMemory, row: CreditRow, db: D1Database): Promise<CreditReceipt> {
   if (row.balanceAfterNusd !== null) return { entryId: row.entryId, balanceNusd: row.balanceAfterNusd };
-  const { amountNusd } = row;
+  const { kind, amountNusd } = row;
   await inTime(
     postCredit(db, {
       id: row.entryId,
-      kind: amountNusd > 0n ? "credit" : "debit",
+      kind,
       createdAtMs: row.createdAtMs,
       reason: row.reason,
-      lines: creditLines(memory.account.id, amountNusd),
+      lines: movementLines(memory.account.id, row),
     }),
   );
   const { account } = memory;
   const balanceNusd = account.balanceNusd + amountNusd;
+  const effect = movementEffect(kind, amountNusd);
   memory.store.atomically(() => {
     keepAccount(memory, {
       ...account,
       balanceNusd,
-      creditsNusd: account.creditsNusd + (amountNusd > 0n ? amountNusd : 0n),
-      debitsNusd: account.debitsNusd + (amountNusd < 0n ? -amountNusd : 0n),
+      creditsNusd: account.creditsNusd + effect.creditsNusd,
+      debitsNusd: account.debitsNusd + effect.debitsNusd,
+      refundedNusd: account.refundedNusd + effect.refundedNusd,
     });
     memory.store.writeCredit({ ...row, balanceAfterNusd: balanceNusd });
   });
@@ -81,15 +123,12 @@ export function pendingCredits(memory: AccountMemory): readonly CreditRow[] {
   return [...memory.pendingCredits.values()].toSorted((left, right) => left.createdAtMs - right.createdAtMs);
 }
 
-function faultOf(memory: AccountMemory, request: CreditRequest): string | undefined {
+function faultOf(request: CreditRequest): string | undefined {
   const { length } = request.idempotencyKey;
   if (length === 0 || length > IDEMPOTENCY_KEY_LENGTH_MAX) {
     return `idempotency_key must have 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`;
   }
-  if (request.amountNusd === 0n) return "amount must not be zero";
-  const afterNusd: NanoUsd = memory.account.balanceNusd + request.amountNusd;
-  if (afterNusd > NUSD_MAX || afterNusd < -NUSD_MAX) return "amount would take the balance beyond 9007199.254740991";
-  return undefined;
+  return request.amountNusd === 0n ? "amount must not be zero" : undefined;
 }
 
 function conflict(bookedNusd: NanoUsd): Result<never, RouterError> {

@@ -37,7 +37,7 @@ import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts"
 import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
 import { takeOver } from "./account-load.ts";
-import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
+import { boughtNusd, endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
 import { admit, presentFree, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
 import { openAccountStore, seqAt, type AccountStore } from "./account-store.ts";
 import { createCrowd } from "./crowd.ts";
@@ -237,7 +237,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       totalUsageNusd: account.usageNusd,
       heldNusd: memory.heldNusd,
       freeUsedToday: account.freeDay.count,
-      freeLimitPerDay: freeLimitPerDay(account.creditsNusd),
+      freeLimitPerDay: freeLimitPerDay(boughtNusd(account)),
     };
   }
 

@@ -86,6 +86,11 @@ export function keepAccount(memory: AccountMemory, account: AccountRow): void {
   memory.account = account;
 }
 
+/** Credits ever bought or granted and not refunded: what the free tier goes by. */
+export function boughtNusd(account: AccountRow): NanoUsd {
+  return account.creditsNusd - account.refundedNusd;
+}
+
 /** A count that has not begun. */
 export function newCounter(nowMs: EpochMs): CounterRow {
   const empty = (kind: "daily" | "weekly" | "monthly") => ({ id: windowAt(kind, nowMs).id, nusd: 0n });

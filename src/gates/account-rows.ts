@@ -6,6 +6,7 @@ import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
 import { asAccountId, asGenerationId, asKeyHash, type GenerationId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
+import { MOVEMENT_KINDS } from "../ledger/entries.ts";
 
 const nusd = z
   .string()
@@ -26,8 +27,10 @@ export const AccountRow = z.object({
   balanceNusd: nusd,
   /** Credits ever bought or granted. */
   creditsNusd: nusd,
-  /** What the operator ever took, not negative. */
+  /** What was ever taken: by the operator, by refunds and disputes. Not negative. */
   debitsNusd: nusd,
+  /** The part of the debits that undid purchases. */
+  refundedNusd: nusd.default(0n),
   /** What generations were ever charged. */
   usageNusd: nusd,
   /** What generations cost beyond the charge. */
@@ -115,10 +118,13 @@ export const SealedFlush = z.object({
 });
 export type SealedFlush = z.infer<typeof SealedFlush>;
 
-/** An operator's credit: pending until `balanceAfterNusd` is known. */
+/** A movement of credit: pending until `balanceAfterNusd` is known. */
 export const CreditRow = z.object({
   entryId: z.string(),
+  // Rows from before there were kinds are the operator's, and long finished.
+  kind: z.enum(MOVEMENT_KINDS).default("credit"),
   amountNusd: nusd,
+  feeNusd: nusd.default(0n),
   reason: z.string(),
   createdAtMs: time,
   balanceAfterNusd: nusd.nullable(),

@@ -20,6 +20,7 @@ import {
 } from "./account-contract.ts";
 import { usableKey } from "./account-keys.ts";
 import {
+  boughtNusd,
   counterWith,
   endExpiredHolds,
   endHold,
@@ -86,7 +87,7 @@ function freeVerdictOf(account: AccountRow, nowMs: EpochMs): FreeTierVerdict {
   return freeTierVerdict(
     {
       balanceNusd: account.balanceNusd,
-      boughtNusd: account.creditsNusd,
+      boughtNusd: boughtNusd(account),
       usedThisMinute: account.freeMinute.count,
       usedToday: account.freeDay.count,
     },

@@ -9,7 +9,7 @@ import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
 import type { AccountId } from "../core/ids.ts";
 import { nusdToStored, type NanoUsd } from "../core/money.ts";
-import { tenantAccount, type EntryKind, type Line } from "./entries.ts";
+import { MOVEMENT_KINDS, movementEffect, tenantAccount, type EntryKind, type Line } from "./entries.ts";
 
 /** A balanced entry with its lines. */
 export interface Entry {
@@ -33,10 +33,12 @@ export interface Flush {
 /** What D1 has of an account. */
 export interface TenantBooks {
   readonly balanceNusd: NanoUsd;
-  /** Sum of the operator's credits. */
+  /** Sum of all that was bought or granted. */
   readonly creditsNusd: NanoUsd;
-  /** Sum of the debits, not negative. */
+  /** Sum of the debits, refunds and disputes, not negative. */
   readonly debitsNusd: NanoUsd;
+  /** The part of the debits that undid purchases. */
+  readonly refundedNusd: NanoUsd;
   /** Sum of the charges of generations, not negative. */
   readonly usageNusd: NanoUsd;
 }
@@ -65,7 +67,7 @@ export async function postFlush(db: D1Database, flush: Flush): Promise<void> {
   ]);
 }
 
-/** Books a credit or debit. Idempotent by the entry's id. */
+/** Books a movement of credit. Idempotent by the entry's id. */
 export async function postCredit(db: D1Database, entry: Entry): Promise<void> {
   await db.batch(entryStatements(db, entry));
 }
@@ -88,10 +90,12 @@ export async function readTenantBooks(db: D1Database, account: AccountId): Promi
       .parse(sums?.results)
       .find((row) => row.kind === kind)?.sum ?? 0n;
   const rows = z.array(BalanceRow).parse(balance?.results);
+  const effects = MOVEMENT_KINDS.map((kind) => movementEffect(kind, sumOfKind(kind)));
   return {
     balanceNusd: rows[0]?.balance_nusd ?? 0n,
-    creditsNusd: sumOfKind("credit"),
-    debitsNusd: -sumOfKind("debit"),
+    creditsNusd: effects.reduce((sum, effect) => sum + effect.creditsNusd, 0n),
+    debitsNusd: effects.reduce((sum, effect) => sum + effect.debitsNusd, 0n),
+    refundedNusd: effects.reduce((sum, effect) => sum + effect.refundedNusd, 0n),
     usageNusd: -sumOfKind("usage"),
   };
 }
@@ -111,16 +115,21 @@ export async function readBalance(
   return { balanceNusd: rows[0]?.balance_nusd ?? 0n, booked: new Set(ids.map((row) => row.id)) };
 }
 
-/** What a credit with that id moved to the tenant, or undefined if the books don't have it. */
-export async function readCredit(db: D1Database, account: AccountId, entryId: string): Promise<NanoUsd | undefined> {
+/** What each of these entries moved to the tenant; those that the books don't have are left out. */
+export async function readCredits(
+  db: D1Database,
+  account: AccountId,
+  entryIds: readonly string[],
+): Promise<ReadonlyMap<string, NanoUsd>> {
   const found = await db
     .prepare(
       `SELECT e.id, (SELECT CAST(amount_nusd AS TEXT) FROM lines WHERE entry_id = e.id AND account = ?2) AS sum
-       FROM entries e WHERE e.id = ?1`,
+       FROM entries e WHERE e.id IN (SELECT value FROM json_each(?1))`,
     )
-    .bind(entryId, tenantAccount(account))
+    .bind(JSON.stringify(entryIds), tenantAccount(account))
     .all();
-  return z.array(z.object({ sum: SumText })).parse(found.results)[0]?.sum;
+  const rows = z.array(z.object({ id: z.string(), sum: SumText })).parse(found.results);
+  return new Map(rows.map((row) => [row.id, row.sum]));
 }
 
 /** Which of these accounts have an entry: the others never had credit or a booked generation. */

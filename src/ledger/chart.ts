@@ -34,7 +34,7 @@ export const CHART = [
     match: { kind: "one", account: "promotion" },
     says: "never: it falls with credit that is granted",
   },
-  { name: "refund", match: { kind: "one", account: "refund" }, says: "to be paid back to tenants" },
+  { name: "refund", match: { kind: "one", account: "refund" }, says: "gone back to payers by refunds and disputes" },
   { name: "clearing", match: { kind: "one", account: "clearing" }, says: "never: it falls with payments on their way" },
 ] as const satisfies readonly AccountClass[];
 

@@ -15,9 +15,26 @@ export interface Line {
   readonly amountNusd: NanoUsd;
 }
 
-export const ENTRY_KINDS = ["usage", "credit", "debit"] as const;
-/** `usage`: a flush of generations; `credit` and `debit`: the operator gives or takes. */
+/** What moves credit other than by generations. */
+export const MOVEMENT_KINDS = ["credit", "debit", "purchase", "refund", "dispute", "voucher"] as const;
+/**
+ * `credit` and `debit`: the operator gives or takes; `purchase` and `voucher`: credit comes in; `refund` and `dispute`: a
+ * purchase goes back, or comes back when the refund failed or the dispute was won.
+ */
+export type MovementKind = (typeof MOVEMENT_KINDS)[number];
+
+export const ENTRY_KINDS = ["usage", ...MOVEMENT_KINDS] as const;
+/** `usage`: a flush of generations. */
 export type EntryKind = (typeof ENTRY_KINDS)[number];
+
+/** One movement of credit. */
+export interface Movement {
+  readonly kind: MovementKind;
+  /** What the tenant gets; negative takes. */
+  readonly amountNusd: NanoUsd;
+  /** What the fee account gets of it on top; negative gives it back. */
+  readonly feeNusd: NanoUsd;
+}
 
 /** What one settled generation moves. */
 export interface GenerationMovement {
@@ -54,12 +71,49 @@ export function generationLines(account: AccountId, movement: GenerationMovement
   ]);
 }
 
-/** The lines of the operator's credit (positive) or debit (negative). */
-export function creditLines(account: AccountId, amountNusd: NanoUsd): readonly Line[] {
+/** The account that a movement's money comes from, or goes back to. */
+const COUNTERPARTS: Readonly<Record<MovementKind, LedgerAccount>> = {
+  credit: "promotion",
+  debit: "promotion",
+  voucher: "promotion",
+  purchase: "clearing",
+  refund: "refund",
+  dispute: "refund",
+};
+
+/** The lines of a movement: its counterpart -> tenant credit + fee, or back. */
+export function movementLines(account: AccountId, movement: Movement): readonly Line[] {
+  const { kind, amountNusd, feeNusd } = movement;
   return joinedLines([
     { account: tenantAccount(account), amountNusd },
-    { account: "promotion", amountNusd: -amountNusd },
+    { account: "fee", amountNusd: feeNusd },
+    { account: COUNTERPARTS[kind], amountNusd: -(amountNusd + feeNusd) },
   ]);
+}
+
+/** What a movement does to the sums of a tenant. The balance moves by the sum of all. */
+export interface MovementEffect {
+  readonly creditsNusd: NanoUsd;
+  readonly debitsNusd: NanoUsd;
+  /** The part of the debits that undid purchases. */
+  readonly refundedNusd: NanoUsd;
+}
+
+/** A movement's share of what the tenant was ever given (`credits`) and of what was taken back (`debits`, positive). */
+export function movementEffect(kind: MovementKind, amountNusd: NanoUsd): MovementEffect {
+  switch (kind) {
+    case "credit":
+    case "purchase":
+    case "voucher":
+      return { creditsNusd: amountNusd, debitsNusd: 0n, refundedNusd: 0n };
+    case "debit":
+      return { creditsNusd: 0n, debitsNusd: -amountNusd, refundedNusd: 0n };
+    case "refund":
+    case "dispute":
+      return { creditsNusd: 0n, debitsNusd: -amountNusd, refundedNusd: -amountNusd };
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** Lines summed by account, in order of account, zeros left out. */
@@ -88,4 +142,13 @@ export function usageEntryId(account: AccountId, first: GenerationId): string {
 /** The id of a credit or debit: the operator's idempotency key, which is the account's own. */
 export function creditEntryId(account: AccountId, idempotencyKey: string): string {
   return `${account}/credit/${idempotencyKey}`;
+}
+
+/** The id of another movement: what it is, and the id of its cause, e.g. a payment's. Free of the operator's ids. */
+export function movementEntryId(
+  account: AccountId,
+  kind: Exclude<MovementKind, "credit" | "debit">,
+  cause: string,
+): string {
+  return `${account}/${kind}/${cause}`;
 }

@@ -23,7 +23,7 @@ export const entries = sqliteTable("entries", {
   id: text("id").primaryKey(),
   kind: text("kind", { enum: ENTRY_KINDS }).notNull(),
   createdAtMs: integer("created_at_ms").notNull(),
-  /** The operator's words for a credit or debit. */
+  /** The operator's words for a credit or debit; what another movement was. */
   reason: text("reason"),
 });
 

@@ -175,6 +175,7 @@ test("a debit may make the balance negative; then nothing is admitted and held m
     balanceNusd: -USD,
     creditsNusd: 5n * USD,
     debitsNusd: 4n * USD,
+    refundedNusd: 0n,
     usageNusd: 2n * USD,
   });
 });

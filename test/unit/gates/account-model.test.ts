@@ -33,6 +33,7 @@ function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
     balanceNusd: 0n,
     creditsNusd: 0n,
     debitsNusd: 0n,
+    refundedNusd: 0n,
     usageNusd: 0n,
     lossNusd: 0n,
     freeMinute: { id: "", count: 0 },

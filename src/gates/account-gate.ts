@@ -84,7 +84,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   async settle(settlements: readonly Settlement[]): Promise<SettleReceipt> {
     const answer = await this.with((memory) => {
       const receipt = settle(memory, settlements, this.clock());
-      if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace));
+      if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace, this.clock()));
       return receipt;
     });
     return answer.ok ? answer.value : { acknowledged: [] };
@@ -152,7 +152,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     return await this.inTurn(async (memory) => {
       const row = await recordCredit(memory, request, this.books, this.clock);
       if (!row.ok) return row;
-      if (row.value.balanceAfterNusd === null) this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }));
+      if (row.value.balanceAfterNusd === null)
+        this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
       return ok(await finishCredit(memory, row.value, this.books));
     });
   }
@@ -179,7 +180,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const opened = await this.opened();
     if (!opened.ok) {
       // Only D1 can be in the way here, since an account without storage has no alarm.
-      this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }));
+      this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
       return;
     }
     const memory = opened.value;
@@ -199,7 +200,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       for (let at = 0; at < FLUSHES_PER_ALARM; at++) {
         const { flushed, latencyMs } = await flushOnce(memory, this.books, this.clock);
         if (!flushed) break;
-        this.pace = { latencyMs, failures: 0 };
+        this.pace = { latencyMs, failures: 0, flushedAtMs: this.clock() };
       }
       return ok(null);
     });
@@ -211,7 +212,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const nowMs = this.clock();
     const oldest = memory.store.oldestSeq();
     const times = [...memory.holds.values()].map((hold) => hold.expiresAtMs);
-    if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace));
+    if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace, nowMs));
     // Settled ids are forgotten by the hour, not one by one.
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
     return times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time));

@@ -57,7 +57,7 @@ const INSERT_ENTRY = `INSERT INTO entries (id, kind, created_at_ms, reason) VALU
   ON CONFLICT (id) DO NOTHING`;
 const INSERT_GENERATIONS = `INSERT INTO generations (id, account_id, entry_id, created_at_ms, cost_nusd, charged_nusd, record)
   SELECT value ->> 0, ?1, ?2, value ->> 1, value ->> 2, value ->> 3, value -> 4 FROM json_each(?3) WHERE true
-  ON CONFLICT (id) DO NOTHING`;
+  ON CONFLICT (account_id, id) DO NOTHING`;
 
 /** Books a flush: its entry, lines and generations together. Idempotent by the entry's id. */
 export async function postFlush(db: D1Database, flush: Flush): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * The books as tables: immutable entries and lines, and balances that nothing but the trigger on inserted lines moves
  * (migrations/0001_books_triggers.sql). Amounts are integer nano-dollars, times integer ms.
- * Primary keys begin with the tenant's account id, so that no further index is needed: D1 bills index rows.
+ * Primary keys begin with the tenant's account id, so that no further index is needed: D1 bills index rows. For the same
+ * reason all three are WITHOUT ROWID (migrations/0002_books_rows.sql; drizzle has no word for it).
  */
 import { sql } from "drizzle-orm";
 import { check, customType, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";

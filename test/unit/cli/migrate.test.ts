@@ -1,5 +1,5 @@
 /** Migrations are split as SQLite reads them and applied once each, over a real SQLite. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
@@ -51,12 +51,33 @@ test("the house's own migrations apply once, in order", async () => {
   const names = readdirSync(MIGRATIONS).filter((name) => name.endsWith(".sql"));
   expect(await migrate(memoryDatabase(sqlite), MIGRATIONS)).toEqual(names.sort());
   expect(await migrate(memoryDatabase(sqlite), MIGRATIONS)).toEqual([]);
-  const triggers = names.flatMap(
-    (name) => readFileSync(path.join(MIGRATIONS, name), "utf8").match(/CREATE TRIGGER/g) ?? [],
+  const triggers = names.flatMap((name) =>
+    [...readFileSync(path.join(MIGRATIONS, name), "utf8").matchAll(/CREATE TRIGGER `(\w+)`/g)].map(([, made]) => made),
   );
-  expect(sqlite.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE type = 'trigger'").get()).toEqual({
-    n: triggers.length,
-  });
+  const kept = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name").all();
+  expect(kept.map(({ name }) => name)).toEqual([...new Set(triggers)].toSorted());
+});
+
+test("books that are in use keep every row through the migrations that rebuild their tables", async () => {
+  const sqlite = new DatabaseSync(":memory:");
+  const dir = mkdtempSync(path.join(tmpdir(), "waypost-migrate-"));
+  for (const name of ["0000_books.sql", "0001_books_triggers.sql"]) {
+    cpSync(path.join(MIGRATIONS, name), path.join(dir, name));
+  }
+  await migrate(memoryDatabase(sqlite), dir);
+  sqlite.exec(`INSERT INTO lines VALUES ('gl1/a', 'tenant:gl1', 7), ('gl1/a', 'promotion', -7);
+    INSERT INTO entries VALUES ('gl1/a', 'credit', 1, 'why'), ('gl1/gen-1', 'usage', 2, NULL);
+    INSERT INTO generations VALUES ('gen-1', 'gl1', 'gl1/gen-1', 2, 0, 0, '{}'), ('gen-2', 'gl1', 'gl1/gen-1', 2, 0, 0, '{}')`);
+  const all = () =>
+    ["entries", "lines", "balances", "generations"].map((table) =>
+      sqlite.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`).all(),
+    );
+  const before = all();
+  await migrate(memoryDatabase(sqlite), MIGRATIONS);
+  expect(all()).toEqual(before);
+  expect(before.map((rows) => rows.length)).toEqual([2, 2, 2, 2]);
+  expect(() => sqlite.exec("DELETE FROM lines")).toThrow("lines never go");
+  rmSync(dir, { recursive: true });
 });
 
 test("a migration that fails leaves nothing behind and is tried again", async () => {

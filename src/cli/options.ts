@@ -41,7 +41,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
-  const fault = deadlineFault(env);
+  const fault = deadlineFault(env) ?? byokFault(env);
   if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
@@ -62,6 +62,17 @@ function deadlineFault(env: Environment): string | undefined {
     if (!/^[1-9]\d{0,8}$/.test(value)) return `${name} must be a whole number of milliseconds from 1, not "${value}".`;
   }
   return undefined;
+}
+
+/** The gates read these themselves, and take what they do not understand for unset. */
+function byokFault(env: Environment): string | undefined {
+  const bps = env["WAYPOST_BYOK_FEE_BPS"] ?? "0";
+  if (!/^\d{1,5}$/.test(bps) || Number(bps) > 10_000) {
+    return `WAYPOST_BYOK_FEE_BPS must be a whole number of basis points from 0 to 10000, not "${bps}".`;
+  }
+  const free = env["WAYPOST_BYOK_FREE_USD_MONTHLY"] ?? "0";
+  if (/^\d{1,9}$/.test(free)) return undefined;
+  return `WAYPOST_BYOK_FREE_USD_MONTHLY must be a whole number of dollars, not "${free}".`;
 }
 
 function readPort(text: string): number | undefined {

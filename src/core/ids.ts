@@ -20,6 +20,8 @@ export type GenerationId = Brand<string, "GenerationId">;
 export type AccountId = Brand<string, "AccountId">;
 /** Lower-case SHA-256 hex of a whole key. */
 export type KeyHash = Brand<string, "KeyHash">;
+/** A tenant's own provider credential; a UUID. */
+export type ByokId = Brand<string, "ByokId">;
 /** One per HTTP request, `req-...`. */
 export type RequestId = Brand<string, "RequestId">;
 
@@ -30,6 +32,7 @@ export const asRegionId = (text: string): RegionId => text as RegionId;
 export const asGenerationId = (text: string): GenerationId => text as GenerationId;
 export const asAccountId = (text: string): AccountId => text as AccountId;
 export const asKeyHash = (text: string): KeyHash => text as KeyHash;
+export const asByokId = (text: string): ByokId => text as ByokId;
 export const asRequestId = (text: string): RequestId => text as RequestId;
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -66,6 +69,15 @@ export function newRequestId(nowMs: EpochMs, random: RandomBytes): RequestId {
 /** A new account id in `home`, shard 1-9. */
 export function newAccountId(home: Home, shard: number, random: RandomBytes): AccountId {
   return `${home}${shard}${randomText(random, 13, BASE32)}` as AccountId;
+}
+
+/** A new credential id: a random UUID (version 4). */
+export function newByokId(random: RandomBytes): ByokId {
+  const bytes = random(16);
+  const hex = Array.from(bytes, (byte, at) =>
+    (at === 6 ? (byte & 0x0f) | 0x40 : at === 8 ? (byte & 0x3f) | 0x80 : byte).toString(16).padStart(2, "0"),
+  ).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") as ByokId;
 }
 
 /** `length` base62 characters for a key's secret part (32 carry 190 bits). */

@@ -36,10 +36,16 @@ export interface Price extends PriceKeys {
   readonly overrides?: readonly PriceOverride[] | undefined;
 }
 
+const BPS = 10_000n;
+
 /** Basis points added to an upstream price; rounded up per unit so that margin is never negative. */
 export function withMarkup(price: Price, markupBps: number): Price {
-  if (markupBps === 0) return price;
-  const charged = (value: PicoUsd): PicoUsd => Math.ceil((value * (10_000 + markupBps)) / 10_000);
+  return markupBps === 0 ? price : priceShare(price, Number(BPS) + markupBps);
+}
+
+/** So many basis points of a price; rounded up per unit, so that it covers that share of any cost at `price`. */
+export function priceShare(price: Price, bps: number): Price {
+  const charged = (value: PicoUsd): PicoUsd => Number((BigInt(value) * BigInt(bps) + BPS - 1n) / BPS);
   const keysOf = <T extends SomePriceKeys>(keys: T): T =>
     Object.fromEntries(
       Object.entries(keys).map(([key, value]) => [

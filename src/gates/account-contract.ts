@@ -3,6 +3,7 @@
  * Values cross as structured clones (bigint allowed). Every write carries the id of its cause, so that a repeat is a
  * no-op. Room is left for leases: a lease will be one more kind of admission with `spendUntil` and `settleUntil`.
  */
+import type { ByokGrant } from "../accounts/byok.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { LimitSource, RouterError } from "../core/error.ts";
 import type { AccountId, GenerationId, Home, KeyHash } from "../core/ids.ts";
@@ -10,6 +11,7 @@ import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
+import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
 
 export interface AdmitRequest {
   readonly keyHash: KeyHash;
@@ -20,18 +22,27 @@ export interface AdmitRequest {
   readonly wantedNusd: NanoUsd;
   /** The least that makes sense (prompt and one token); a hold between the two clamps the output. */
   readonly minimumNusd: NanoUsd;
+  /** What the plan knew of the tenant's own provider credentials (accounts/byok.ts); absent: nothing. */
+  readonly byokToken?: string;
 }
 
+/** `byok` comes along when the plan was made with another token: it must be made anew before anything is sent upstream. */
 export type Admission =
   | {
       readonly kind: "admitted";
       readonly holdNusd: NanoUsd;
       readonly expiresAtMs: number;
       readonly accountName: string;
+      readonly byok?: ByokGrant;
     }
   | { readonly kind: "refused"; readonly error: RouterError }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
-  | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
+  | {
+      readonly kind: "short";
+      readonly spendableNusd: NanoUsd;
+      readonly limitSource: LimitSource;
+      readonly byok?: ByokGrant;
+    };
 
 export interface Settlement {
   readonly generationId: GenerationId;
@@ -44,6 +55,8 @@ export interface Settlement {
   readonly refundsFreeTier: boolean;
   /** Null when nothing was ever sent upstream. */
   readonly record: GenerationRecord | null;
+  /** Where the tenant's own provider credentials were tried; then the cost is the fee and the upstream cost 0n, if one served. */
+  readonly byok?: ByokUse;
 }
 
 /** Ids that the gate has durably taken; the rest must be sent again. */
@@ -69,6 +82,11 @@ export interface KeyView {
   readonly usageDailyNusd: NanoUsd;
   readonly usageWeeklyNusd: NanoUsd;
   readonly usageMonthlyNusd: NanoUsd;
+  /** What providers billed the tenant itself, through its own credentials. */
+  readonly byokUsageNusd: NanoUsd;
+  readonly byokUsageDailyNusd: NanoUsd;
+  readonly byokUsageWeeklyNusd: NanoUsd;
+  readonly byokUsageMonthlyNusd: NanoUsd;
   readonly createdAtMs: number;
   readonly updatedAtMs: number | null;
   readonly expiresAtMs: number | null;
@@ -182,7 +200,7 @@ export interface RotatedKey {
 }
 
 /** The RPC surface of the AccountGate. Nothing here throws for an unknown account: it refuses with `unauthenticated`. */
-export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc {}
+export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc {}
 
 /** How long a hold lives without renewal; isolates renew every 20 s. */
 export const HOLD_LIFE_MS: EpochMs = 60_000;

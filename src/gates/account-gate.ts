@@ -7,6 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { setName, setSuspended } from "../accounts/accounts.ts";
+import { NO_BYOK, type ByokGrant } from "../accounts/byok.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asAccountId, placeOfAccount, type GenerationId, type Home, type KeyHash } from "../core/ids.ts";
@@ -17,6 +18,9 @@ import { GenerationRecordSchema } from "../insight/generation-schema.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 import { freeLimitPerDay } from "../limits/free-tier.ts";
 import { auditAccount } from "./account-audit.ts";
+import { byokGrant, manageByok, passByokOn, type ByokTerms } from "./account-byok.ts";
+import type { ByokCommand, ByokView } from "./account-byok-contract.ts";
+import { byokTermsOf } from "./account-byok-terms.ts";
 import {
   type AccountAudit,
   type AccountGateRpc,
@@ -53,6 +57,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   /** Fields, so that a test can say the time aloud and let D1 fail; not reachable by RPC. */
   clock: Clock = systemClock;
   books: D1Database = this.env.DB;
+  byokTerms: ByokTerms = byokTermsOf(this.env);
 
   private readonly store: AccountStore = openAccountStore(this.ctx.storage);
   /** Null until woken; one object from then on, refilled from storage after a throw. */
@@ -71,8 +76,10 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     await this.crowd(this.clock());
     const answer = await this.with((memory) => {
       const admission = admit(memory, request, this.clock());
+      if (admission.kind === "refused") return admission;
       if (admission.kind === "admitted") this.wakeBy(admission.expiresAtMs);
-      return admission;
+      const byok = byokGrant(memory, request.byokToken ?? NO_BYOK, this.byokTerms, this.clock());
+      return byok === undefined ? admission : { ...admission, byok };
     });
     return answer.ok ? answer.value : { kind: "refused", error: answer.error };
   }
@@ -145,7 +152,19 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   }
 
   async rotateKey(hash: KeyHash, next: RotatedKey, overlapS: number): Promise<Result<KeyView, RouterError>> {
-    return await this.flatWith((memory) => rotateKey(memory, hash, next, overlapS, this.clock()));
+    return await this.flatWith((memory) => {
+      const rotated = rotateKey(memory, hash, next, overlapS, this.clock());
+      if (rotated.ok) passByokOn(memory, hash, rotated.value.hash);
+      return rotated;
+    });
+  }
+
+  async byok(command: ByokCommand): Promise<Result<readonly ByokView[], RouterError>> {
+    return await this.flatWith((memory) => manageByok(memory, command, this.clock()));
+  }
+
+  async byokGrant(token: string): Promise<Result<ByokGrant | null, RouterError>> {
+    return await this.with((memory) => byokGrant(memory, token, this.byokTerms, this.clock()) ?? null);
   }
 
   async credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>> {

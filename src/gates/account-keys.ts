@@ -30,6 +30,7 @@ export function usableKey(memory: AccountMemory, hash: KeyHash, nowMs: EpochMs):
 /** A key as shown: usage of the present windows, never the secret. */
 export function keyView(memory: AccountMemory, key: KeyRow, nowMs: EpochMs): KeyView {
   const counter = counterAt(memory.counters.get(key.counter) ?? newCounter(nowMs), nowMs);
+  const byok = counterAt(memory.byok.usage.get(key.counter) ?? newCounter(nowMs), nowMs);
   const remainingNusd = limitRemaining(key, counter, nowMs);
   return {
     hash: key.hash,
@@ -44,6 +45,10 @@ export function keyView(memory: AccountMemory, key: KeyRow, nowMs: EpochMs): Key
     usageDailyNusd: counter.daily.nusd,
     usageWeeklyNusd: counter.weekly.nusd,
     usageMonthlyNusd: counter.monthly.nusd,
+    byokUsageNusd: byok.totalNusd,
+    byokUsageDailyNusd: byok.daily.nusd,
+    byokUsageWeeklyNusd: byok.weekly.nusd,
+    byokUsageMonthlyNusd: byok.monthly.nusd,
     createdAtMs: key.createdAtMs,
     updatedAtMs: key.updatedAtMs,
     expiresAtMs: key.expiresAtMs,

@@ -4,15 +4,27 @@
  * again. Holds are summed as they come and go, so that admission costs the same with one hold open or ten thousand.
  */
 import type { EpochMs } from "../core/clock.ts";
-import type { GenerationId, KeyHash } from "../core/ids.ts";
+import type { ByokId, GenerationId, KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
 import { windowAt } from "../limits/window.ts";
+import type { ByokRow, ByokStore } from "./account-byok-rows.ts";
 import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow } from "./account-rows.ts";
 import type { AccountStore } from "./account-store.ts";
 
+/** The tenant's own provider credentials, and what was spent through them. */
+export interface ByokMemory {
+  readonly store: ByokStore;
+  readonly rows: Map<ByokId, ByokRow>;
+  /** Grows with every change of the list, also of an empty one. */
+  version: number;
+  /** By key counter, and the whole account's; at the provider's and at list price. */
+  readonly usage: Map<string, CounterRow>;
+}
+
 export interface AccountMemory {
   readonly store: AccountStore;
+  readonly byok: ByokMemory;
   account: AccountRow;
   readonly keys: Map<KeyHash, KeyRow>;
   readonly counters: Map<string, CounterRow>;
@@ -35,6 +47,7 @@ export function loadMemory(store: AccountStore): AccountMemory {
   const lastSeq = store.lastSeq();
   const memory: AccountMemory = {
     store,
+    byok: loadByok(store.byok),
     account: store.readAccount(),
     keys: new Map(store.readKeys().map((key) => [key.hash, key])),
     counters: new Map(store.readCounters()),
@@ -51,6 +64,16 @@ export function loadMemory(store: AccountStore): AccountMemory {
   };
   for (const hold of store.readHolds()) count(memory, hold, 1n);
   return memory;
+}
+
+function loadByok(store: ByokStore): ByokMemory {
+  if (!store.exists()) return { store, rows: new Map(), version: 0, usage: new Map() };
+  return {
+    store,
+    rows: new Map(store.readCredentials().map((row) => [row.id, row])),
+    version: store.readVersion(),
+    usage: new Map(store.readUsage()),
+  };
 }
 
 /** Opens a hold, or moves the end of an open one. */

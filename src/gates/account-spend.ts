@@ -18,6 +18,7 @@ import {
   type Settlement,
   type SettleReceipt,
 } from "./account-contract.ts";
+import { noteByok } from "./account-byok.ts";
 import { usableKey } from "./account-keys.ts";
 import {
   boughtNusd,
@@ -215,6 +216,7 @@ function settleOne(
   }
   const counter = hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter;
   if (counter !== undefined && countUsage(memory, counter, charge.chargedNusd, nowMs)) counters.add(counter);
+  if (settlement.byok !== undefined) noteByok(memory, settlement.byok, counter, nowMs);
   if (record === null) return null;
   const stored = [id, record.createdAtMs, nusdToStored(costNusd), nusdToStored(charge.chargedNusd), record];
   return {
@@ -224,7 +226,8 @@ function settleOne(
       provider: record.provider === null ? null : asProviderId(record.provider),
       costNusd,
       chargedNusd: charge.chargedNusd,
-      upstreamCostNusd: within(settlement.upstreamCostNusd),
+      upstreamCostNusd: record.isByok ? 0n : within(settlement.upstreamCostNusd),
+      isByok: record.isByok,
     }),
   };
 }

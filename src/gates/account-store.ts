@@ -12,6 +12,7 @@ import type { EpochMs } from "../core/clock.ts";
 import type { GenerationId, KeyHash } from "../core/ids.ts";
 import { parseJson } from "../core/json.ts";
 import { nusdToStored } from "../core/money.ts";
+import { openByokStore } from "./account-byok-rows.ts";
 import {
   AccountRow,
   CounterRow,
@@ -72,6 +73,7 @@ export function openAccountStore(storage: DurableObjectStorage) {
     ...holdStatements(sql),
     ...settleStatements(sql),
     ...flushStatements(sql),
+    byok: openByokStore(storage),
   };
 }
 

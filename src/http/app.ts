@@ -8,13 +8,17 @@ import { frame } from "./middleware/frame.ts";
 import { registerAdmin } from "./routes/admin.ts";
 import { registerChatCompletions } from "./routes/chat-completions.ts";
 import { registerCountModels } from "./routes/count-models.ts";
+import { registerCreateByok } from "./routes/create-byok.ts";
 import { registerCreateKey } from "./routes/create-key.ts";
+import { registerDeleteByok } from "./routes/delete-byok.ts";
 import { registerDeleteKey } from "./routes/delete-key.ts";
+import { registerListByok } from "./routes/list-byok.ts";
 import { registerListKeys } from "./routes/list-keys.ts";
 import { registerListModelEndpoints } from "./routes/list-model-endpoints.ts";
 import { registerListModels } from "./routes/list-models.ts";
 import { registerListProviders } from "./routes/list-providers.ts";
 import { registerListZdrEndpoints } from "./routes/list-zdr-endpoints.ts";
+import { registerReadByok } from "./routes/read-byok.ts";
 import { registerReadCredits } from "./routes/read-credits.ts";
 import { registerReadGeneration } from "./routes/read-generation.ts";
 import { registerReadKey } from "./routes/read-key.ts";
@@ -22,6 +26,7 @@ import { registerReadModel } from "./routes/read-model.ts";
 import { registerReadOpenApi } from "./routes/read-openapi.ts";
 import { registerReadOwnKey } from "./routes/read-own-key.ts";
 import { registerRotateKey } from "./routes/rotate-key.ts";
+import { registerUpdateByok } from "./routes/update-byok.ts";
 import { registerUpdateKey } from "./routes/update-key.ts";
 
 /** The application. `depsOf` makes the ports of one request. */
@@ -43,6 +48,11 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerUpdateKey(api);
   registerDeleteKey(api);
   registerRotateKey(api);
+  registerListByok(api);
+  registerCreateByok(api);
+  registerReadByok(api);
+  registerUpdateByok(api);
+  registerDeleteByok(api);
   registerReadOpenApi(api);
   registerAdmin(api);
 

@@ -86,10 +86,10 @@ export function sharedBody(view: KeyView): Pick<KeyShape, keyof typeof shared> {
     usage_daily: usdNumber(view.usageDailyNusd),
     usage_weekly: usdNumber(view.usageWeeklyNusd),
     usage_monthly: usdNumber(view.usageMonthlyNusd),
-    byok_usage: 0,
-    byok_usage_daily: 0,
-    byok_usage_weekly: 0,
-    byok_usage_monthly: 0,
+    byok_usage: usdNumber(view.byokUsageNusd),
+    byok_usage_daily: usdNumber(view.byokUsageDailyNusd),
+    byok_usage_weekly: usdNumber(view.byokUsageWeeklyNusd),
+    byok_usage_monthly: usdNumber(view.byokUsageMonthlyNusd),
     creator_user_id: null,
     expires_at: view.expiresAtMs === null ? null : isoTime(view.expiresAtMs),
     is_management_key: view.kind === "management",
@@ -121,7 +121,7 @@ export const keyFields = {
     .datetime({ offset: true, error: "must be a time such as 2027-12-31T23:59:59Z, or null" })
     .nullable()
     .optional(),
-  include_byok_in_limit: z.literal(false).optional().describe("Own provider keys are not part of this API yet"),
+  include_byok_in_limit: z.literal(false).optional().describe("A key's limit counts credits only"),
 };
 
 /** Epoch ms of an `expires_at` that was checked; undefined and null stay what they are. */

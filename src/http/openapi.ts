@@ -17,13 +17,17 @@ import { grantCreditOperation } from "./routes/admin-credits.ts";
 import { listAdminProvidersOperation, updateProviderOperation } from "./routes/admin-providers.ts";
 import { chatCompletionsOperation } from "./routes/chat-completions.ts";
 import { countModelsOperation } from "./routes/count-models.ts";
+import { createByokOperation } from "./routes/create-byok.ts";
 import { createKeyOperation } from "./routes/create-key.ts";
+import { deleteByokOperation } from "./routes/delete-byok.ts";
 import { deleteKeyOperation } from "./routes/delete-key.ts";
+import { listByokOperation } from "./routes/list-byok.ts";
 import { listKeysOperation } from "./routes/list-keys.ts";
 import { listModelEndpointsOperation } from "./routes/list-model-endpoints.ts";
 import { listModelsOperation, listUserModelsOperation } from "./routes/list-models.ts";
 import { listProvidersOperation } from "./routes/list-providers.ts";
 import { listZdrEndpointsOperation } from "./routes/list-zdr-endpoints.ts";
+import { readByokOperation } from "./routes/read-byok.ts";
 import { readCreditsOperation } from "./routes/read-credits.ts";
 import { readGenerationOperation } from "./routes/read-generation.ts";
 import { readKeyOperation } from "./routes/read-key.ts";
@@ -31,6 +35,7 @@ import { readModelOperation } from "./routes/read-model.ts";
 import { readOwnKeyOperations } from "./routes/read-own-key.ts";
 import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
+import { updateByokOperation } from "./routes/update-byok.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
 
 /** The document itself; here rather than beside its route, because the route imports this file. */
@@ -62,6 +67,11 @@ export const OPERATIONS: readonly Operation[] = [
   updateKeyOperation,
   deleteKeyOperation,
   rotateKeyOperation,
+  listByokOperation,
+  createByokOperation,
+  readByokOperation,
+  updateByokOperation,
+  deleteByokOperation,
   createAccountOperation,
   listAccountsOperation,
   readAccountOperation,

@@ -96,6 +96,22 @@ export function affordableOutputTokens(
   return tokens > BigInt(AFFORDABLE_TOKENS_MAX) ? AFFORDABLE_TOKENS_MAX : Number(tokens);
 }
 
+/** All of it: 10,000 basis points. */
+export const BPS_MAX = 10_000;
+
+/** The fee of `bps` basis points on what a generation would have cost; rounded up once, like any charge. */
+export function feeOf(list: Cost, bps: number): Cost {
+  const totalPusd = share(list.totalPusd, bps);
+  const totalNusd = picoToNanoUp(totalPusd);
+  const promptNusd = (list.promptNusd * BigInt(bps)) / BigInt(BPS_MAX);
+  return { totalPusd, totalNusd, promptNusd, completionNusd: totalNusd - promptNusd };
+}
+
+function share(amount: bigint, bps: number): bigint {
+  assert(Number.isSafeInteger(bps) && bps >= 0 && bps <= BPS_MAX, "a fee lies between nothing and the whole");
+  return (amount * BigInt(bps) + BigInt(BPS_MAX - 1)) / BigInt(BPS_MAX);
+}
+
 /** The price keys that hold for a prompt of that length. */
 function priceAt(price: Price, promptTokenCount: number): PriceKeys {
   const { overrides, ...base } = price;

@@ -46,6 +46,8 @@ export interface GenerationMovement {
   readonly chargedNusd: NanoUsd;
   /** What the provider bills the operator. */
   readonly upstreamCostNusd: NanoUsd;
+  /** The tenant's own credential served: the cost is a fee, and the operator owes the provider nothing. */
+  readonly isByok?: boolean;
 }
 
 /** The ledger account of a tenant's credit. */
@@ -54,13 +56,22 @@ export function tenantAccount(account: AccountId): `tenant:${string}` {
 }
 
 /**
- * The lines of one generation: tenant credit -> provider payable + margin. What the tenant does not pay of the cost,
- * and what the provider bills above it, comes from `operator-loss`; so margin never falls.
+ * The lines of one generation: tenant credit -> provider payable + margin; with the tenant's own provider credential,
+ * tenant credit -> fee. What the tenant does not pay of the cost, and what the provider bills above it, comes from
+ * `operator-loss`; so margin never falls.
  */
 export function generationLines(account: AccountId, movement: GenerationMovement): readonly Line[] {
   const { costNusd, chargedNusd, upstreamCostNusd } = movement;
   assert(chargedNusd >= 0n && chargedNusd <= costNusd, "a charge lies between nothing and the cost");
   assert(upstreamCostNusd >= 0n, "a provider's bill is not negative");
+  if (movement.isByok === true) {
+    assert(upstreamCostNusd === 0n, "the tenant pays the provider itself");
+    return joinedLines([
+      { account: tenantAccount(account), amountNusd: -chargedNusd },
+      { account: "fee", amountNusd: costNusd },
+      { account: "operator-loss", amountNusd: chargedNusd - costNusd },
+    ]);
+  }
   const gainNusd = costNusd - upstreamCostNusd;
   const lossNusd = costNusd - chargedNusd + (gainNusd < 0n ? -gainNusd : 0n);
   return joinedLines([

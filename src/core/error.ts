@@ -102,7 +102,14 @@ export interface FailedAttempt {
 }
 
 /** Where a limit comes from; `limit_source` on the wire. */
-export type LimitSource = "free_tier_daily" | "free_tier_per_minute" | "credits" | "key_limit" | "in_flight_budget";
+export type LimitSource =
+  | "free_tier_daily"
+  | "free_tier_per_minute"
+  | "credits"
+  | "key_limit"
+  | "in_flight_budget"
+  | "account_budget"
+  | `${"key" | "account"}_${"requests_per_minute" | "tokens_per_minute" | "concurrency"}`;
 
 export type RouterError =
   | {
@@ -115,7 +122,13 @@ export type RouterError =
   | { readonly kind: "too_large"; readonly limitBytes: number }
   | { readonly kind: "overloaded"; readonly retryAfterS: number; readonly message: string }
   | { readonly kind: "unauthenticated"; readonly message: string }
-  | { readonly kind: "forbidden"; readonly message: string }
+  | {
+      readonly kind: "forbidden";
+      readonly message: string;
+      readonly limitSource?: LimitSource | undefined;
+      /** What is allowed, when the trouble is that something is not. */
+      readonly allowed?: readonly string[] | undefined;
+    }
   | {
       readonly kind: "insufficient_credit";
       readonly message: string;

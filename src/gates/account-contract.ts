@@ -12,6 +12,8 @@ import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
+import type { BudgetInterval } from "../limits/budget.ts";
+import type { TenantLimits, WantedTokens } from "../limits/tenant-limits.ts";
 
 export interface AdmitRequest {
   readonly keyHash: KeyHash;
@@ -24,6 +26,22 @@ export interface AdmitRequest {
   readonly minimumNusd: NanoUsd;
   /** What the plan knew of the tenant's own provider credentials (accounts/byok.ts); absent: nothing. */
   readonly byokToken?: string;
+  readonly footprint: Footprint;
+}
+
+/** What a request touches that limits may stand against. */
+export interface Footprint {
+  /** Every model that the request names. */
+  readonly models: readonly string[];
+  /** Every provider of its plan. */
+  readonly providers: readonly string[];
+  readonly tokens: WantedTokens;
+}
+
+/** What a key may use, its account's own lists taken into account; null: everything. */
+export interface Restriction {
+  readonly allowedModels: readonly string[] | null;
+  readonly allowedProviders: readonly string[] | null;
 }
 
 /** `byok` comes along when the plan was made with another token: it must be made anew before anything is sent upstream. */
@@ -34,8 +52,12 @@ export type Admission =
       readonly expiresAtMs: number;
       readonly accountName: string;
       readonly byok?: ByokGrant;
+      /** Tokens that were taken from the limits per minute; fewer than wanted when no minute has so many, absent: all. */
+      readonly tokens?: number;
     }
   | { readonly kind: "refused"; readonly error: RouterError }
+  /** Some of it is not allowed: nothing was taken; the caller plans anew with what is. */
+  | { readonly kind: "restricted"; readonly restriction: Restriction }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
   | {
       readonly kind: "short";
@@ -78,6 +100,7 @@ export interface KeyView {
   readonly limitNusd: NanoUsd | null;
   readonly limitRemainingNusd: NanoUsd | null;
   readonly limitReset: LimitReset | null;
+  readonly limits: TenantLimits;
   readonly usageNusd: NanoUsd;
   readonly usageDailyNusd: NanoUsd;
   readonly usageWeeklyNusd: NanoUsd;
@@ -99,6 +122,7 @@ export interface NewKey {
   readonly label: string;
   readonly limitNusd: NanoUsd | null;
   readonly limitReset: LimitReset | null;
+  readonly limits?: LimitsChange | undefined;
   readonly expiresAtMs: number | null;
 }
 
@@ -108,7 +132,31 @@ export interface KeyChange {
   readonly disabled?: boolean | undefined;
   readonly limitNusd?: NanoUsd | null | undefined;
   readonly limitReset?: LimitReset | null | undefined;
+  readonly limits?: LimitsChange | undefined;
   readonly expiresAtMs?: number | null | undefined;
+}
+
+/** Absent: unchanged; null: cleared. */
+export type LimitsChange = { readonly [Name in keyof TenantLimits]?: TenantLimits[Name] | undefined };
+
+/** Whose limits of an account: the tenant's own, or the operator's, which the tenant can't lift. Both hold. */
+export type LimitsOwner = "tenant" | "operator";
+
+export interface BudgetView {
+  readonly limitNusd: NanoUsd;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface AccountLimitsView {
+  readonly limits: TenantLimits;
+  /** By interval; absent: none. */
+  readonly budgets: { readonly [Interval in BudgetInterval]?: BudgetView | undefined };
+}
+
+export interface AccountLimitsChange {
+  readonly limits?: LimitsChange | undefined;
+  readonly budgets?: { readonly [Interval in BudgetInterval]?: NanoUsd | null | undefined } | undefined;
 }
 
 export interface AccountView {
@@ -123,6 +171,9 @@ export interface AccountView {
   readonly heldNusd: NanoUsd;
   readonly freeUsedToday: number;
   readonly freeLimitPerDay: number;
+  readonly limits: Readonly<Record<LimitsOwner, AccountLimitsView>>;
+  /** Charged in the present UTC day, week and month, and in all. */
+  readonly spentNusd: Readonly<Record<BudgetInterval, NanoUsd>>;
 }
 
 /** One account's books against its gate, compared while no flush can run. */
@@ -179,6 +230,8 @@ export interface AccountDeskRpc {
   view(): Promise<Result<AccountView, RouterError>>;
   suspend(isSuspended: boolean): Promise<Result<AccountView, RouterError>>;
   rename(name: string): Promise<Result<AccountView, RouterError>>;
+  /** `bad_request` for budgets that don't rise with their interval or are below what is spent. */
+  limitAccount(owner: LimitsOwner, change: AccountLimitsChange): Promise<Result<AccountView, RouterError>>;
   listKeys(): Promise<Result<readonly KeyView[], RouterError>>;
   readKey(hash: KeyHash): Promise<Result<KeyView, RouterError>>;
   createKey(key: NewKey): Promise<Result<KeyView, RouterError>>;

@@ -24,6 +24,7 @@ import { byokTermsOf } from "./account-byok-terms.ts";
 import {
   type AccountAudit,
   type AccountGateRpc,
+  type AccountLimitsChange,
   type AccountView,
   type Admission,
   type AdmitRequest,
@@ -32,6 +33,7 @@ import {
   type Identity,
   type KeyChange,
   type KeyView,
+  type LimitsOwner,
   type NewKey,
   type RotatedKey,
   type Settlement,
@@ -40,6 +42,7 @@ import {
 import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
 import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
+import { accountLimitsViews, limitAccount, spentNow } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
 import { boughtNusd, endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
 import { admit, presentFree, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
@@ -128,6 +131,13 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     return await this.with((memory) => {
       keepAccount(memory, { ...memory.account, name });
       return this.viewOf(memory);
+    });
+  }
+
+  async limitAccount(owner: LimitsOwner, change: AccountLimitsChange): Promise<Result<AccountView, RouterError>> {
+    return await this.flatWith((memory) => {
+      const limited = limitAccount(memory, owner, change, this.clock());
+      return limited.ok ? ok(this.viewOf(memory)) : limited;
     });
   }
 
@@ -258,6 +268,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       heldNusd: memory.heldNusd,
       freeUsedToday: account.freeDay.count,
       freeLimitPerDay: freeLimitPerDay(boughtNusd(account)),
+      limits: accountLimitsViews(account),
+      spentNusd: spentNow(account, this.clock()),
     };
   }
 
@@ -319,6 +331,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   }
 
   private awake(): AccountMemory {
+    this.store.upgrade();
     const memory = loadMemory(this.store);
     this.memory = memory;
     // The appointment made before is still kept, but its time is not known here: make one that is early enough.

@@ -7,7 +7,10 @@ import type { EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import type { KeyHash } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { spentFault } from "../limits/budget.ts";
+import { NO_LIMITS } from "../limits/tenant-limits.ts";
 import type { KeyChange, KeyView, NewKey, RotatedKey } from "./account-contract.ts";
+import { keyLimitLeft, limitsWith } from "./account-limits.ts";
 import { counterAt, limitRemaining, newCounter, type AccountMemory } from "./account-memory.ts";
 import type { KeyRow } from "./account-rows.ts";
 
@@ -41,6 +44,7 @@ export function keyView(memory: AccountMemory, key: KeyRow, nowMs: EpochMs): Key
     limitNusd: key.limitNusd,
     limitRemainingNusd: remainingNusd !== null && remainingNusd < 0n ? 0n : remainingNusd,
     limitReset: key.limitReset,
+    limits: key.limits,
     usageNusd: counter.totalNusd,
     usageDailyNusd: counter.daily.nusd,
     usageWeeklyNusd: counter.weekly.nusd,
@@ -73,7 +77,14 @@ export function createKey(memory: AccountMemory, fresh: NewKey, nowMs: EpochMs):
   const known = memory.keys.get(fresh.hash);
   if (known !== undefined) return ok(keyView(memory, known, nowMs));
   if (memory.keys.size >= KEYS_MAX) return tooMany();
-  const key: KeyRow = { ...fresh, counter: fresh.hash, disabled: false, createdAtMs: nowMs, updatedAtMs: null };
+  const key: KeyRow = {
+    ...fresh,
+    limits: limitsWith(NO_LIMITS, fresh.limits),
+    counter: fresh.hash,
+    disabled: false,
+    createdAtMs: nowMs,
+    updatedAtMs: null,
+  };
   memory.store.atomically(() => {
     memory.store.writeCounter(key.counter, newCounter(nowMs));
     memory.store.writeKey(key);
@@ -83,7 +94,10 @@ export function createKey(memory: AccountMemory, fresh: NewKey, nowMs: EpochMs):
   return ok(keyView(memory, key, nowMs));
 }
 
-/** Changes what the change names. @returns `not_found`. */
+/**
+ * Changes what the change names. @returns `not_found`; `bad_request` for a limit below what its window has already spent
+ * or reserved: then nothing is changed.
+ */
 export function updateKey(
   memory: AccountMemory,
   hash: KeyHash,
@@ -92,21 +106,23 @@ export function updateKey(
 ): Result<KeyView, RouterError> {
   const key = memory.keys.get(hash);
   if (key === undefined) return err(NO_KEY);
-  return ok(
-    keep(
-      memory,
-      {
-        ...key,
-        name: change.name ?? key.name,
-        disabled: change.disabled ?? key.disabled,
-        limitNusd: change.limitNusd === undefined ? key.limitNusd : change.limitNusd,
-        limitReset: change.limitReset === undefined ? key.limitReset : change.limitReset,
-        expiresAtMs: change.expiresAtMs === undefined ? key.expiresAtMs : change.expiresAtMs,
-        updatedAtMs: nowMs,
-      },
-      nowMs,
-    ),
-  );
+  const changed: KeyRow = {
+    ...key,
+    name: change.name ?? key.name,
+    disabled: change.disabled ?? key.disabled,
+    limitNusd: change.limitNusd === undefined ? key.limitNusd : change.limitNusd,
+    limitReset: change.limitReset === undefined ? key.limitReset : change.limitReset,
+    limits: limitsWith(key.limits, change.limits),
+    expiresAtMs: change.expiresAtMs === undefined ? key.expiresAtMs : change.expiresAtMs,
+    updatedAtMs: nowMs,
+  };
+  const isMoneyMoved = changed.limitNusd !== key.limitNusd || changed.limitReset !== key.limitReset;
+  if (isMoneyMoved && changed.limitNusd !== null) {
+    const { spentNusd, heldNusd } = keyLimitLeft(memory, changed, nowMs);
+    const fault = spentFault(changed.limitNusd, spentNusd, heldNusd);
+    if (fault !== undefined) return err({ kind: "bad_request", message: `A limit ${fault}.`, path: "limit" });
+  }
+  return ok(keep(memory, changed, nowMs));
 }
 
 /** Deletes a key at once; its open holds are still settled. @returns `not_found`. */
@@ -119,7 +135,10 @@ export function deleteKey(memory: AccountMemory, hash: KeyHash): Result<null, Ro
     if (!isShared) memory.store.deleteCounter(key.counter);
   });
   memory.keys.delete(hash);
-  if (!isShared) memory.counters.delete(key.counter);
+  if (!isShared) {
+    memory.counters.delete(key.counter);
+    memory.minutes.delete(key.counter);
+  }
   return ok(null);
 }
 

@@ -7,6 +7,8 @@ import type { AccountId } from "../core/ids.ts";
 import { readAccount, readInitialKeys } from "../accounts/accounts.ts";
 import { readTenantBooks } from "../ledger/books.ts";
 import { inTime } from "./account-flush.ts";
+import { NO_COUNT, NO_LIMITS } from "../limits/tenant-limits.ts";
+import { NO_ACCOUNT_LIMITS, NO_SPENT } from "./account-limits.ts";
 import { newCounter } from "./account-memory.ts";
 import type { AccountStore } from "./account-store.ts";
 
@@ -25,6 +27,7 @@ export async function takeOver(store: AccountStore, db: D1Database, id: AccountI
         disabled: false,
         limitNusd: null,
         limitReset: null,
+        limits: NO_LIMITS,
         updatedAtMs: null,
         expiresAtMs: null,
       });
@@ -38,6 +41,10 @@ export async function takeOver(store: AccountStore, db: D1Database, id: AccountI
       lossNusd: 0n,
       freeMinute: { id: "", count: 0 },
       freeDay: { id: "", count: 0 },
+      tenantLimits: NO_ACCOUNT_LIMITS,
+      operatorLimits: NO_ACCOUNT_LIMITS,
+      minute: NO_COUNT,
+      spent: NO_SPENT,
     });
   });
   return true;

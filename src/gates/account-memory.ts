@@ -7,6 +7,7 @@ import type { EpochMs } from "../core/clock.ts";
 import type { ByokId, GenerationId, KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
+import { minuteWith, NO_COUNT, type MinuteCount } from "../limits/tenant-limits.ts";
 import { windowAt } from "../limits/window.ts";
 import type { ByokRow, ByokStore } from "./account-byok-rows.ts";
 import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow } from "./account-rows.ts";
@@ -33,6 +34,9 @@ export interface AccountMemory {
   readonly pendingCredits: Map<string, CreditRow>;
   heldNusd: NanoUsd;
   readonly heldByCounter: Map<string, NanoUsd>;
+  readonly openByCounter: Map<string, number>;
+  /** What was let through in the running minute, open or ended, by counter; the account's own under ACCOUNT_MINUTE. */
+  readonly minutes: Map<string, MinuteCount>;
   /** Generations and charges that D1 doesn't have yet, sealed ones included. */
   outboxCount: number;
   outboxNusd: NanoUsd;
@@ -40,6 +44,9 @@ export interface AccountMemory {
   /** Rows of `settles` up to this one are in D1. */
   flushedSeq: number;
 }
+
+/** No counter of a key has this name. */
+export const ACCOUNT_MINUTE = "";
 
 /** Reads everything that a woken gate needs. */
 export function loadMemory(store: AccountStore): AccountMemory {
@@ -57,12 +64,19 @@ export function loadMemory(store: AccountStore): AccountMemory {
     ),
     heldNusd: 0n,
     heldByCounter: new Map(),
+    openByCounter: new Map(),
+    minutes: new Map(),
     outboxCount: outbox.count,
     outboxNusd: outbox.chargedNusd,
     lastSeq,
     flushedSeq: outbox.firstSeq === null ? lastSeq : outbox.firstSeq - 1,
   };
-  for (const hold of store.readHolds()) count(memory, hold, 1n);
+  memory.minutes.set(ACCOUNT_MINUTE, memory.account.minute);
+  for (const [id, counter] of memory.counters) memory.minutes.set(id, counter.minute);
+  for (const hold of store.readHolds()) {
+    count(memory, hold, 1n);
+    countInMinute(memory, hold, { requests: 1, tokens: hold.tokens });
+  }
   return memory;
 }
 
@@ -74,6 +88,17 @@ function loadByok(store: ByokStore): ByokMemory {
     version: store.readVersion(),
     usage: new Map(store.readUsage()),
   };
+}
+
+/** Counts what a hold's request takes from the minute in which it was let through, for its key and for the account. */
+export function countInMinute(
+  memory: AccountMemory,
+  hold: Pick<Hold, "counter" | "admittedAtMs">,
+  more: { readonly requests: number; readonly tokens: number },
+): void {
+  for (const id of [hold.counter, ACCOUNT_MINUTE]) {
+    memory.minutes.set(id, minuteWith(memory.minutes.get(id) ?? NO_COUNT, more, hold.admittedAtMs));
+  }
 }
 
 /** Opens a hold, or moves the end of an open one. */
@@ -117,7 +142,13 @@ export function boughtNusd(account: AccountRow): NanoUsd {
 /** A count that has not begun. */
 export function newCounter(nowMs: EpochMs): CounterRow {
   const empty = (kind: "daily" | "weekly" | "monthly") => ({ id: windowAt(kind, nowMs).id, nusd: 0n });
-  return { totalNusd: 0n, daily: empty("daily"), weekly: empty("weekly"), monthly: empty("monthly") };
+  return {
+    totalNusd: 0n,
+    daily: empty("daily"),
+    weekly: empty("weekly"),
+    monthly: empty("monthly"),
+    minute: NO_COUNT,
+  };
 }
 
 /** The count as of now: windows that are over count nothing. */
@@ -131,8 +162,9 @@ export function counterAt(counter: CounterRow, nowMs: EpochMs): CounterRow {
 
 /** The count with one more charge. */
 export function counterWith(counter: CounterRow, chargedNusd: NanoUsd, nowMs: EpochMs): CounterRow {
-  const { totalNusd, daily, weekly, monthly } = counterAt(counter, nowMs);
+  const { totalNusd, daily, weekly, monthly, minute } = counterAt(counter, nowMs);
   return {
+    minute,
     totalNusd: totalNusd + chargedNusd,
     daily: { ...daily, nusd: daily.nusd + chargedNusd },
     weekly: { ...weekly, nusd: weekly.nusd + chargedNusd },
@@ -154,4 +186,7 @@ function count(memory: AccountMemory, hold: Hold, sign: 1n | -1n): void {
   const held = (memory.heldByCounter.get(hold.counter) ?? 0n) + sign * hold.amountNusd;
   if (held === 0n) memory.heldByCounter.delete(hold.counter);
   else memory.heldByCounter.set(hold.counter, held);
+  const open = (memory.openByCounter.get(hold.counter) ?? 0) + Number(sign);
+  if (open === 0) memory.openByCounter.delete(hold.counter);
+  else memory.openByCounter.set(hold.counter, open);
 }

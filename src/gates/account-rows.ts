@@ -7,6 +7,7 @@ import type { EpochMs } from "../core/clock.ts";
 import { asAccountId, asGenerationId, asKeyHash, type GenerationId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { MOVEMENT_KINDS } from "../ledger/entries.ts";
+import { NO_COUNT, NO_LIMITS } from "../limits/tenant-limits.ts";
 
 const nusd = z
   .string()
@@ -18,6 +19,32 @@ const keyHash = z.string().transform(asKeyHash);
 /** A count that belongs to one calendar window (limits/window.ts); another window's count is none. */
 const WindowCount = z.object({ id: z.string(), count: z.int() });
 const WindowUsage = z.object({ id: z.string(), nusd });
+
+/** Requests and tokens that were let through in a minute and have ended; open holds carry the rest. */
+const MinuteRow = z.object({ id: z.string(), requests: z.int(), tokens: z.int() }).default(NO_COUNT);
+
+const rate = z.int().nullable().default(null);
+const names = z.array(z.string()).readonly().nullable().default(null);
+const LimitsRow = z
+  .object({
+    requestsPerMin: rate,
+    tokensPerMin: rate,
+    maxConcurrency: rate,
+    allowedModels: names,
+    allowedProviders: names,
+  })
+  .default(NO_LIMITS);
+
+const BudgetRow = z.object({ limitNusd: nusd, createdAtMs: time, updatedAtMs: time }).optional();
+const AccountLimitsRow = z
+  .object({
+    limits: LimitsRow,
+    budgets: z.object({ daily: BudgetRow, weekly: BudgetRow, monthly: BudgetRow, lifetime: BudgetRow }),
+  })
+  .default({ limits: NO_LIMITS, budgets: {} });
+export type AccountLimitsRow = z.infer<typeof AccountLimitsRow>;
+
+const NO_WINDOW = { id: "", nusd: 0n };
 
 /** The account itself. `balance = credits - debits - usage`, always. */
 export const AccountRow = z.object({
@@ -37,6 +64,13 @@ export const AccountRow = z.object({
   lossNusd: nusd,
   freeMinute: WindowCount,
   freeDay: WindowCount,
+  tenantLimits: AccountLimitsRow,
+  operatorLimits: AccountLimitsRow,
+  minute: MinuteRow,
+  /** Charges in the present windows, for the budgets. */
+  spent: z
+    .object({ daily: WindowUsage, weekly: WindowUsage, monthly: WindowUsage })
+    .default({ daily: NO_WINDOW, weekly: NO_WINDOW, monthly: NO_WINDOW }),
 });
 export type AccountRow = z.infer<typeof AccountRow>;
 
@@ -50,6 +84,7 @@ export const KeyRow = z.object({
   disabled: z.boolean(),
   limitNusd: nusd.nullable(),
   limitReset: z.enum(["daily", "weekly", "monthly"]).nullable(),
+  limits: LimitsRow,
   createdAtMs: time,
   updatedAtMs: time.nullable(),
   expiresAtMs: time.nullable(),
@@ -62,6 +97,7 @@ export const CounterRow = z.object({
   daily: WindowUsage,
   weekly: WindowUsage,
   monthly: WindowUsage,
+  minute: MinuteRow,
 });
 export type CounterRow = z.infer<typeof CounterRow>;
 
@@ -72,6 +108,9 @@ export interface Hold {
   readonly expiresAtMs: EpochMs;
   /** When a place of the free tier was taken; null for a paid generation. */
   readonly freeAtMs: EpochMs | null;
+  /** When it was opened, and the tokens that were taken from that minute. */
+  readonly admittedAtMs: EpochMs;
+  readonly tokens: number;
 }
 
 export const HoldRow = z
@@ -81,6 +120,8 @@ export const HoldRow = z
     amount_nusd: z.int(),
     expires_at_ms: time,
     free_at_ms: time.nullable(),
+    admitted_at_ms: time,
+    tokens: z.int(),
   })
   .transform((row): Hold => ({
     id: asGenerationId(row.id),
@@ -88,6 +129,8 @@ export const HoldRow = z
     amountNusd: BigInt(row.amount_nusd),
     expiresAtMs: row.expires_at_ms,
     freeAtMs: row.free_at_ms,
+    admittedAtMs: row.admitted_at_ms,
+    tokens: row.tokens,
   }));
 
 /** Lines as stored: `[account, amount]`. The account's name is our own, made by ledger/entries.ts. */

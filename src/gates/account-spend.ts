@@ -9,6 +9,7 @@ import { asProviderId, type GenerationId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import { generationLines, joinedLines, type Line } from "../ledger/entries.ts";
 import { chargeOf, holdVerdict, type HoldVerdict } from "../ledger/hold.ts";
+import { budgetError } from "../limits/budget.ts";
 import { freeTierVerdict, type FreeTierVerdict } from "../limits/free-tier.ts";
 import { windowAt } from "../limits/window.ts";
 import {
@@ -20,8 +21,10 @@ import {
 } from "./account-contract.ts";
 import { noteByok } from "./account-byok.ts";
 import { usableKey } from "./account-keys.ts";
+import { budgetNow, countEnded, judgeRates, limitLeft, restrictionOf, spentWith } from "./account-limits.ts";
 import {
   boughtNusd,
+  countInMinute,
   counterWith,
   endExpiredHolds,
   endHold,
@@ -54,14 +57,27 @@ export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: Epoch
   }
   const open = memory.holds.get(request.generationId);
   if (open !== undefined) return admitted(memory, open);
+  const restriction = restrictionOf(memory.account, key.value, request.footprint);
+  if (restriction !== null) return restriction;
+  const rates = judgeRates(memory, key.value, request.footprint, nowMs);
+  if (rates.kind === "refused") return rates;
   const account = presentFree(memory.account, nowMs);
   const free = request.isFree ? freeVerdictOf(account, nowMs) : null;
   if (free?.kind === "refused") return free;
   const verdict = spendVerdict(memory, key.value, request, nowMs);
-  if (verdict.kind === "short") return verdict;
-  const hold = holdOf(key.value, request.generationId, verdict.amountNusd, request.isFree ? nowMs : null, nowMs);
+  if (verdict.kind === "short") return shortOf(memory, verdict, nowMs);
+  const hold: Hold = {
+    id: request.generationId,
+    counter: key.value.counter,
+    amountNusd: verdict.amountNusd,
+    expiresAtMs: nowMs + HOLD_LIFE_MS,
+    freeAtMs: request.isFree ? nowMs : null,
+    admittedAtMs: nowMs,
+    tokens: rates.tokens,
+  };
   if (request.isFree) takeFreePlace(memory, account, hold);
   else keepHold(memory, hold);
+  countInMinute(memory, hold, { requests: 1, tokens: hold.tokens });
   return admitted(memory, hold);
 }
 
@@ -70,7 +86,7 @@ function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest,
   if (request.isFree && request.wantedNusd === 0n) return { kind: "held", amountNusd: 0n };
   const judged = () =>
     holdVerdict({
-      balanceNusd: memory.account.balanceNusd,
+      balanceNusd: withinBudget(memory, nowMs),
       heldNusd: memory.heldNusd,
       keyRemainingNusd: limitRemaining(key, memory.counters.get(key.counter) ?? newCounter(nowMs), nowMs),
       keyHeldNusd: memory.heldByCounter.get(key.counter) ?? 0n,
@@ -82,6 +98,20 @@ function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest,
   // The alarm may be late because D1 is slow: nobody is refused for a hold whose time is over.
   endExpiredHolds(memory, nowMs);
   return judged();
+}
+
+/** The balance, as far as the account's budgets let it be spent: open holds count against both alike. */
+function withinBudget(memory: AccountMemory, nowMs: EpochMs): NanoUsd {
+  const { balanceNusd } = memory.account;
+  const budget = budgetNow(memory.account, nowMs);
+  return budget === null || balanceNusd < budget.leftNusd ? balanceNusd : budget.leftNusd;
+}
+
+/** A shortage of credit, or the budget's own refusal where the budget is what lacks. */
+function shortOf(memory: AccountMemory, verdict: HoldVerdict & { readonly kind: "short" }, nowMs: EpochMs): Admission {
+  const budget = budgetNow(memory.account, nowMs);
+  const isBudget = verdict.limitSource === "credits" && budget !== null && budget.leftNusd < memory.account.balanceNusd;
+  return isBudget ? refused(budgetError(budget)) : verdict;
 }
 
 function freeVerdictOf(account: AccountRow, nowMs: EpochMs): FreeTierVerdict {
@@ -203,8 +233,12 @@ function settleOne(
     holdNusd: hold?.amountNusd ?? 0n,
     balanceNusd: memory.account.balanceNusd,
     heldNusd: memory.heldNusd,
+    limitLeftNusd: limitLeft(memory, memory.keys.get(settlement.keyHash), nowMs),
   });
-  if (hold !== undefined) endHold(memory, hold);
+  if (hold !== undefined) {
+    endHold(memory, hold);
+    if (countEnded(memory, hold, settlement)) counters.add(hold.counter);
+  }
   const changed = settlement.refundsFreeTier ? refunded(memory.account, hold, nowMs) : memory.account;
   if (charge.chargedNusd > 0n || charge.lossNusd > 0n || changed !== memory.account) {
     memory.account = {
@@ -212,6 +246,7 @@ function settleOne(
       balanceNusd: changed.balanceNusd - charge.chargedNusd,
       usageNusd: changed.usageNusd + charge.chargedNusd,
       lossNusd: changed.lossNusd + charge.lossNusd,
+      spent: charge.chargedNusd === 0n ? changed.spent : spentWith(changed, charge.chargedNusd, nowMs),
     };
   }
   const counter = hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter;
@@ -283,13 +318,9 @@ function refunded(account: AccountRow, hold: Hold | undefined, nowMs: EpochMs): 
   };
 }
 
-function holdOf(key: KeyRow, id: GenerationId, amountNusd: NanoUsd, freeAtMs: EpochMs | null, nowMs: EpochMs): Hold {
-  return { id, counter: key.counter, amountNusd, expiresAtMs: nowMs + HOLD_LIFE_MS, freeAtMs };
-}
-
 function admitted(memory: AccountMemory, hold: Hold): Admission {
-  const { amountNusd: holdNusd, expiresAtMs } = hold;
-  return { kind: "admitted", holdNusd, expiresAtMs, accountName: memory.account.name };
+  const { amountNusd: holdNusd, expiresAtMs, tokens } = hold;
+  return { kind: "admitted", holdNusd, expiresAtMs, accountName: memory.account.name, tokens };
 }
 
 function refused(error: RouterError): Admission {

@@ -31,7 +31,8 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS counters (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS holds (id TEXT PRIMARY KEY, counter TEXT NOT NULL, amount_nusd INTEGER NOT NULL,
-    expires_at_ms INTEGER NOT NULL, free_at_ms INTEGER) WITHOUT ROWID;
+    expires_at_ms INTEGER NOT NULL, free_at_ms INTEGER, admitted_at_ms INTEGER NOT NULL DEFAULT 0,
+    tokens INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS settles (seq INTEGER PRIMARY KEY, ids TEXT NOT NULL, value TEXT, rows TEXT);
   CREATE TABLE IF NOT EXISTS flush (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS credits (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,6 +69,14 @@ export function openAccountStore(storage: DurableObjectStorage) {
     },
     create(): void {
       storage.sql.exec(TABLES);
+    },
+    /** Brings the tables of an older version up to this one. Writes nothing when they are. */
+    upgrade(): void {
+      storage.sql.exec(TABLES);
+      const [holds] = sql("SELECT sql FROM sqlite_master WHERE name = 'holds'");
+      if (String(holds?.["sql"]).includes("admitted_at_ms")) return;
+      sql("ALTER TABLE holds ADD COLUMN admitted_at_ms INTEGER NOT NULL DEFAULT 0");
+      sql("ALTER TABLE holds ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0");
     },
     ...accountStatements(sql),
     ...holdStatements(sql),
@@ -113,15 +122,20 @@ function accountStatements(sql: Sql) {
 function holdStatements(sql: Sql) {
   return {
     readHolds: (): readonly Hold[] =>
-      sql("SELECT id, counter, amount_nusd, expires_at_ms, free_at_ms FROM holds").map((row) => HoldRow.parse(row)),
+      sql("SELECT id, counter, amount_nusd, expires_at_ms, free_at_ms, admitted_at_ms, tokens FROM holds").map((row) =>
+        HoldRow.parse(row),
+      ),
     writeHold(hold: Hold): void {
       sql(
-        "INSERT OR REPLACE INTO holds (id, counter, amount_nusd, expires_at_ms, free_at_ms) VALUES (?, ?, ?, ?, ?)",
+        `INSERT OR REPLACE INTO holds (id, counter, amount_nusd, expires_at_ms, free_at_ms, admitted_at_ms, tokens)
+          VALUES (?, ?, ?, ?, ?, ?, ?)`,
         hold.id,
         hold.counter,
         nusdToStored(hold.amountNusd),
         hold.expiresAtMs,
         hold.freeAtMs,
+        hold.admittedAtMs,
+        hold.tokens,
       );
     },
     deleteHold(id: GenerationId): void {

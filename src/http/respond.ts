@@ -77,7 +77,10 @@ export function faceOf(error: RouterError): ErrorFace {
     case "unauthenticated":
       return face(401, "authentication", error.message);
     case "forbidden":
-      return face(403, "permission_denied", error.message);
+      return face(403, "permission_denied", error.message, {
+        ...(error.limitSource === undefined ? {} : { limit_source: error.limitSource }),
+        ...(error.allowed === undefined ? {} : { allowed_models: error.allowed }),
+      });
     case "insufficient_credit":
       return faceOfCredit(error);
     case "rate_limited":
@@ -155,7 +158,17 @@ function remedyOf(source: LimitSource): JsonObject {
     case "key_limit":
       return { remedy_hint: "Raise the key's limit, or wait until it resets." };
     case "in_flight_budget":
+    case "key_concurrency":
+    case "account_concurrency":
       return { remedy_hint: "Try again when running requests have ended." };
+    case "key_requests_per_minute":
+    case "key_tokens_per_minute":
+      return { remedy_hint: "Slow down, or raise the key's limit." };
+    case "account_requests_per_minute":
+    case "account_tokens_per_minute":
+      return { remedy_hint: "Slow down, or raise the account's limit." };
+    case "account_budget":
+      return { remedy_hint: "Raise the budget, or wait until it resets." };
     default:
       return source satisfies never;
   }

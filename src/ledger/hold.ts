@@ -3,7 +3,7 @@
  * in nano-dollars. The AccountGate calls these between reading and writing its storage, without waiting in between,
  * so that N requests at once with credit for k get exactly k holds.
  *   spendable = balance - open holds
- *   charge    = min(cost, hold + spendable), and never more than the balance
+ *   charge    = min(cost, hold + what balance and limits leave), and never more than the balance
  *   loss      = cost - charge, borne by the operator
  */
 import type { LimitSource } from "../core/error.ts";
@@ -62,6 +62,8 @@ export interface ChargeRequest {
   readonly balanceNusd: NanoUsd;
   /** All open holds, this one included. */
   readonly heldNusd: NanoUsd;
+  /** What limits of the key and the account leave beyond their open holds; null: no limit. */
+  readonly limitLeftNusd?: NanoUsd | null | undefined;
 }
 
 export interface Charge {
@@ -72,14 +74,16 @@ export interface Charge {
 }
 
 /**
- * The exact charge. A debit may have taken what was held: then a hold still reaches what is left of the balance, but
+ * The exact charge. Beyond its hold a generation takes only what neither the balance nor a limit has for others, so that
+ * a limit is never passed: what an answer costs more is the operator's. A debit may have taken what was held: then a hold still reaches what is left of the balance, but
  * never below zero, and nobody else's hold is touched as long as the balance covers them.
  */
 export function chargeOf(request: ChargeRequest): Charge {
   assert(request.costNusd >= 0n, "a cost is not negative");
   assert(request.holdNusd >= 0n && request.holdNusd <= request.heldNusd, "a hold is one of the open holds");
   const spendableNusd = request.balanceNusd - request.heldNusd;
-  const reachNusd = request.holdNusd + (spendableNusd > 0n ? spendableNusd : 0n);
+  const beyondNusd = least(spendableNusd, request.limitLeftNusd ?? spendableNusd);
+  const reachNusd = request.holdNusd + (beyondNusd > 0n ? beyondNusd : 0n);
   const leftNusd = request.balanceNusd > 0n ? request.balanceNusd : 0n;
   const chargedNusd = least(request.costNusd, least(reachNusd, leftNusd));
   return { chargedNusd, lossNusd: request.costNusd - chargedNusd };

@@ -19,8 +19,19 @@ const WEEK_MS = 7 * DAY_MS;
 /** 1970-01-01 was a Thursday; the Monday before it is the origin of all weeks. */
 const FIRST_MONDAY_MS = -3 * DAY_MS;
 
+// The last window of each kind: a gate asks for the same ones all the time. Four, and true for ever.
+const last = new Map<WindowKind, Window>();
+
 /** The window of `kind` that `nowMs` lies in. */
 export function windowAt(kind: WindowKind, nowMs: EpochMs): Window {
+  const known = last.get(kind);
+  if (known !== undefined && known.startMs <= nowMs && nowMs < known.endMs) return known;
+  const made = makeWindow(kind, nowMs);
+  last.set(kind, made);
+  return made;
+}
+
+function makeWindow(kind: WindowKind, nowMs: EpochMs): Window {
   switch (kind) {
     case "minute": {
       const startMs = floorTo(nowMs, MINUTE_MS, 0);

@@ -6,7 +6,7 @@ import { inputModalities, type CacheControl, type ChatRequest } from "../core/ch
 import type { RouterError } from "../core/error.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
-import type { Admission } from "../gates/account-contract.ts";
+import type { Admission, Footprint } from "../gates/account-contract.ts";
 import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
 import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
@@ -36,8 +36,7 @@ export function needOf(request: ChatRequest, candidates: readonly Candidate[], p
   let need: Need | null = null;
   for (const { endpoint, model } of candidates) {
     if (endpoint.price === null) continue;
-    const outputTokens =
-      request.maxOutputTokens ?? Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
+    const outputTokens = outputTokensOf(request, endpoint);
     const choices = request.sampling.n ?? 1;
     // A model that gives pictures or sound may give them unasked.
     const outputs: readonly string[] = request.modalities ?? model.output_modalities;
@@ -56,6 +55,33 @@ export function clampTo(request: ChatRequest, need: Need, holdNusd: NanoUsd, pro
   if (holdNusd >= need.wantedNusd) return null;
   const affordable = affordableOutputTokens(holdNusd, promptTokens, need.price, need.images, need.features);
   return { ...request, maxOutputTokens: Math.max(1, Math.floor(affordable / (request.sampling.n ?? 1))) };
+}
+
+/** What the request touches that limits may stand against. `models` are all it names, tried or not. */
+export function footprintOf(route: Route, need: Need, refusesClamp: boolean): Footprint {
+  const { candidates } = route.plan;
+  const output = Math.max(
+    need.outputTokens,
+    ...candidates.map(({ endpoint }) => outputTokensOf(route.request, endpoint)),
+  );
+  const wanted = route.promptTokens + output * (route.request.sampling.n ?? 1);
+  return {
+    models: route.modelIds,
+    providers: [...new Set(candidates.map(({ provider }) => provider.slug))],
+    tokens: { wanted, minimum: refusesClamp ? wanted : route.promptTokens + 1 },
+  };
+}
+
+/** The request with its output cut to the tokens (absent: all) that a whole minute has; null when there was no need to. */
+export function clampToTokens(
+  request: ChatRequest,
+  footprint: Footprint,
+  tokens: number | undefined,
+  promptTokens: number,
+): ChatRequest | null {
+  if (tokens === undefined || tokens >= footprint.tokens.wanted) return null;
+  const output = Math.floor((tokens - promptTokens) / (request.sampling.n ?? 1));
+  return { ...request, maxOutputTokens: Math.max(1, Math.min(output, request.maxOutputTokens ?? output)) };
 }
 
 /** The 402 behind an admission that found too little. */
@@ -86,7 +112,8 @@ export function shortError(
 /** The plan without the models that `error` stands against; null when there are no others. */
 export function affordableHalf(route: Route, error: RouterError): Route | null {
   const lacksCredit = error.kind === "insufficient_credit";
-  if (!lacksCredit && error.kind !== "rate_limited") return null;
+  const isFreeTier = error.kind === "rate_limited" && error.limitSource.startsWith("free_tier");
+  if (!lacksCredit && !isFreeTier) return null;
   const isLeft = ({ model }: Candidate): boolean => route.freeModels.has(model.id) === lacksCredit;
   const candidates = route.plan.candidates.filter(isLeft);
   if (candidates.length === 0 || candidates.length === route.plan.candidates.length) return null;
@@ -94,6 +121,12 @@ export function affordableHalf(route: Route, error: RouterError): Route | null {
   const ids = new Set(route.plan.candidates.filter((one) => !isLeft(one)).map(({ model }) => model.id));
   const warnings = [...ids].map((id) => `${id} was not tried: ${reason}.`);
   return { ...route, plan: { ...route.plan, candidates }, warnings: [...route.warnings, ...warnings] };
+}
+
+/** Output that is reserved for at this endpoint. */
+function outputTokensOf(request: ChatRequest, endpoint: Candidate["endpoint"]): number {
+  const most = Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
+  return request.maxOutputTokens ?? most;
 }
 
 /** A breakpoint that the provider may bill at its dearest rate. */

@@ -31,6 +31,8 @@ export interface FilterRules {
   /** Providers for which a credential is present. */
   readonly credentials: ReadonlySet<ProviderId>;
   readonly accountHome: Home;
+  /** Slugs that the key and its account may use; absent or null: all. */
+  readonly allowedProviders?: readonly string[] | null | undefined;
 }
 
 /** An endpoint that may serve, with the regions where it may. */
@@ -146,6 +148,9 @@ function refusalOf(
 
 function listRefusal(endpoint: ListedEndpoint, provider: Provider, rules: FilterRules): Verdict | null {
   const { only, ignore, order, allowFallbacks } = rules.preferences;
+  if (rules.allowedProviders?.includes(provider.slug) === false) {
+    return { reason: "allowed_providers", detail: `this API key may use ${rules.allowedProviders.join(", ")}` };
+  }
   const isIn = (list: readonly string[]): boolean => list.some((wanted) => isNamed(wanted, endpoint, provider));
   if (only !== null && !isIn(only)) return { reason: "allowed_providers", detail: "not in provider.only" };
   if (!allowFallbacks && order !== null && !isIn(order)) {

@@ -9,6 +9,8 @@ import { estimatePromptTokens } from "../core/estimate.ts";
 import type { AccountId, Home, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
+import type { Restriction } from "../gates/account-contract.ts";
+import { isAllowed } from "../limits/tenant-limits.ts";
 import { clientBucket, type Place } from "./geography.ts";
 import { reasonableModels } from "./mandatory-reasoning.ts";
 import { plan, type Plan } from "./plan.ts";
@@ -21,6 +23,8 @@ export interface RouteInput {
   readonly home: Home;
   readonly requestId: RequestId;
   readonly place: Place | null;
+  /** What the key may use; absent as long as its gate has not said so. */
+  readonly restriction?: Restriction | undefined;
 }
 
 export interface Route {
@@ -49,7 +53,9 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     if (!found.ok) return found;
     named.push(found.value);
   }
-  const able = reasonableModels(named, parsed.request.reasoning);
+  const mayUse = ({ entry }: ResolvedModel): boolean =>
+    isAllowed(entry.model.id, input.restriction?.allowedModels ?? null);
+  const able = reasonableModels(named.filter(mayUse), parsed.request.reasoning);
   if (!able.ok) return able;
   const resolved = able.value.models;
   const first = resolved[0];
@@ -75,6 +81,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     switchedOff: ports.providers.switchedOff(),
     credentials: ports.providers.withCredential(slugs),
     accountHome: input.home,
+    allowedProviders: input.restriction?.allowedProviders,
     place: input.place,
     bucket: clientBucket(input.place),
     health: ports.providers.health,
@@ -90,6 +97,9 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     modelIds: resolved.map((model) => model.entry.model.id),
     warnings: [
       ...parsed.warnings,
+      ...named
+        .filter((model) => !mayUse(model))
+        .map(({ entry }) => `${entry.model.id} was not tried: this API key may not use it.`),
       ...able.value.warnings,
       ...resolved.flatMap((model) => model.warnings),
       ...made.warnings,

@@ -58,6 +58,7 @@ export function request(account: TestAccount, given: Partial<AdmitRequest> = {})
     isFree: false,
     wantedNusd: USD,
     minimumNusd: USD,
+    footprint: { models: ["mistralai/mistral-small"], providers: ["mistral"], tokens: { wanted: 100, minimum: 10 } },
     ...given,
   };
 }

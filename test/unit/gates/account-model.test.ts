@@ -12,9 +12,11 @@ import { auditAccount } from "../../../src/gates/account-audit.ts";
 import type { Settlement } from "../../../src/gates/account-contract.ts";
 import { finishCredit, pendingCredits, recordCredit } from "../../../src/gates/account-credit.ts";
 import { flushOnce } from "../../../src/gates/account-flush.ts";
+import { NO_ACCOUNT_LIMITS, NO_SPENT } from "../../../src/gates/account-limits.ts";
 import { endExpiredHolds, loadMemory, newCounter, type AccountMemory } from "../../../src/gates/account-memory.ts";
 import { admit, renew, settle } from "../../../src/gates/account-spend.ts";
 import { openAccountStore } from "../../../src/gates/account-store.ts";
+import { NO_COUNT, NO_LIMITS } from "../../../src/limits/tenant-limits.ts";
 import { openBooks, openStorage } from "./sqlite.ts";
 
 const RUNS = 60;
@@ -38,6 +40,10 @@ function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
     lossNusd: 0n,
     freeMinute: { id: "", count: 0 },
     freeDay: { id: "", count: 0 },
+    tenantLimits: NO_ACCOUNT_LIMITS,
+    operatorLimits: NO_ACCOUNT_LIMITS,
+    minute: NO_COUNT,
+    spent: NO_SPENT,
   });
   for (const [at, hash] of keys.entries()) {
     store.writeCounter(hash, newCounter(nowMs));
@@ -51,6 +57,7 @@ function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
       createdAtMs: nowMs,
       limitNusd: at === 1 ? LIMIT_NUSD : null,
       limitReset: null,
+      limits: NO_LIMITS,
       updatedAtMs: null,
       expiresAtMs: null,
     });
@@ -153,7 +160,14 @@ async function run(seed: string): Promise<void> {
       const wantedNusd = BigInt(upTo(40));
       const admission = admit(
         memory,
-        { keyHash: one.key, generationId: one.id, isFree: false, wantedNusd, minimumNusd: wantedNusd / 2n },
+        {
+          keyHash: one.key,
+          generationId: one.id,
+          isFree: false,
+          wantedNusd,
+          minimumNusd: wantedNusd / 2n,
+          footprint: { models: [], providers: [], tokens: { wanted: 1, minimum: 1 } },
+        },
         nowMs,
       );
       if (admission.kind === "admitted" && one.key === keys[1]) {

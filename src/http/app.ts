@@ -6,6 +6,8 @@ import { fail } from "./context.ts";
 import { knownMethods } from "./known-methods.ts";
 import { frame } from "./middleware/frame.ts";
 import { registerAdmin } from "./routes/admin.ts";
+import { registerAccountLimits } from "./routes/account-limits.ts";
+import { registerBudgets } from "./routes/budgets.ts";
 import { registerChatCompletions } from "./routes/chat-completions.ts";
 import { registerCountModels } from "./routes/count-models.ts";
 import { registerCreateByok } from "./routes/create-byok.ts";
@@ -53,6 +55,8 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerReadByok(api);
   registerUpdateByok(api);
   registerDeleteByok(api);
+  registerAccountLimits(api);
+  registerBudgets(api);
   registerReadOpenApi(api);
   registerAdmin(api);
 

@@ -6,8 +6,9 @@ import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import type { AccountId } from "../core/ids.ts";
-import { parseUsd, usdNumber, type NanoUsd } from "../core/money.ts";
+import { usdNumber } from "../core/money.ts";
 import type { KeyView } from "../gates/account-contract.ts";
+import { limitFields, limitsBody, limitsShape, UsdLimit } from "./limits-shape.ts";
 
 const KEY_NAME_CHARS_MAX = 100;
 
@@ -20,6 +21,7 @@ const shared = {
   limit: usd.nullable(),
   limit_remaining: usd.nullable(),
   limit_reset: z.enum(["daily", "weekly", "monthly"]).nullable(),
+  ...limitsShape,
   include_byok_in_limit: z.boolean(),
   usage: usd,
   usage_daily: usd,
@@ -81,6 +83,7 @@ export function sharedBody(view: KeyView): Pick<KeyShape, keyof typeof shared> {
     limit: view.limitNusd === null ? null : usdNumber(view.limitNusd),
     limit_remaining: view.limitRemainingNusd === null ? null : usdNumber(view.limitRemainingNusd),
     limit_reset: view.limitReset,
+    ...limitsBody(view.limits),
     include_byok_in_limit: false,
     usage: usdNumber(view.usageNusd),
     usage_daily: usdNumber(view.usageDailyNusd),
@@ -96,18 +99,6 @@ export function sharedBody(view: KeyView): Pick<KeyShape, keyof typeof shared> {
   };
 }
 
-/** USD as a JSON number or a decimal string; read by its decimal text, so that no float ever holds it. */
-const UsdLimit = z.union([z.number(), z.string()]).transform((value, context): NanoUsd => {
-  const parsed = parseUsd(String(value));
-  if (parsed.ok && parsed.value >= 0n) return parsed.value;
-  context.issues.push({
-    code: "custom",
-    input: value,
-    message: parsed.ok ? "must not be negative" : parsed.error,
-  });
-  return z.NEVER;
-});
-
 /** The fields of a key that its manager decides. */
 export const keyFields = {
   name: z
@@ -117,6 +108,7 @@ export const keyFields = {
     .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), "must not hold control characters"),
   limit: UsdLimit.nullable().optional().describe("USD; null: none"),
   limit_reset: z.enum(["daily", "weekly", "monthly"]).nullable().optional().describe("UTC; weeks start on Monday"),
+  ...limitFields,
   expires_at: z.iso
     .datetime({ offset: true, error: "must be a time such as 2027-12-31T23:59:59Z, or null" })
     .nullable()

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
 import type { Operation, OperationAuth } from "./operation.ts";
+import { accountLimitsOperations } from "./routes/account-limits.ts";
 import {
   createAccountOperation,
   listAccountsOperation,
@@ -15,6 +16,7 @@ import { auditOperation } from "./routes/admin-audit.ts";
 import { publishCatalogOperation, readCatalogOperation } from "./routes/admin-catalog.ts";
 import { grantCreditOperation } from "./routes/admin-credits.ts";
 import { listAdminProvidersOperation, updateProviderOperation } from "./routes/admin-providers.ts";
+import { budgetOperations } from "./routes/budgets.ts";
 import { chatCompletionsOperation } from "./routes/chat-completions.ts";
 import { countModelsOperation } from "./routes/count-models.ts";
 import { createByokOperation } from "./routes/create-byok.ts";
@@ -72,6 +74,8 @@ export const OPERATIONS: readonly Operation[] = [
   readByokOperation,
   updateByokOperation,
   deleteByokOperation,
+  ...accountLimitsOperations,
+  ...budgetOperations,
   createAccountOperation,
   listAccountsOperation,
   readAccountOperation,

@@ -22,6 +22,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { AccountView } from "../../gates/account-contract.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import type { Operation } from "../operation.ts";
+import { accountLimitsBody, AccountLimitsShape, budgetsField, limitFields, limitsOf } from "../limits-shape.ts";
 import { asked, stored } from "../stored.ts";
 import { readStrict } from "../strict-body.ts";
 
@@ -34,7 +35,12 @@ const AccountName = z
   .max(100)
   .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), "must not hold control characters");
 const NewAccount = z.strictObject({ name: AccountName, region: z.enum(["eu", "us"]).optional() });
-const AccountChange = z.strictObject({ suspended: z.boolean().optional(), name: AccountName.optional() });
+const AccountChange = z.strictObject({
+  suspended: z.boolean().optional(),
+  name: AccountName.optional(),
+  ...limitFields,
+  budgets: budgetsField,
+});
 
 const Region = z
   .enum(["eu", "us"])
@@ -50,6 +56,8 @@ const AccountBody = z.object({
     total_usage: z.string(),
     free_used_today: z.int(),
     free_limit_per_day: z.int(),
+    limits: AccountLimitsShape.describe("Set by the operator"),
+    tenant_limits: AccountLimitsShape.describe("Set by the tenant; both hold"),
   }),
 });
 
@@ -93,7 +101,7 @@ export const updateAccountOperation: Operation = {
   id: "updateAccount",
   method: "patch",
   path: "/admin/accounts/{id}",
-  summary: "Suspend, reinstate or rename an account",
+  summary: "Suspend, reinstate, rename or limit an account",
   auth: "operator",
   request: AccountChange,
   responses: { 200: { description: "The account as it is now", body: AccountBody } },
@@ -153,14 +161,20 @@ async function getAccount(context: AppContext): Promise<Response> {
 async function patchAccount(context: AppContext): Promise<Response> {
   const body = await readStrict(context.req.raw, AccountChange);
   if (!body.ok) return fail(context, body.error);
-  const { suspended, name } = body.value;
-  if (suspended === undefined && name === undefined) {
-    return fail(context, { kind: "bad_request", message: "The body changes nothing: give suspended, name or both." });
+  const { suspended, name, budgets } = body.value;
+  if (Object.keys(body.value).length === 0) {
+    const message = "The body changes nothing: give suspended, name, limits or budgets.";
+    return fail(context, { kind: "bad_request", message });
   }
   const account = await accountOf(context);
   if (!account.ok) return fail(context, account.error);
   const gate = context.var.deps.accountGate(account.value.id);
-  // Each part is safe to repeat, so a failure between the two is mended by sending the same body again.
+  // Each part is safe to repeat, so a failure between two is mended by sending the same body again. What can be refused
+  // goes first: then nothing is changed.
+  const limited = await asked(
+    async () => await gate.limitAccount("operator", { limits: limitsOf(body.value), budgets }),
+  );
+  if (!limited.ok) return fail(context, limited.error);
   const renamed = await asked(async () => (name === undefined ? await gate.view() : await gate.rename(name)));
   if (!renamed.ok || suspended === undefined) return answer(context, account.value, renamed);
   return answer(context, account.value, await asked(async () => await gate.suspend(suspended)));
@@ -213,5 +227,7 @@ function moneyOf(view: AccountView): JsonObject {
     total_usage: formatUsd(view.totalUsageNusd),
     free_used_today: view.freeUsedToday,
     free_limit_per_day: view.freeLimitPerDay,
+    limits: accountLimitsBody(view.limits.operator),
+    tenant_limits: accountLimitsBody(view.limits.tenant),
   };
 }

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { issueKey } from "../../accounts/keys.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import { expiryFault, expiryMs, IssuedKeyShape, keyBody, keyFields } from "../key-shape.ts";
+import { limitsOf } from "../limits-shape.ts";
 import { gateAnswer, identifyManager, PRIVATE } from "../middleware/identify.ts";
 import type { Operation } from "../operation.ts";
 import { readStrict } from "../strict-body.ts";
@@ -43,6 +44,7 @@ async function createKey(context: AppContext): Promise<Response> {
       label: issued.label,
       limitNusd: limit ?? null,
       limitReset: limitReset ?? null,
+      limits: limitsOf(body.value),
       expiresAtMs: expiryMs(expiresAt) ?? null,
     }),
   );

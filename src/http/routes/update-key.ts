@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import * as z from "zod";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import { expiryFault, expiryMs, keyBody, keyFields, KeyShape } from "../key-shape.ts";
+import { limitsOf } from "../limits-shape.ts";
 import { gateAnswer, identifyManager, ownKeyFault, PRIVATE } from "../middleware/identify.ts";
 import type { Operation } from "../operation.ts";
 import { readStrict } from "../strict-body.ts";
@@ -41,7 +42,8 @@ async function updateKey(context: AppContext): Promise<Response> {
     expiryFault(expiresAt, context.var.deps.clock()) ??
     (disabled === true ? ownKeyFault(caller.value, hash.value, "disabled") : undefined);
   if (fault !== undefined) return fail(context, fault);
-  const change = { name, disabled, limitNusd: limit, limitReset, expiresAtMs: expiryMs(expiresAt) };
+  const limits = limitsOf(body.value);
+  const change = { name, disabled, limitNusd: limit, limitReset, limits, expiresAtMs: expiryMs(expiresAt) };
   const changed = await gateAnswer(caller.value.gate.updateKey(hash.value, change));
   if (!changed.ok) return fail(context, changed.error);
   return json({ data: keyBody(changed.value, caller.value.account.id) }, 200, PRIVATE);

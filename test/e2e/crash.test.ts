@@ -10,11 +10,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { commandOf } from "../../src/cli/leftover.ts";
+import { acknowledgedIds, readBooks } from "./books-file.ts";
 import { createLoad, type Answer } from "./crash-load.ts";
 import { serve, type Server } from "./serve.ts";
 import { CATALOG, costOf, numberOf, startSlowUpstream, type SlowUpstream } from "./slow-upstream.ts";
@@ -142,7 +142,7 @@ test("within 90 s of a restart no hold is open, by the gates' own alarms; a stre
 test("D1's own file has every old answer once, each at its cost, and they sum to the charge", async () => {
   const [usage, audit] = [[await usageOf(first), await usageOf(second)], await auditNow()];
   expect(await server.stop()).toBe(0);
-  const rows = readBooks();
+  const rows = readBooks(dir);
   expect(rows).toHaveLength(audit.totals?.generations ?? 0);
   const numbers = rows.map(({ record }) => numberOf(record.usage.inputText));
   expect(new Set(numbers).size).toBe(rows.length);
@@ -165,8 +165,9 @@ test("D1's own file has every old answer once, each at its cost, and they sum to
     ).toEqual([]);
   }
   // The log tells whose settle was acknowledged: none of them may be missing, however young.
-  const acknowledged = acknowledgedIds();
-  expect(acknowledged.length).toBeGreaterThan(settledAnswers(groupCrash).length / 2);
+  const acknowledged = acknowledgedIds(dir);
+  // Half of the lanes are streamed.
+  expect(acknowledged.length).toBeGreaterThan(settledAnswers(groupCrash).length / 5);
   expect(
     acknowledged.filter((id) => !booked.has(id)),
     `seed ${SEED}`,
@@ -182,51 +183,6 @@ test("D1's own file has every old answer once, each at its cost, and they sum to
 /** Answers that the books must have. */
 function settledAnswers({ answers, atMs }: Crash): readonly Answer[] {
   return answers.filter(({ lastByteAtMs }) => lastByteAtMs < atMs - SETTLED_MS);
-}
-
-const Row = z.object({
-  id: z.string(),
-  account_id: z.string(),
-  charged_nusd: z.int(),
-  record: z
-    .string()
-    .transform((text) => JSON.parse(text) as unknown)
-    .pipe(z.looseObject({ usage: z.looseObject({ inputText: z.int() }) })),
-});
-
-/** All generations of the file that has them. */
-function readBooks(): readonly z.infer<typeof Row>[] {
-  const storage = path.join(dir, "storage");
-  for (const name of readdirSync(storage, { recursive: true, encoding: "utf8" })) {
-    if (!name.endsWith(".sqlite")) continue;
-    const db = new DatabaseSync(path.join(storage, name));
-    try {
-      if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'generations'").get() === undefined) continue;
-      return db
-        .prepare("SELECT id, account_id, charged_nusd, record FROM generations")
-        .all()
-        .map((row) => Row.parse(row));
-    } finally {
-      db.close();
-    }
-  }
-  throw new Error(`There is no database with generations in ${storage}.`);
-}
-
-const LogLine = z.looseObject({
-  generation_id: z.string().optional(),
-  cost_nusd: z.int().optional(),
-  settle_lost: z.boolean().optional(),
-});
-
-/** Generations whose settle the gate had acknowledged before the launcher could write no more. */
-function acknowledgedIds(): readonly string[] {
-  const lines = readFileSync(path.join(dir, "events.log"), "utf8").split("\n");
-  return lines
-    .filter((line) => line.startsWith("{") && line.endsWith("}"))
-    .map((line) => LogLine.parse(JSON.parse(line)))
-    .filter((line) => line.cost_nusd !== undefined && line.settle_lost !== true)
-    .flatMap(({ generation_id: id }) => (id === undefined ? [] : [id]));
 }
 
 const Audit = z.looseObject({

@@ -31,6 +31,9 @@ export interface Call {
   isComplete: boolean;
   /** Words sent so far. */
   wordCount: number;
+  /** What a good answer says, one word a chunk, and what it bills. */
+  readonly words: readonly string[];
+  readonly usage: Readonly<Record<string, unknown>>;
 }
 
 export interface FaultUpstream {
@@ -82,12 +85,19 @@ async function answer(request: IncomingMessage, response: ServerResponse, calls:
     closedAtMs: null,
     isComplete: false,
     wordCount: 0,
+    words: WORDS,
+    usage: USAGE,
   };
   calls.push(call);
   response.once("finish", () => (call.isComplete = true));
   response.once("close", () => (call.closedAtMs ??= Date.now()));
+  await playFault(call.model, response, call);
+}
+
+/** Answers a call in a mode of this file, with the call's own words and usage. A mode that does not exist is a 404. */
+export async function playFault(name: string, response: ServerResponse, call: Call): Promise<void> {
   response.on("error", () => undefined);
-  const [mode = "", number = ""] = call.model.split(/-(?=\d+$)/);
+  const [mode = "", number = ""] = name.split(/-(?=\d+$)/);
   const misbehave = MODES[mode];
   if (misbehave === undefined) return json(response, 404, error(`There is no mode ${mode}.`, "model_not_found"));
   await misbehave(response, call, Number(number));
@@ -98,15 +108,17 @@ type Mode = (response: ServerResponse, call: Call, number: number) => void | Pro
 const MODES: Readonly<Record<string, Mode>> = {
   ok: (response, call) => whole(response, call),
   /** Answers a stream with one JSON body. */
-  "json-to-stream": (response) => json(response, 200, reply()),
+  "json-to-stream": (response, call) => json(response, 200, reply(call)),
   /** `[DONE]`, and then the connection stays open. */
-  "done-hang": (response, call) => words(response, call, WORDS.length, () => response.write(ending())),
+  "done-hang": (response, call) => words(response, call, call.words.length, () => response.write(ending(call.usage))),
   /** `[DONE]`, and then a reset instead of the end of the body. */
   "done-reset": (response, call) =>
-    words(response, call, WORDS.length, () => response.write(ending(), () => setTimeout(() => cut(response), 20))),
+    words(response, call, call.words.length, () =>
+      response.write(ending(call.usage), () => setTimeout(() => cut(response), 20)),
+    ),
   /** A finish, and no usage. */
   "no-usage": (response, call) =>
-    words(response, call, WORDS.length, () => response.end(`${finish()}data: [DONE]\n\n`)),
+    words(response, call, call.words.length, () => response.end(`${finish()}data: [DONE]\n\n`)),
   /** Starts after so many milliseconds. */
   late: async (response, call, waitMs) => {
     await pause(waitMs);
@@ -203,7 +215,7 @@ const MODES: Readonly<Record<string, Mode>> = {
   "stall-headers": () => undefined,
   /** Headers and a role, no token; buffered, the headers and half a body. */
   "stall-first": (response, call) => {
-    if (!call.isStreamed) return half(response);
+    if (!call.isStreamed) return half(response, call);
     response.writeHead(200, SSE);
     response.write(chunk({ role: "assistant", content: "" }));
   },
@@ -258,13 +270,13 @@ function json(response: ServerResponse, status: number, body: unknown, headers: 
   response.end(JSON.stringify(body));
 }
 
-function reply(text = WORDS.join("")): unknown {
-  const message = { role: "assistant", content: text };
+function reply({ words: said, usage }: Call): unknown {
+  const message = { role: "assistant", content: said.join("") };
   return {
     id: "up-1",
     object: "chat.completion",
     choices: [{ index: 0, message, finish_reason: "stop" }],
-    usage: USAGE,
+    usage,
   };
 }
 
@@ -276,25 +288,25 @@ function finish(): string {
   return `data: ${JSON.stringify({ id: "up-1", choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\n`;
 }
 
-function ending(usage: Record<string, number> = USAGE): string {
+function ending(usage: Call["usage"]): string {
   return `${finish()}data: ${JSON.stringify({ id: "up-1", choices: [], usage })}\n\ndata: [DONE]\n\n`;
 }
 
 function word(response: ServerResponse, call: Call, at: number): void {
-  response.write(chunk({ content: WORDS[at % WORDS.length] ?? "" }));
+  response.write(chunk({ content: call.words[at % call.words.length] ?? "" }));
   call.wordCount++;
 }
 
 function whole(response: ServerResponse, call: Call): void {
-  if (!call.isStreamed) return json(response, 200, reply());
-  return words(response, call, WORDS.length, () => response.end(ending()));
+  if (!call.isStreamed) return json(response, 200, reply(call));
+  return words(response, call, call.words.length, () => response.end(ending(call.usage)));
 }
 
 /** So many words and then `next`; a buffered answer that breaks stops in the middle of its body instead. */
 function words(response: ServerResponse, call: Call, count: number, next: () => unknown): void {
   if (!call.isStreamed) {
     response.writeHead(200, JSON_TYPE);
-    response.write(JSON.stringify(reply()).slice(0, 60));
+    response.write(JSON.stringify(reply(call)).slice(0, 60));
     // `next` speaks in frames; in a JSON body they are garbage, an end is a cut.
     next();
     return;
@@ -313,12 +325,12 @@ async function slowly(response: ServerResponse, call: Call): Promise<void> {
     await pause(SLOW_PAUSE_MS);
   }
   if (call.isStreamed) response.end(ending({ prompt_tokens: 10, completion_tokens: SLOW_WORDS }));
-  else json(response, 200, reply());
+  else json(response, 200, reply(call));
 }
 
-function half(response: ServerResponse): void {
+function half(response: ServerResponse, call: Call): void {
   response.writeHead(200, JSON_TYPE);
-  response.write(JSON.stringify(reply()).slice(0, 60));
+  response.write(JSON.stringify(reply(call)).slice(0, 60));
 }
 
 function cut(response: ServerResponse): void {

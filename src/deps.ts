@@ -14,6 +14,7 @@ import type { AccountGate } from "./gates/account-gate.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
+import { openBooks, type Books } from "./ledger/shards.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
 import type { RouterPorts } from "./router/ports.ts";
 
@@ -23,6 +24,7 @@ const KEYS_MAX = 10_000;
 /** What an isolate keeps between requests. */
 interface Isolate {
   readonly settings: Settings;
+  readonly books: Books;
   readonly catalog: CatalogReader;
   readonly accounts: AccountClient;
   readonly providers: ProviderClient;
@@ -38,7 +40,7 @@ let isolate: Isolate | null = null;
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
   const own = (isolate ??= await openIsolate(env));
-  const { settings, catalog, accounts, providers, environment, secrets } = own;
+  const { settings, books, catalog, accounts, providers, environment, secrets } = own;
   const waitUntil = (work: Promise<unknown>): void => context.waitUntil(work);
   return {
     settings,
@@ -46,7 +48,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     randomBytes: systemRandomBytes,
     catalog,
     store: env.CATALOG,
-    books: env.DB,
+    books,
     secrets,
     waitUntil,
     log: env.PLACE === "cf" ? logLine : (line) => gatherLine(line, systemClock(), waitUntil),
@@ -66,6 +68,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
   const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
   return {
     settings,
+    books: openBooks({ ...env }),
     secrets,
     catalog: createCatalogReader(env.CATALOG, systemClock),
     accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account) }),

@@ -38,7 +38,13 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: path.join(root, "wrangler.toml") },
             miniflare: {
-              bindings: { ...secrets, TEST_MIGRATIONS: hasMigrations ? await readD1Migrations(migrationsDir) : [] },
+              bindings: {
+                ...secrets,
+                TEST_MIGRATIONS: hasMigrations ? await readD1Migrations(migrationsDir) : [],
+                // The other databases are for the tests about them.
+                NEW_ACCOUNTS: "gl1 eu1 us1",
+              },
+              d1Databases: { DB_GL2: "gl2", DB_EU2: "eu2" },
             },
           })),
         ],

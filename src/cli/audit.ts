@@ -1,13 +1,18 @@
 /**
  * `npm run audit`: asks the server to check every invariant of the books, page by page, and prints what it found.
- * Exit code 1 when a check fails or the server cannot be asked. Limit: PAGES_MAX pages (of 200 accounts).
+ * Totals of several databases are added up, exactly. Exit code 1 when a check fails or the server cannot be asked.
+ * Limit: PAGES_MAX pages (of 200 accounts).
  */
 import * as z from "zod";
 import { isObject } from "../core/json.ts";
+import { formatUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
 import { chooseServer } from "./server.ts";
 
 const PAGES_MAX = 100_000;
+
+const Amount = z.union([z.int(), z.string().regex(/^-?\d+(\.\d{1,9})?$/)]);
+type Amount = z.infer<typeof Amount>;
 
 const Page = z.looseObject({
   ok: z.boolean(),
@@ -15,20 +20,21 @@ const Page = z.looseObject({
   open_leases: z.number(),
   outbox: z.number(),
   checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: z.string() })),
-  /** Null on later pages: they are the books' as a whole. */
-  totals: z.record(z.string(), z.json()).nullable(),
+  /** Null on later pages: they are a database's as a whole. Counts are numbers, amounts decimal strings. */
+  totals: z.record(z.string(), z.union([Amount, z.record(z.string(), Amount)])).nullable(),
   cursor: z.string().nullable(),
 });
 type Page = z.infer<typeof Page>;
 
-/** What all pages say together: counts add up, a check holds when it holds on every page, totals are the books'. */
+/** What all pages say together: counts and totals add up, a check holds when it holds on every page. */
 interface Findings {
   ok: boolean;
   openHolds: number;
   openLeases: number;
   outbox: number;
   readonly checks: Map<string, { ok: boolean; details: string[] }>;
-  totals: NonNullable<Page["totals"]>;
+  /** By name; a total that has parts is named with each, `balances, margin`. */
+  readonly totals: Map<string, Amount>;
 }
 
 function addPage(findings: Findings, page: Page): void {
@@ -36,7 +42,10 @@ function addPage(findings: Findings, page: Page): void {
   findings.openHolds += page.open_holds;
   findings.openLeases += page.open_leases;
   findings.outbox += page.outbox;
-  findings.totals = { ...findings.totals, ...page.totals };
+  for (const [name, amount] of Object.entries(page.totals ?? {}).flatMap(partsOf)) {
+    const before = findings.totals.get(name);
+    findings.totals.set(name, before === undefined ? amount : sumOf(before, amount));
+  }
   for (const { name, ok, detail } of page.checks) {
     const check = findings.checks.get(name) ?? { ok: true, details: [] };
     findings.checks.set(name, {
@@ -46,10 +55,27 @@ function addPage(findings: Findings, page: Page): void {
   }
 }
 
+function partsOf([name, total]: readonly [string, Amount | Record<string, Amount>]): readonly [string, Amount][] {
+  if (!isObject(total)) return [[name, total]];
+  return Object.entries(total).map(([part, amount]) => [`${name}, ${part}`, amount]);
+}
+
+/** Counts as numbers, amounts as exact decimals of any size. */
+function sumOf(left: Amount, right: Amount): Amount {
+  if (typeof left === "number" && typeof right === "number") return left + right;
+  return formatUsd(nanosOf(left) + nanosOf(right));
+}
+
+function nanosOf(amount: Amount): bigint {
+  const [whole = "0", fraction = ""] = String(amount).split(".");
+  const nanos = BigInt(`${whole.replace("-", "")}${fraction.padEnd(9, "0")}`);
+  return whole.startsWith("-") ? -nanos : nanos;
+}
+
 async function audit(): Promise<void> {
   const server = chooseServer();
   if (!server.ok) return refuse(server.error);
-  const findings: Findings = { ok: true, openHolds: 0, openLeases: 0, outbox: 0, checks: new Map(), totals: {} };
+  const findings: Findings = { ok: true, openHolds: 0, openLeases: 0, outbox: 0, checks: new Map(), totals: new Map() };
   let cursor: string | null = "";
   for (let count = 0; cursor !== null; count++) {
     assert(count < PAGES_MAX, "an audit ends");
@@ -71,13 +97,7 @@ function print(url: string, findings: Findings): void {
     console.log(`  ${ok ? "ok  " : "FAIL"} ${name}${details.length === 0 ? "" : `: ${details.join("; ")}`}`);
   }
   console.log(`  open holds ${findings.openHolds}, open leases ${findings.openLeases}, outbox ${findings.outbox}`);
-  for (const [name, value] of Object.entries(findings.totals)) {
-    const parts = isObject(value)
-      ? Object.entries(value).map(([part, each]) => [`${name}, ${part}`, each] as const)
-      : [[name, value] as const];
-    for (const [part, each] of parts)
-      console.log(`  ${part}: ${typeof each === "string" ? each : JSON.stringify(each)}`);
-  }
+  for (const [name, total] of findings.totals) console.log(`  ${name}: ${total}`);
   console.log(findings.ok ? "The books are right." : "The books are WRONG.");
 }
 

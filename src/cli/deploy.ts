@@ -1,6 +1,6 @@
 /**
  * `npm run deploy`: brings Waypost to the Cloudflare account that wrangler is logged in to, and may be repeated at any
- * time: the database and the namespace are created when missing, migrations applied when new, the worker uploaded with
+ * time: the databases and the namespace are created when missing, migrations applied when new, the worker uploaded with
  * its secrets, the default catalog published unless another one is live.
  * Secrets: OPERATOR_KEY and WAYPOST_SECRET of the environment, else those kept in DATA_DIR/deploy (made there once);
  * each <PROVIDER>_API_KEY that is set becomes a secret too. `-- --dry-run` does all that needs no account.
@@ -19,12 +19,12 @@ import { build } from "./build.ts";
 import { openDataDir } from "./data-dir.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { publishDefault } from "./default-catalog.ts";
+import type { Manifest } from "./manifest.ts";
 import { readStartOptions } from "./options.ts";
 import { binary, CATALOG, ROOT, WRANGLER_TOML } from "./paths.ts";
 import { QUIET_WRANGLER, run } from "./run.ts";
 import { deriveConfig, writeDerived } from "./wrangler-config.ts";
 
-const DATABASE = "waypost";
 const NAMESPACE = "waypost-catalog";
 /** How long a fresh deployment may take to answer. */
 const READY_MS = 90_000;
@@ -63,8 +63,14 @@ async function idOf<T>(
   return err(`${what} was created but is not listed; run npm run deploy again.`);
 }
 
+interface Proved {
+  /** Variables of the environment that become secrets of the worker. */
+  readonly secrets: Record<string, string>;
+  readonly databases: Manifest["d1"];
+}
+
 /** Everything that a deploy does before it needs an account. */
-async function prove(env: Environment): Promise<Result<Record<string, string>, string>> {
+async function prove(env: Environment): Promise<Result<Proved, string>> {
   const options = readStartOptions(env);
   if (!options.ok) return options;
   const built = await build();
@@ -74,27 +80,47 @@ async function prove(env: Environment): Promise<Result<Record<string, string>, s
     return err(
       `The default catalog is invalid: ${catalog.error.map(({ path: at, message }) => `${at} ${message}`).join("; ")}`,
     );
-  return readBindings(env, catalog.value.providers);
+  const secrets = readBindings(env, catalog.value.providers);
+  if (!secrets.ok) return secrets;
+  const fault = databaseFault(built.value);
+  return fault === undefined ? ok({ secrets: secrets.value, databases: built.value.d1 }) : err(fault);
+}
+
+/** A database that no account would ever live in, or two of one name, are mistakes of the file. */
+function databaseFault({ d1: databases, vars }: Manifest): string | undefined {
+  const odd = databases.find(({ binding }) => binding !== "DB" && !/^DB_(GL[2-9]|(EU|US)[1-9])$/.test(binding));
+  if (odd !== undefined) {
+    return `wrangler.toml: the database binding ${odd.binding} names no shard; write DB_GL2 to DB_GL9, DB_EU1, DB_US1 and so on.`;
+  }
+  const names = databases.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) return `wrangler.toml: two databases have the name ${twice}.`;
+  const shards = new Set(["gl1", "eu1", "us1", ...databases.map(({ binding }) => binding.slice(3).toLowerCase())]);
+  const closed = (vars["NEW_ACCOUNTS"] ?? "").split(/[\s,]+/).find((name) => name !== "" && !shards.has(name));
+  return closed === undefined ? undefined : `wrangler.toml: NEW_ACCOUNTS names ${closed}, which has no database.`;
+}
+
+/** Finds or creates a database; one for a region is created where its data stays. @returns its id. */
+async function databaseId({ binding, name }: Manifest["d1"][number]): Promise<Result<string, string>> {
+  const region = /^DB_(EU|US)/.exec(binding)?.[1]?.toLowerCase();
+  const place = region === undefined ? [] : ["--jurisdiction", region];
+  return idOf(`the database ${name}`, ["d1", "list", "--json"], ["d1", "create", name, ...place], Databases, (item) =>
+    item.name === name ? item.uuid : undefined,
+  );
 }
 
 async function dryRun(env: Environment): Promise<Result<string, string>> {
-  const secrets = await prove(env);
-  if (!secrets.ok) return secrets;
+  const proved = await prove(env);
+  if (!proved.ok) return proved;
   const work = mkdtempSync(path.join(tmpdir(), "waypost-deploy-"));
   try {
     const config = writeDerived("dry-run.toml", deriveConfig(readFileSync(WRANGLER_TOML, "utf8"), ROOT, {}));
-    const migrated = await wrangler([
-      "d1",
-      "migrations",
-      "apply",
-      DATABASE,
-      "--local",
-      "--persist-to",
-      work,
-      "--config",
-      config,
-    ]);
-    if (!migrated.ok) return migrated;
+    for (const { binding } of proved.value.databases) {
+      const place = ["--local", "--persist-to", work, "--config", config];
+      const migrated = await wrangler(["d1", "migrations", "apply", binding, ...place]);
+      if (!migrated.ok) return migrated;
+      console.log(`Migrations apply to ${binding}.`);
+    }
     const uploaded = await wrangler(["deploy", "--dry-run", "--outdir", path.join(work, "bundle"), "--config", config]);
     if (!uploaded.ok) return uploaded;
     return ok(
@@ -112,14 +138,12 @@ async function deploy(env: Environment): Promise<Result<string, string>> {
   if (!kept.ok) return kept;
   const account = await wrangler(["whoami"]);
   if (!account.ok) return err(`Log in first: npx wrangler login, or set CLOUDFLARE_API_TOKEN.\n${account.error}`);
-  const database = await idOf(
-    `the database ${DATABASE}`,
-    ["d1", "list", "--json"],
-    ["d1", "create", DATABASE],
-    Databases,
-    (item) => (item.name === DATABASE ? item.uuid : undefined),
-  );
-  if (!database.ok) return database;
+  const databaseIds: Record<string, string> = {};
+  for (const database of proved.value.databases) {
+    const id = await databaseId(database);
+    if (!id.ok) return id;
+    databaseIds[database.binding] = id.value;
+  }
   const namespace = await idOf(
     `the namespace ${NAMESPACE}`,
     ["kv", "namespace", "list"],
@@ -128,15 +152,17 @@ async function deploy(env: Environment): Promise<Result<string, string>> {
     (item) => (item.title === NAMESPACE ? item.id : undefined),
   );
   if (!namespace.ok) return namespace;
-  const ids = { databaseId: database.value, namespaceId: namespace.value };
+  const ids = { databaseIds, namespaceId: namespace.value };
   const config = writeDerived("deploy.toml", deriveConfig(readFileSync(WRANGLER_TOML, "utf8"), ROOT, ids));
   console.log("Applying migrations ...");
-  const migrated = await wrangler(["d1", "migrations", "apply", DATABASE, "--remote", "--config", config]);
-  if (!migrated.ok) return migrated;
+  for (const binding of Object.keys(databaseIds)) {
+    const migrated = await wrangler(["d1", "migrations", "apply", binding, "--remote", "--config", config]);
+    if (!migrated.ok) return migrated;
+  }
 
   const operatorKey = env["OPERATOR_KEY"] ?? kept.value.secret("operator-key");
   const secrets = {
-    ...proved.value,
+    ...proved.value.secrets,
     OPERATOR_KEY: operatorKey,
     WAYPOST_SECRET: env["WAYPOST_SECRET"] ?? kept.value.secret("waypost-secret"),
   };

@@ -54,11 +54,13 @@ async function dev(): Promise<void> {
   );
   const variables = writeDerived("dev.vars", envFile(vars));
   const state = ["--config", config, "--persist-to", dataDir.value.storageDir];
-  const migrated = await run(binary("wrangler"), ["d1", "migrations", "apply", "DB", "--local", ...state], {
-    quiet: true,
-    env: QUIET_WRANGLER,
-  });
-  if (migrated.code !== 0) fail(`The migrations could not be applied.\n${migrated.output}`);
+  for (const { binding } of built.value.d1) {
+    const migrated = await run(binary("wrangler"), ["d1", "migrations", "apply", binding, "--local", ...state], {
+      quiet: true,
+      env: QUIET_WRANGLER,
+    });
+    if (migrated.code !== 0) fail(`The migrations could not be applied.\n${migrated.output}`);
+  }
   const url = startWrangler(options.value, [...state, "--env-file", variables]);
   if (!(await waitUntilReady(url, READY_MS))) fail("The worker does not answer; its errors are above.");
   const prepared = await prepare({ url, operatorKey, dataDir: dataDir.value, catalog: catalogText });

@@ -23,6 +23,10 @@ export interface StartOptions {
   readonly secret: string | null;
   /** Believe the place that a proxy in front states. */
   readonly trustsPlaceHeader: boolean;
+  /** Databases of the books beside the first, such as `gl2`. */
+  readonly shards: readonly string[];
+  /** Which of them take new accounts; null: the newest of each home. */
+  readonly newAccounts: string | null;
   /** Print the worker's log lines instead of keeping them in the data folder. */
   readonly printsLog: boolean;
 }
@@ -41,7 +45,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
-  const fault = deadlineFault(env) ?? byokFault(env);
+  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env);
   if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
@@ -50,6 +54,8 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     operatorKey: env["OPERATOR_KEY"] ?? null,
     secret: env["WAYPOST_SECRET"] ?? null,
     trustsPlaceHeader: env["TRUST_PLACE_HEADER"] === "1",
+    shards: wordsOf(env["SHARDS"]),
+    newAccounts: env["NEW_ACCOUNTS"] ?? null,
     printsLog: env["WAYPOST_LOG"] === "1",
   });
 }
@@ -73,6 +79,21 @@ function byokFault(env: Environment): string | undefined {
   const free = env["WAYPOST_BYOK_FREE_USD_MONTHLY"] ?? "0";
   if (/^\d{1,9}$/.test(free)) return undefined;
   return `WAYPOST_BYOK_FREE_USD_MONTHLY must be a whole number of dollars, not "${free}".`;
+}
+
+/** A new account in a shard without a database would be refused: that is found here. */
+function shardFault(env: Environment): string | undefined {
+  const shards = wordsOf(env["SHARDS"]);
+  const odd = shards.find((name, at) => !/^(gl[2-9]|(eu|us)[1-9])$/.test(name) || shards.indexOf(name) !== at);
+  if (odd !== undefined) return `SHARDS must name further databases once each, such as "gl2 eu2", not "${odd}".`;
+  const known = new Set(["gl1", "eu1", "us1", ...shards]);
+  const unknown = wordsOf(env["NEW_ACCOUNTS"]).find((name) => !known.has(name));
+  if (unknown !== undefined) return `NEW_ACCOUNTS must name databases that are there (SHARDS), not "${unknown}".`;
+  return undefined;
+}
+
+function wordsOf(text: string | undefined): readonly string[] {
+  return (text ?? "").split(/[\s,]+/).filter((word) => word !== "");
 }
 
 function readPort(text: string): number | undefined {

@@ -112,19 +112,24 @@ async function serve(
 ): Promise<Result<string, string>> {
   const log = options.printsLog ? createPrintedLog() : createFileLog(dataDir.eventsFile);
   cleanups.push(() => log.flush());
+  const all = withShards(manifest, options.shards);
   const runtime = await startRuntime({
-    manifest,
+    manifest: all,
     bundlePath: BUNDLE,
     storageDir: dataDir.storageDir,
     runDir: dataDir.runDir,
     host: options.host,
     port,
-    bindings: { ...bindings, PLACE: options.trustsPlaceHeader ? "header" : "none" },
+    bindings: {
+      ...bindings,
+      PLACE: options.trustsPlaceHeader ? "header" : "none",
+      ...(options.newAccounts === null ? {} : { NEW_ACCOUNTS: options.newAccounts }),
+    },
     cfBlobHeader: options.trustsPlaceHeader ? PLACE_HEADER : null,
     onLog: (line) => log.write(line),
   });
   cleanups.push(() => runtime.stop());
-  for (const { binding, migrationsDir } of manifest.d1) {
+  for (const { binding, migrationsDir } of all.d1) {
     await migrate(await runtime.d1(binding), path.join(ROOT, migrationsDir));
   }
   const reachable = options.host === "0.0.0.0" ? "127.0.0.1" : options.host === "::" ? "[::1]" : urlHost(options.host);
@@ -132,6 +137,15 @@ async function serve(
   return (await waitUntilReady(url, READY_MS))
     ? ok(url)
     : err(`Waypost did not become ready at ${url}; see ${dataDir.eventsFile}.`);
+}
+
+/** The manifest with the databases that SHARDS adds to those of wrangler.toml. */
+function withShards(manifest: Manifest, shards: readonly string[]): Manifest {
+  const known = new Set(manifest.d1.map(({ binding }) => binding));
+  const more = shards
+    .map((name) => ({ binding: `DB_${name.toUpperCase()}`, name: `waypost-${name}`, migrationsDir: "migrations" }))
+    .filter(({ binding }) => !known.has(binding));
+  return { ...manifest, d1: [...manifest.d1, ...more] };
 }
 
 /** As `freePort`, asked again for `waitMs` while the port is taken. */

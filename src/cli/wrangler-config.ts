@@ -8,8 +8,8 @@ import { assert } from "../core/result.ts";
 import { ROOT } from "./paths.ts";
 
 export interface Derivation {
-  /** Id of the D1 database; absent: the placeholder stays. */
-  readonly databaseId?: string;
+  /** Ids of the D1 databases, by binding; absent: the placeholder stays. */
+  readonly databaseIds?: Readonly<Record<string, string>>;
   /** Id of the KV namespace; absent: the placeholder stays. */
   readonly namespaceId?: string;
   /** Take the required secrets out, so that wrangler's development server gets all variables of its env file. */
@@ -19,17 +19,23 @@ export interface Derivation {
 /** The configuration with `derivation` applied. Throws when the text has no such place: the two belong together. */
 export function deriveConfig(toml: string, root: string, derivation: Derivation): string {
   const absolute = (relative: string): string => JSON.stringify(path.join(root, relative));
-  let text = replaceOnce(toml, /^main = "(.*)"$/m, (_, file) => `main = ${absolute(file)}`);
-  text = replaceOnce(text, /^migrations_dir = "(.*)"$/m, (_, dir) => `migrations_dir = ${absolute(dir)}`);
-  const { databaseId, namespaceId } = derivation;
-  if (databaseId !== undefined)
-    text = replaceOnce(text, /^database_id = ".*"$/m, () => `database_id = "${databaseId}"`);
-  if (namespaceId !== undefined) text = replaceOnce(text, /^id = ".*"$/m, () => `id = "${namespaceId}"`);
-  return derivation.withoutSecrets === true ? replaceOnce(text, /^\[secrets\]\nrequired = .*\n/m, () => "") : text;
+  let text = replaced(toml, /^main = "(.*)"$/m, (_, file) => `main = ${absolute(file)}`);
+  text = replaced(text, /^migrations_dir = "(.*)"$/gm, (_, dir) => `migrations_dir = ${absolute(dir)}`);
+  const { databaseIds = {}, namespaceId } = derivation;
+  for (const [binding, id] of Object.entries(databaseIds)) {
+    const place = new RegExp(
+      `^(\\[\\[d1_databases\\]\\]\\nbinding = "${binding}"\\n(?:[^[\\n].*\\n)*?database_id = )".*"$`,
+      "m",
+    );
+    text = replaced(text, place, (_, before) => `${before}"${id}"`);
+  }
+  if (namespaceId !== undefined) text = replaced(text, /^id = ".*"$/m, () => `id = "${namespaceId}"`);
+  return derivation.withoutSecrets === true ? replaced(text, /^\[secrets\]\nrequired = .*\n/m, () => "") : text;
 }
 
-function replaceOnce(text: string, pattern: RegExp, replacement: (whole: string, group: string) => string): string {
-  assert(pattern.test(text), `wrangler.toml has a line like ${pattern.source}`);
+/** Without the flag g: the first match. */
+function replaced(text: string, pattern: RegExp, replacement: (whole: string, group: string) => string): string {
+  assert(text.search(pattern) >= 0, `wrangler.toml has a line like ${pattern.source}`);
   return text.replace(pattern, replacement);
 }
 

@@ -40,7 +40,8 @@ const BASE32 = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /**
  * Where an account belongs. `gl` is anywhere; `eu` and `us` pin its requests to provider regions there, hard, and `eu` its
- * gate as well, where the platform has jurisdictions. The books of all accounts are one database so far.
+ * gate as well, where the platform has jurisdictions. Which database it lives in follows from home and shard
+ * (ledger/shards.ts).
  */
 export type Home = "gl" | "eu" | "us";
 

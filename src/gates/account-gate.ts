@@ -16,6 +16,7 @@ import { assert, err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../core/system.ts";
 import { GenerationRecordSchema } from "../insight/generation-schema.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
+import { openBooks } from "../ledger/shards.ts";
 import { freeLimitPerDay } from "../limits/free-tier.ts";
 import { auditAccount } from "./account-audit.ts";
 import { byokGrant, manageByok, passByokOn, type ByokTerms } from "./account-byok.ts";
@@ -59,7 +60,7 @@ const FLUSHES_PER_ALARM = 10;
 export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   /** Fields, so that a test can say the time aloud and let D1 fail; not reachable by RPC. */
   clock: Clock = systemClock;
-  books: D1Database = this.env.DB;
+  books: D1Database = openBooks({ ...this.env }).of(asAccountId(this.ctx.id.name ?? ""));
   byokTerms: ByokTerms = byokTermsOf(this.env);
 
   private readonly store: AccountStore = openAccountStore(this.ctx.storage);

@@ -1,17 +1,18 @@
 /**
  * The operator's audit: every invariant of the money, a page of accounts at a time, as `GET /admin/audit` answers it
- * (hence the snake_case names). `npm run audit` walks all pages. The first page also checks the books as a whole and
- * brings their totals; later pages have `totals: null`.
+ * (hence the snake_case names). `npm run audit` walks all pages, one database after the other. The first page of each
+ * also checks that database as a whole and brings its totals; later pages have `totals: null`.
  * An account without a ledger entry never had credit and never had a generation booked: its gate has nothing to compare
  * and is not woken. (Its free generations leave an entry with their first flush, at most some seconds later.)
  */
 import { listAccounts, ACCOUNTS_PER_PAGE_MAX } from "../accounts/accounts.ts";
-import { asAccountId, type AccountId } from "../core/ids.ts";
+import type { AccountId } from "../core/ids.ts";
 import { formatUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { RouterError } from "../core/error.ts";
 import { accountsWithEntries } from "../ledger/books.ts";
 import { auditPage, auditWhole, readTotals, type BooksFinding, type BooksTotals } from "../ledger/books-audit.ts";
+import { cursorAfter, type Books, type ShardCursor } from "../ledger/shards.ts";
 import type { AccountAudit } from "./account-contract.ts";
 
 export interface AuditCheck {
@@ -24,6 +25,8 @@ export interface AuditCheck {
 /** One page of the audit, as it goes over the wire. Amounts are decimal USD strings. */
 export interface AuditPage {
   readonly ok: boolean;
+  /** The database that the page's accounts live in. */
+  readonly shard: string;
   readonly open_holds: number;
   /** Leases don't exist yet. */
   readonly open_leases: number;
@@ -47,7 +50,7 @@ export interface AuditTotals {
 
 /** What the audit needs: the books, and an account's gate. */
 export interface AuditPorts {
-  readonly books: D1Database;
+  readonly books: Books;
   readonly auditAccount: (account: AccountId) => Promise<Result<AccountAudit, RouterError>>;
 }
 
@@ -55,20 +58,18 @@ export interface AuditPorts {
 const GATES_AT_ONCE = 20;
 const DETAILS_MAX = 5;
 
-/** One page, beginning after `cursor` (an account id; null for the first page). Throws what D1 throws. */
-export async function auditBooks(ports: AuditPorts, cursor: string | null): Promise<AuditPage> {
+/** One page of accounts. Throws what D1 throws. */
+export async function auditBooks(ports: AuditPorts, { shard, afterId }: ShardCursor): Promise<AuditPage> {
   const { books } = ports;
-  const accounts = await listAccounts(books, {
-    afterId: cursor === null ? null : asAccountId(cursor),
-    limit: ACCOUNTS_PER_PAGE_MAX,
-  });
+  const { db, name } = shard;
+  const accounts = await listAccounts(db, { afterId, limit: ACCOUNTS_PER_PAGE_MAX });
   const ids = accounts.map((account) => account.id);
-  const whole = cursor === null ? await auditWhole(books) : [];
-  const totals = cursor === null ? await readTotals(books) : null;
+  const whole = afterId === null ? await auditWhole(db, (place) => books.shardOf(place)?.name === name) : [];
+  const totals = afterId === null ? await readTotals(db) : null;
   const first = ids[0];
   const last = ids.at(-1);
-  const page = first === undefined || last === undefined ? [] : await auditPage(books, { first, last });
-  const active = await accountsWithEntries(books, ids);
+  const page = first === undefined || last === undefined ? [] : await auditPage(db, { first, last });
+  const active = await accountsWithEntries(db, ids);
   const gates = await auditGates(
     ports,
     ids.filter((id) => active.has(id)),
@@ -77,12 +78,13 @@ export async function auditBooks(ports: AuditPorts, cursor: string | null): Prom
   const audits = gates.map((gate) => gate.audit).filter((audit) => audit !== null);
   return {
     ok: checks.every((check) => check.ok),
+    shard: name,
     open_holds: audits.reduce((sum, audit) => sum + audit.openHolds, 0),
     open_leases: 0,
     outbox: audits.reduce((sum, audit) => sum + audit.outboxCount, 0),
     checks,
     totals: totals === null ? null : totalsOf(totals),
-    cursor: ids.length === ACCOUNTS_PER_PAGE_MAX ? (last ?? null) : null,
+    cursor: cursorAfter(books, shard, last, ids.length === ACCOUNTS_PER_PAGE_MAX),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Result } from "../core/result.ts";
 import type { AccountGateRpc } from "../gates/account-contract.ts";
 import type { ProviderClient } from "../gates/provider-client.ts";
 import type { ProviderGateRpc } from "../gates/provider-contract.ts";
+import type { Books } from "../ledger/shards.ts";
 import type { Deadlines } from "../router/deadlines.ts";
 import type { RouterPorts } from "../router/ports.ts";
 
@@ -27,7 +28,8 @@ export interface Deps {
   readonly randomBytes: RandomBytes;
   readonly catalog: CatalogReader;
   readonly store: CatalogStore;
-  readonly books: D1Database;
+  /** The databases: an account's own, or the main one for what belongs to the deployment. */
+  readonly books: Books;
   readonly secrets: KeySecrets;
   readonly waitUntil: (work: Promise<unknown>) => void;
   readonly log: (line: string) => void;

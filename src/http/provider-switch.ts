@@ -36,7 +36,7 @@ export async function configureProvider(
 ): Promise<Result<ProviderSetting | null, RouterError>> {
   let told: ProviderSetting | null | undefined;
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const read = await stored(readProviderSetting(deps.books, provider.slug));
+    const read = await stored(readProviderSetting(deps.books.main, provider.slug));
     if (!read.ok) return read;
     const setting = read.value ?? null;
     if (told !== undefined && isSame(told, setting)) return ok(setting);
@@ -58,7 +58,7 @@ export async function configureNewRegions(deps: Deps, next: readonly Place[]): P
   const known = new Set(
     (live.ok ? live.value : []).flatMap(({ slug, regions }) => regions.map((region) => `${slug} ${region.id}`)),
   );
-  const settings = await stored(listProviderSettings(deps.books));
+  const settings = await stored(listProviderSettings(deps.books.main));
   if (!settings.ok) return settings;
   const isSet = new Set(settings.value.map(({ slug }) => slug));
   for (const { slug, regions } of next) {

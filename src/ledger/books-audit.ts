@@ -21,7 +21,7 @@ export interface BooksFinding {
   readonly offenders: readonly string[];
 }
 
-/** The books' totals: balances by kind of account, and counts. All tenants together are one line. */
+/** A database's totals: balances by class of account, and counts. All tenants together are one line. */
 export interface BooksTotals {
   readonly accounts: number;
   readonly entries: number;
@@ -34,6 +34,8 @@ export interface BooksTotals {
 
 /** How many offenders a check names. */
 const OFFENDERS_MAX = 10;
+
+const Ids = z.array(z.object({ id: z.string() }));
 
 const PAGE_CHECKS = {
   entries_sum_to_zero: `SELECT entry_id AS id FROM lines WHERE entry_id > ?1 || '/' AND entry_id < ?2 || '0'
@@ -69,12 +71,19 @@ export async function auditPage(db: D1Database, range: AccountRange): Promise<re
   return await findings(db, PAGE_CHECKS, [range.first, range.last]);
 }
 
-/** The checks that look at everything. */
-export async function auditWhole(db: D1Database): Promise<readonly BooksFinding[]> {
-  return await findings(db, WHOLE_CHECKS, []);
+/** The checks that look at everything. `isHome` tells whether accounts whose id begins so (`gl2`) belong in this database. */
+export async function auditWhole(db: D1Database, isHome: (place: string) => boolean): Promise<readonly BooksFinding[]> {
+  return [...(await findings(db, WHOLE_CHECKS, [])), await accountsAreAtHome(db, isHome)];
 }
 
-/** The totals of all books. */
+/** An account in another database than its id says is found by nobody. */
+async function accountsAreAtHome(db: D1Database, isHome: (place: string) => boolean): Promise<BooksFinding> {
+  const found = await db.prepare("SELECT DISTINCT substr(id, 1, 3) AS id FROM accounts").all();
+  const places = Ids.parse(found.results).map(({ id }) => id);
+  return { name: "accounts_are_in_their_database", offenders: places.filter((place) => !isHome(place)) };
+}
+
+/** The totals of a database. */
 export async function readTotals(db: D1Database): Promise<BooksTotals> {
   const [counts, sums] = await db.batch([
     db.prepare(
@@ -112,9 +121,6 @@ async function findings(
   );
   return named.map(([name], at) => ({
     name,
-    offenders: z
-      .array(z.object({ id: z.string() }))
-      .parse(results[at]?.results)
-      .map((row) => row.id),
+    offenders: Ids.parse(results[at]?.results).map((row) => row.id),
   }));
 }

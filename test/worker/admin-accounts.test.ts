@@ -218,7 +218,7 @@ test.each([
 
 test("accounts come in pages, each once", async () => {
   const createdAtMs = Date.now();
-  const ids = Array.from({ length: 250 }, (_, at) => `gl2${String(at).padStart(13, "0")}`);
+  const ids = Array.from({ length: 250 }, (_, at) => `gl1${String(at).padStart(13, "0")}`);
   await env.DB.batch(
     ids.map((id) =>
       env.DB.prepare("INSERT INTO accounts (id, name, is_suspended, created_at_ms) VALUES (?, 'Page', 0, ?)").bind(

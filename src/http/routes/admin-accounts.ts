@@ -15,19 +15,17 @@ import {
 } from "../../accounts/accounts.ts";
 import { issueKey, type IssuedKey } from "../../accounts/keys.ts";
 import type { RouterError } from "../../core/error.ts";
-import { asAccountId, newAccountId, placeOfAccount, type AccountId } from "../../core/ids.ts";
+import { asAccountId, newAccountId, placeOfAccount } from "../../core/ids.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { formatUsd } from "../../core/money.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { AccountView } from "../../gates/account-contract.ts";
+import { cursorAfter, type ShardCursor } from "../../ledger/shards.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import type { Operation } from "../operation.ts";
 import { accountLimitsBody, AccountLimitsShape, budgetsField, limitFields, limitsOf } from "../limits-shape.ts";
 import { asked, stored } from "../stored.ts";
 import { readStrict } from "../strict-body.ts";
-
-/** The database that takes new accounts; there is one so far. */
-const SHARD = 1;
 
 const AccountName = z
   .string()
@@ -77,7 +75,7 @@ export const listAccountsOperation: Operation = {
   id: "listAccounts",
   method: "get",
   path: "/admin/accounts",
-  summary: "List accounts by id, 200 a page",
+  summary: "List accounts by database and id, at most 200 a page",
   auth: "operator",
   query: z.object({ cursor: z.string().optional().describe("The cursor of the page before") }),
   responses: {
@@ -118,12 +116,13 @@ async function postAccount(context: AppContext): Promise<Response> {
   const { deps, receivedAtMs } = context.var;
   const body = await readStrict(context.req.raw, NewAccount);
   if (!body.ok) return fail(context, body.error);
-  const id = newAccountId(body.value.region ?? "gl", SHARD, deps.randomBytes);
+  const home = body.value.region ?? "gl";
+  const id = newAccountId(home, deps.books.openShard(home), deps.randomBytes);
   const account: Account = { id, name: body.value.name, isSuspended: false, createdAtMs: receivedAtMs };
   const managementKey = await issueKey(id, deps.secrets, deps.randomBytes);
   const key = await issueKey(id, deps.secrets, deps.randomBytes);
   const made = await stored(
-    createAccount(deps.books, account, [
+    createAccount(deps.books.of(id), account, [
       initialKey(managementKey, "management", "First management key", receivedAtMs),
       initialKey(key, "inference", "First key", receivedAtMs),
     ]),
@@ -138,16 +137,15 @@ function initialKey(key: IssuedKey, kind: InitialKey["kind"], name: string, crea
 }
 
 async function getAccounts(context: AppContext): Promise<Response> {
-  const after = cursorOf(context);
-  if (!after.ok) return fail(context, after.error);
-  const page = await stored(
-    listAccounts(context.var.deps.books, { afterId: after.value, limit: ACCOUNTS_PER_PAGE_MAX }),
-  );
+  const from = cursorOf(context);
+  if (!from.ok) return fail(context, from.error);
+  const { shard, afterId } = from.value;
+  const page = await stored(listAccounts(shard.db, { afterId, limit: ACCOUNTS_PER_PAGE_MAX }));
   if (!page.ok) return fail(context, page.error);
   const isFull = page.value.length === ACCOUNTS_PER_PAGE_MAX;
   return json({
     data: page.value.map((account) => ({ ...rowOf(account), suspended: account.isSuspended })),
-    cursor: isFull ? (page.value.at(-1)?.id ?? null) : null,
+    cursor: cursorAfter(context.var.deps.books, shard, page.value.at(-1)?.id, isFull),
   });
 }
 
@@ -193,18 +191,18 @@ export async function accountOf(context: AppContext): Promise<Result<Account, Ro
   const text = context.req.param("id") ?? "";
   const unknown: RouterError = { kind: "not_found", message: "There is no account with this id" };
   if (placeOfAccount(text) === undefined) return err(unknown);
-  const found = await stored(readAccount(context.var.deps.books, asAccountId(text)));
+  const found = await stored(readAccount(context.var.deps.books.of(asAccountId(text)), asAccountId(text)));
   if (!found.ok) return found;
   if (found.value === undefined) return err(unknown);
   context.var.wide.set({ account_id: found.value.id });
   return ok(found.value);
 }
 
-/** The account id after which the wanted page begins; null for the first page. */
-export function cursorOf(context: AppContext): Result<AccountId | null, RouterError> {
+/** Where the wanted page of accounts begins. */
+export function cursorOf(context: AppContext): Result<ShardCursor, RouterError> {
   const text = context.req.query("cursor") ?? "";
-  if (text === "") return ok(null);
-  if (placeOfAccount(text) !== undefined) return ok(asAccountId(text));
+  const from = context.var.deps.books.from(text === "" ? null : text);
+  if (from !== undefined) return ok(from);
   return err({ kind: "bad_request", message: "cursor must be the cursor of the page before", path: "cursor" });
 }
 

@@ -11,7 +11,7 @@ export const auditOperation: Operation = {
   id: "audit",
   method: "get",
   path: "/admin/audit",
-  summary: "Check every invariant of the books and gates, 200 accounts a page",
+  summary: "Check every invariant of the books and gates, at most 200 accounts a page",
   auth: "operator",
   query: z.object({ cursor: z.string().optional().describe("The cursor of the page before") }),
   responses: {
@@ -19,6 +19,7 @@ export const auditOperation: Operation = {
       description: "What was found; `ok` is false when a check fails",
       body: z.object({
         ok: z.boolean(),
+        shard: z.string().describe("The database that the page's accounts live in"),
         open_holds: z.int(),
         open_leases: z.int(),
         outbox: z.int().describe("Settled generations that are not booked yet"),
@@ -32,7 +33,7 @@ export const auditOperation: Operation = {
             balances: z.record(z.string(), z.string()),
           })
           .nullable()
-          .describe("Of the whole books, on the first page only"),
+          .describe("Of a whole database, on its first page only"),
         cursor: z.string().nullable(),
       }),
     },
@@ -45,10 +46,10 @@ export function registerAdminAudit(admin: Hono<AppEnv>): void {
 
 async function getAudit(context: AppContext): Promise<Response> {
   const { deps } = context.var;
-  const after = cursorOf(context);
-  if (!after.ok) return fail(context, after.error);
+  const from = cursorOf(context);
+  if (!from.ok) return fail(context, from.error);
   const auditAccount = async (account: Parameters<typeof deps.accountGate>[0]) =>
     await deps.accountGate(account).audit();
-  const page = await stored(auditBooks({ books: deps.books, auditAccount }, after.value));
+  const page = await stored(auditBooks({ books: deps.books, auditAccount }, from.value));
   return page.ok ? json(page.value) : fail(context, page.error);
 }

@@ -76,7 +76,7 @@ async function getProviders(context: AppContext): Promise<Response> {
   if (!providers.ok) return fail(context, providers.error);
   const page = pageOf(providers.value, context.req.query("cursor") ?? "");
   if (!page.ok) return fail(context, page.error);
-  const settings = await stored(listProviderSettings(deps.books));
+  const settings = await stored(listProviderSettings(deps.books.main));
   if (!settings.ok) return fail(context, settings.error);
   const snapshots = await snapshotsOf(deps, page.value.providers);
   return json({
@@ -111,7 +111,7 @@ async function patchProvider(context: AppContext): Promise<Response> {
         ? await sealCredential(credential, slug, deps.settings.sealingSecret, deps.randomBytes)
         : credential,
   };
-  const kept = await stored(changeProviderSetting(deps.books, slug, change, receivedAtMs));
+  const kept = await stored(changeProviderSetting(deps.books.main, slug, change, receivedAtMs));
   if (!kept.ok) return fail(context, kept.error);
   const told = await configureProvider(deps, provider.value);
   if (!told.ok) return fail(context, told.error);

@@ -77,7 +77,7 @@ async function find(
   const fresh = await gateAnswer(gate.generation(id));
   if (!fresh.ok) return err(fresh.error);
   if (fresh.value !== null) return ok(fresh.value);
-  return await stored(readGeneration(context.var.deps.books, account, id));
+  return await stored(readGeneration(context.var.deps.books.of(account), account, id));
 }
 
 const GENERATION_ID = /^gen-(\d{10})-[0-9A-Za-z]{20}$/;

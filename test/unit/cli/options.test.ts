@@ -19,7 +19,16 @@ test("nothing set means loopback, 8787 and secrets of its own", () => {
       secret: null,
       trustsPlaceHeader: false,
       printsLog: false,
+      shards: [],
+      newAccounts: null,
     },
+  });
+});
+
+test("further databases are named in one variable", () => {
+  expect(readStartOptions({ SHARDS: " gl2, eu1 ", NEW_ACCOUNTS: "gl1 eu1" })).toMatchObject({
+    ok: true,
+    value: { shards: ["gl2", "eu1"], newAccounts: "gl1 eu1" },
   });
 });
 
@@ -33,6 +42,10 @@ test.each([
   { name: "a short previous secret", env: { WAYPOST_SECRET_PREVIOUS: "short" }, says: "WAYPOST_SECRET_PREVIOUS" },
   { name: "a deadline in words", env: { WAYPOST_DEADLINE_IDLE_MS: "60s" }, says: "WAYPOST_DEADLINE_IDLE_MS" },
   { name: "a deadline of nothing", env: { WAYPOST_DEADLINE_TOTAL_MS: "0" }, says: "WAYPOST_DEADLINE_TOTAL_MS" },
+  { name: "the first database as a further one", env: { SHARDS: "gl1" }, says: "SHARDS" },
+  { name: "a database twice", env: { SHARDS: "gl2 gl2" }, says: "SHARDS" },
+  { name: "a database that is none", env: { SHARDS: "2" }, says: "SHARDS" },
+  { name: "new accounts where nothing is", env: { SHARDS: "gl2", NEW_ACCOUNTS: "gl3" }, says: "NEW_ACCOUNTS" },
   { name: "a switch that is neither on nor off", env: { WAYPOST_LOG: "true" }, says: "WAYPOST_LOG" },
 ])("$name is refused by name", ({ env, says }) => {
   const options = readStartOptions(env);

@@ -13,11 +13,30 @@ function changedLines(text: string): readonly string[] {
 }
 
 test("a deploy's copy has the ids of the account and absolute paths", () => {
-  expect(changedLines(deriveConfig(toml, "/house", { databaseId: "d-1", namespaceId: "n-1" }))).toEqual([
+  expect(changedLines(deriveConfig(toml, "/house", { databaseIds: { DB: "d-1" }, namespaceId: "n-1" }))).toEqual([
     'main = "/house/src/worker.ts"',
     'database_id = "d-1"',
     'migrations_dir = "/house/migrations"',
     'id = "n-1"',
+  ]);
+});
+
+test("each database gets its own id, wherever its block stands", () => {
+  const more = `${toml}
+[[d1_databases]]
+binding = "DB_GL2"
+database_name = "waypost-gl2"
+database_id = "0"
+migrations_dir = "migrations"
+`;
+  const derived = deriveConfig(more, "/house", { databaseIds: { DB_GL2: "d-2", DB: "d-1" } });
+  expect(derived.match(/^(binding = "DB|database_id|migrations_dir).*$/gm)).toEqual([
+    'binding = "DB"',
+    'database_id = "d-1"',
+    'migrations_dir = "/house/migrations"',
+    'binding = "DB_GL2"',
+    'database_id = "d-2"',
+    'migrations_dir = "/house/migrations"',
   ]);
 });
 
@@ -28,7 +47,7 @@ test("a development copy requires no secrets, so that wrangler passes every vari
 });
 
 test("a wrangler.toml without a place for the id is a bug, not a silent default", () => {
-  expect(() => deriveConfig(toml.replace("database_id", "other_id"), "/house", { databaseId: "d" })).toThrow(
+  expect(() => deriveConfig(toml.replace("database_id", "other_id"), "/house", { databaseIds: { DB: "d" } })).toThrow(
     "database_id",
   );
 });

@@ -10,6 +10,7 @@ import type { FailureScope } from "../core/error.ts";
 import { BREAKER_CLOSED, breakerNext, closedUntil, type Breaker, type BreakerRule, BREAKER_RULE } from "./breaker.ts";
 import { EMPTY_WINDOW, percentilesOf, windowHistogram, windowWith } from "./histogram.ts";
 import type { HistogramWindow, Percentiles } from "./histogram.ts";
+import { isStalledStart, typicalAfter } from "./slow-start.ts";
 
 /** Where clients are, as coarsely as latency cares: the platform's own location hints. */
 export const CLIENT_BUCKETS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
@@ -49,6 +50,8 @@ export interface HealthState {
   readonly closedUntilMs: EpochMs;
   /** Time to first token, ms. */
   readonly latency: HistogramWindow;
+  /** Moving average of the same; absent: nothing was seen yet. */
+  readonly typicalTtftMs?: number | undefined;
   readonly latencyByBucket: { readonly [bucket in ClientBucket]?: HistogramWindow };
   /** Tokens per second over the whole attempt. */
   readonly throughput: HistogramWindow;
@@ -111,7 +114,14 @@ export function healthAfter(
   if (outcome.kind === "success") {
     return {
       ...withCount(state, true, nowMs),
-      breaker: breakerNext(state.breaker, { kind: "success" }, nowMs, rule),
+      // An answer that took so long to begin was one; to the breaker it is a failure all the same.
+      breaker: breakerNext(
+        state.breaker,
+        { kind: isStalledStart(state.typicalTtftMs ?? null, outcome.ttftMs) ? "failure" : "success" },
+        nowMs,
+        rule,
+      ),
+      typicalTtftMs: typicalAfter(state.typicalTtftMs ?? null, outcome.ttftMs),
       latency: windowWith(state.latency, outcome.ttftMs, nowMs),
       latencyByBucket: withBucket(state.latencyByBucket, outcome.bucket, outcome.ttftMs, nowMs),
       throughput:

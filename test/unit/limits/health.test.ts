@@ -7,6 +7,7 @@ import {
   type HealthState,
   type Outcome,
 } from "../../../src/limits/health.ts";
+import { isSlowStart } from "../../../src/limits/slow-start.ts";
 
 const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
@@ -117,4 +118,22 @@ test("a day of traffic stays small and survives JSON", () => {
   const end = NOW + 1_599 * MINUTE;
   expect(healthSnapshot(JSON.parse(text) as HealthState, end)).toEqual(healthSnapshot(state, end));
   expect(healthSnapshot(state, end).requestCount30m).toBe(30);
+});
+
+test("five starts in a row that stall open the breaker, and lower no uptime", () => {
+  const usual = fold(Array.from({ length: 20 }, () => good));
+  const stalled = { ...good, ttftMs: 30_000 };
+  const four = fold([stalled, stalled, stalled, stalled], NOW, usual);
+  expect(healthSnapshot(four, NOW)).toMatchObject({ breaker: { kind: "closed", failures: 4 }, uptime5m: 1 });
+  expect(fold([good], NOW, four).breaker).toEqual({ kind: "closed", failures: 0 });
+  expect(healthSnapshot(fold([stalled], NOW, four), NOW)).toMatchObject({ breaker: { kind: "open" }, uptime5m: 1 });
+});
+
+test.each([
+  { name: "the first answer is never slow", typicalMs: null, ttftMs: 60_000, slow: false },
+  { name: "three times what is typical is slow", typicalMs: 1_000, ttftMs: 3_001, slow: true },
+  { name: "less than two seconds never are", typicalMs: 100, ttftMs: 1_999, slow: false },
+  { name: "what always takes long is not slow", typicalMs: 30_000, ttftMs: 60_000, slow: false },
+])("a slow start: $name", ({ typicalMs, ttftMs, slow }) => {
+  expect(isSlowStart(typicalMs, ttftMs)).toBe(slow);
 });

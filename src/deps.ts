@@ -11,6 +11,7 @@ import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
 import type { AccountGate } from "./gates/account-gate.ts";
+import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
@@ -27,6 +28,7 @@ interface Isolate {
   readonly books: Books;
   readonly catalog: CatalogReader;
   readonly accounts: AccountClient;
+  readonly byok: ByokClient;
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly secrets: KeySecrets;
@@ -40,7 +42,7 @@ let isolate: Isolate | null = null;
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
   const own = (isolate ??= await openIsolate(env));
-  const { settings, books, catalog, accounts, providers, environment, secrets } = own;
+  const { settings, books, catalog, providers, environment, secrets } = own;
   const waitUntil = (work: Promise<unknown>): void => context.waitUntil(work);
   return {
     settings,
@@ -57,7 +59,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     providers,
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
     verify: (text) => verifyCached(text, own),
-    router: routerPorts(settings.deadlines, catalog, accounts, providers, waitUntil),
+    router: routerPorts(own, waitUntil),
   };
 }
 
@@ -66,20 +68,22 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
   const environment = environmentOf(env);
   const secrets = await importKeySecrets(env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS"));
   const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
+  const unseal = async (sealed: string, context: string): Promise<string | null> => {
+    const opened = await openCredential(sealed, context, sealing);
+    return opened.ok ? opened.value : null;
+  };
   return {
     settings,
     books: openBooks({ ...env }),
     secrets,
     catalog: createCatalogReader(env.CATALOG, systemClock),
     accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account) }),
+    byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
     providers: createProviderClient({
       clock: systemClock,
       gate: (provider, region) => providerGateOf(env, provider, region),
       environment,
-      unseal: async (sealed, provider) => {
-        const opened = await openCredential(sealed, provider, sealing);
-        return opened.ok ? opened.value : null;
-      },
+      unseal,
       reporter: crypto.randomUUID(),
     }),
     environment,
@@ -168,18 +172,16 @@ async function verifyCached(
 }
 
 function routerPorts(
-  deadlines: Deadlines,
-  catalog: CatalogReader,
-  accounts: AccountClient,
-  providers: ProviderClient,
+  { settings, catalog, accounts, byok, providers, environment }: Isolate,
   waitUntil: (work: Promise<unknown>) => void,
 ): RouterPorts {
   return {
     clock: systemClock,
     randomBytes: systemRandomBytes,
     fetch: (url, init) => fetch(url, init),
-    deadlines,
+    deadlines: settings.deadlines,
     waitUntil,
+    byok,
     resolve: (requested) => resolveModel(catalog, requested, waitUntil),
     accounts,
     providers: {
@@ -188,6 +190,7 @@ function routerPorts(
       switchedOff: providers.switchedOff,
       withCredential: providers.withCredential,
       credential: providers.credential,
+      baseUrl: (provider) => environment(provider).baseUrl,
       report: (provider, region, tag, model, outcome) =>
         providers.report({ provider, region }, { model, tag, outcome }, waitUntil),
       mayProbe: (provider, region, tag, model) => providers.mayProbe({ provider, region }, tag, model),

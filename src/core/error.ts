@@ -99,6 +99,8 @@ export interface FailedAttempt {
   readonly providerName: string;
   readonly endpoint: string;
   readonly failure: UpstreamFailure;
+  /** It was made with the account's own credential. */
+  readonly isByok?: boolean;
 }
 
 /** Where a limit comes from; `limit_source` on the wire. */

@@ -2,9 +2,10 @@
  * A tenant's own provider credentials on a gate's memory: kept, changed, handed out, and what became of them. The secrets
  * are sealed before they come here and the gate can't open them. Synchronous.
  *
- * Every change makes a new version; the token of the present state (version and fee) is what isolates plan with, and an
- * admission whose isolate has another token brings the list along. An account without enabled credentials has the token
- * that an isolate has which knows nothing, so nothing is sent.
+ * Every change makes a new version; the token of the present state (version and fee) is what isolates plan with. A plan
+ * made with another token is not admitted: the gate answers with the list, and the isolate plans anew, so that no request
+ * is ever served by a credential that the tenant has ruled out. An account without enabled credentials has the token that
+ * an isolate has which knows nothing, so for it nothing is sent and nobody asks twice.
  *
  * Fee: basis points of the list price, free of charge as long as the month's usage at list price, all settled, is below
  * the allowance. A generation keeps the fee it was admitted with; so the one that reaches the allowance, and those that
@@ -44,6 +45,7 @@ export function byokGrant(
   nowMs: EpochMs,
 ): ByokGrant | undefined {
   const { rows, version } = memory.byok;
+  if (rows.size === 0 && token === NO_BYOK) return undefined;
   const enabled = [...rows.values()].filter((row) => !row.disabled);
   if (enabled.length === 0) {
     return token === NO_BYOK ? undefined : { token: NO_BYOK, feeBps: 0, credentials: [] };

@@ -44,27 +44,22 @@ export interface Restriction {
   readonly allowedProviders: readonly string[] | null;
 }
 
-/** `byok` comes along when the plan was made with another token: it must be made anew before anything is sent upstream. */
 export type Admission =
   | {
       readonly kind: "admitted";
       readonly holdNusd: NanoUsd;
       readonly expiresAtMs: number;
       readonly accountName: string;
-      readonly byok?: ByokGrant;
       /** Tokens that were taken from the limits per minute; fewer than wanted when no minute has so many, absent: all. */
       readonly tokens?: number;
     }
   | { readonly kind: "refused"; readonly error: RouterError }
   /** Some of it is not allowed: nothing was taken; the caller plans anew with what is. */
   | { readonly kind: "restricted"; readonly restriction: Restriction }
+  /** The plan was made with another token: nothing was taken; the caller plans anew with this. */
+  | { readonly kind: "byok"; readonly grant: ByokGrant }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
-  | {
-      readonly kind: "short";
-      readonly spendableNusd: NanoUsd;
-      readonly limitSource: LimitSource;
-      readonly byok?: ByokGrant;
-    };
+  | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
 
 export interface Settlement {
   readonly generationId: GenerationId;

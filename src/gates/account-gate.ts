@@ -78,12 +78,12 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
 
   async admit(request: AdmitRequest): Promise<Admission> {
     await this.crowd(this.clock());
-    const answer = await this.with((memory) => {
+    const answer = await this.with((memory): Admission => {
+      const grant = byokGrant(memory, request.byokToken ?? NO_BYOK, this.byokTerms, this.clock());
+      if (grant !== undefined && usableKey(memory, request.keyHash, this.clock()).ok) return { kind: "byok", grant };
       const admission = admit(memory, request, this.clock());
-      if (admission.kind === "refused") return admission;
       if (admission.kind === "admitted") this.wakeBy(admission.expiresAtMs);
-      const byok = byokGrant(memory, request.byokToken ?? NO_BYOK, this.byokTerms, this.clock());
-      return byok === undefined ? admission : { ...admission, byok };
+      return admission;
     });
     return answer.ok ? answer.value : { kind: "refused", error: answer.error };
   }

@@ -17,6 +17,7 @@
  * | all 429 | 429 | capacity_exhausted |
  * | one, a fault of the endpoint | by its error type: 502, 503, 504 | temporarily_unavailable |
  * | several, all faults of endpoints or capacity | 503 | temporarily_unavailable |
+ * | the last one refused the account's own credential | 502, and a word about it | - |
  * | anything else (the operator's credentials, mixed) | 502 | - |
  *
  * A 401, 402 or 403 of the operator's credential is never shown as the client's own, nor is its text.
@@ -127,12 +128,15 @@ export function faceOfExhausted(error: Upstream): ErrorFace {
     message: verdict.message ?? `${namesOf(error.models)} ${verdict.sentence}`,
     metadata: {
       error_type: verdict.errorType,
-      ...(last === undefined ? { provider_name: null } : failureMetadata(last.failure, last.providerName)),
+      ...(last === undefined
+        ? { provider_name: null }
+        : failureMetadata(last.failure, last.providerName, last.isByok === true)),
       ...(seconds === null ? {} : { retry_after_seconds: seconds }),
-      previous_errors: error.attempts.slice(0, -1).map(({ providerName, failure }) => ({
+      previous_errors: error.attempts.slice(0, -1).map(({ providerName, failure, isByok }) => ({
         provider: providerName,
         code: failure.errorType,
         status: failure.status,
+        ...(isByok === true ? { is_byok: true } : {}),
       })),
     },
     availability:
@@ -256,6 +260,11 @@ function judgeAttempts(attempts: readonly FailedAttempt[]): AttemptVerdict {
       sentence: `is temporarily unavailable: ${failures.length} attempts failed. Please retry shortly.`,
     };
   }
+  const lastAttempt = attempts.at(-1);
+  if (last?.scope === "credential" && lastAttempt?.isByok === true) {
+    const message = `${lastAttempt.providerName} refused your own credential (${last.status}). GET /byok shows its state.`;
+    return { ...RETURNED_ERROR, message };
+  }
   return RETURNED_ERROR;
 }
 
@@ -312,12 +321,13 @@ const STATUS_BY_TYPE: Readonly<Record<ErrorType, number>> = {
 };
 
 /** `provider_code` is left out when there is none: streams may not hold null there. */
-function failureMetadata(failure: UpstreamFailure, providerName: string): JsonObject {
+function failureMetadata(failure: UpstreamFailure, providerName: string, isByok = false): JsonObject {
   const isOurs = failure.scope === "credential";
   return {
     provider_name: providerName,
     ...(failure.providerCode === null || isOurs ? {} : { provider_code: failure.providerCode }),
     raw: isOurs ? null : failure.raw,
+    ...(isByok ? { is_byok: true } : {}),
   };
 }
 

@@ -102,7 +102,7 @@ export function generationBody({ record, chargedNusd }: BookedGeneration): Gener
       status: attempt.status === 0 ? null : attempt.status,
       outcome: attempt.outcome,
       latency: attempt.latencyMs,
-      is_byok: record.isByok,
+      is_byok: attempt.isByok === true,
     })),
     streamed: record.streamed,
     cancelled: record.cancelled,

@@ -33,6 +33,7 @@ const AttemptSchema = z.object({
   status: z.number(),
   outcome: z.string(),
   latencyMs: z.number(),
+  isByok: z.boolean().optional(),
 });
 
 export const GenerationRecordSchema = z.object({

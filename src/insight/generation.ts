@@ -19,6 +19,8 @@ export interface AttemptRecord {
   readonly outcome: string;
   /** To the first event, or to the failure. */
   readonly latencyMs: number;
+  /** With the account's own credential. */
+  readonly isByok?: boolean | undefined;
 }
 
 export interface GenerationRecord {
@@ -48,9 +50,9 @@ export interface GenerationRecord {
   /** First content event to the end. */
   readonly generationTimeMs: number;
   readonly usage: Usage;
-  /** usage x listed price, before any cap by credit. */
+  /** usage x listed price, before any cap by credit; with the account's own credential, the fee. */
   readonly costNusd: number;
-  /** What the provider bills the operator. */
+  /** What the provider bills: the operator, or with the account's own credential the tenant. */
   readonly upstreamCostNusd: number;
   readonly isByok: boolean;
   readonly isFree: boolean;

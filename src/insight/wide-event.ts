@@ -21,6 +21,8 @@ export interface WideFields {
   readonly provider: string;
   readonly endpoint: string;
   readonly region: string;
+  /** The account's own credential served. */
+  readonly byok: boolean;
   /** `provider:status` of each upstream call, in order. */
   readonly attempts: readonly string[];
   readonly streamed: boolean;

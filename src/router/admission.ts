@@ -8,6 +8,7 @@ import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
 import type { Admission, Footprint } from "../gates/account-contract.ts";
 import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
+import { payablePrice } from "./byok.ts";
 import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
 
@@ -34,17 +35,19 @@ export function needOf(request: ChatRequest, candidates: readonly Candidate[], p
   const images = inputs.has("image") ? countImages(request) : 0;
   const asked = { writesCache1h: writesCache1h(request), hasInputAudio: inputs.has("audio") };
   let need: Need | null = null;
-  for (const { endpoint, model } of candidates) {
-    if (endpoint.price === null) continue;
+  for (const candidate of candidates) {
+    const { endpoint, model } = candidate;
+    const price = payablePrice(candidate);
+    if (price === null) continue;
     const outputTokens = outputTokensOf(request, endpoint);
     const choices = request.sampling.n ?? 1;
     // A model that gives pictures or sound may give them unasked.
     const outputs: readonly string[] = request.modalities ?? model.output_modalities;
     const features = { ...asked, wantsImages: outputs.includes("image"), wantsAudio: outputs.includes("audio") };
-    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, endpoint.price, features);
+    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, price, features);
     if (need !== null && wantedNusd <= need.wantedNusd) continue;
-    const minimumNusd = worstCaseNusd(promptTokens, 1, images, endpoint.price, features);
-    need = { wantedNusd, minimumNusd, outputTokens, price: endpoint.price, images, features };
+    const minimumNusd = worstCaseNusd(promptTokens, 1, images, price, features);
+    need = { wantedNusd, minimumNusd, outputTokens, price, images, features };
   }
   const price = { prompt: 0, completion: 0 };
   return need ?? { wantedNusd: 0n, minimumNusd: 0n, outputTokens: 0, price, images, features: asked };

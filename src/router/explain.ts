@@ -8,6 +8,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
 import type { Place } from "./geography.ts";
 import type { Plan } from "./plan.ts";
+import type { Candidate } from "./score.ts";
 
 export interface ExplainInput {
   readonly plan: Plan;
@@ -16,7 +17,6 @@ export interface ExplainInput {
   /** The model as the client wrote it. */
   readonly requested: string;
   readonly place: Place | null;
-  readonly isByok: boolean;
 }
 
 /** How a request was routed. `exclusions` is an addition of ours: which endpoints were left out, and why. */
@@ -24,14 +24,15 @@ export function explainRoute(input: ExplainInput): JsonObject {
   const { plan, attempts } = input;
   const last = attempts.at(-1);
   const served = last?.outcome === "ok" ? last : undefined;
-  const isServing = (tag: string, region: string, model: string): boolean =>
-    served !== undefined && served.endpoint === tag && served.region === region && served.model === model;
-  const available = plan.candidates.map(({ provider, model, endpoint, region }) => ({
-    provider: provider.name,
-    model: model.id,
-    selected: isServing(endpoint.tag, region.id, model.id),
-    endpoint: endpoint.tag,
-    region: region.id,
+  // Of several own credentials at one endpoint the one that served comes behind those that failed there.
+  let passed = attempts.filter((one) => one !== served && served !== undefined && isSame(one, served)).length;
+  const available = plan.candidates.map((candidate) => ({
+    provider: candidate.provider.name,
+    model: candidate.model.id,
+    selected: served !== undefined && isPlaceOf(candidate, served) && passed-- === 0,
+    endpoint: candidate.endpoint.tag,
+    region: candidate.region.id,
+    ...(candidate.byok === undefined ? {} : { is_byok: true }),
   }));
   return {
     requested: input.requested,
@@ -39,10 +40,15 @@ export function explainRoute(input: ExplainInput): JsonObject {
     region: input.place?.colo ?? null,
     summary: `available=${available.length}${served === undefined ? "" : `, selected=${served.providerName}`}`,
     attempt: attempts.length,
-    is_byok: input.isByok,
+    is_byok: served?.isByok === true,
     endpoints: { total: plan.endpointCount, available },
     params: {},
-    attempts: attempts.map(({ providerName, model, status }) => ({ provider: providerName, model, status })),
+    attempts: attempts.map(({ providerName, model, status, isByok }) => ({
+      provider: providerName,
+      model,
+      status,
+      ...(isByok === true ? { is_byok: true } : {}),
+    })),
     pipeline: [],
     exclusions: plan.exclusions.map(({ endpoint, provider, reason, detail }) => ({
       endpoint,
@@ -51,6 +57,24 @@ export function explainRoute(input: ExplainInput): JsonObject {
       detail,
     })),
   };
+}
+
+function isSame(left: AttemptRecord, right: AttemptRecord): boolean {
+  return (
+    left.endpoint === right.endpoint &&
+    left.region === right.region &&
+    left.model === right.model &&
+    left.isByok === right.isByok
+  );
+}
+
+function isPlaceOf({ endpoint, region, model, byok }: Candidate, attempt: AttemptRecord): boolean {
+  return (
+    endpoint.tag === attempt.endpoint &&
+    region.id === attempt.region &&
+    model.id === attempt.model &&
+    (byok !== undefined) === (attempt.isByok === true)
+  );
 }
 
 /** Why a plan has no candidates: every reason, and the honest time when some of them lack capacity alone. */

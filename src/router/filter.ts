@@ -8,6 +8,7 @@ import type { Exclusion, ExclusionReason } from "../core/error.ts";
 import type { Home, ProviderId } from "../core/ids.ts";
 import { formatPrice } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
+import type { ByokRules } from "./byok.ts";
 import type { MaxPrice, Preferences } from "./preferences.ts";
 
 /** What routing must know of a request. */
@@ -28,8 +29,10 @@ export interface FilterRules {
   readonly facts: RequestFacts;
   /** Providers that the operator has switched off. */
   readonly switchedOff: ReadonlySet<ProviderId>;
-  /** Providers for which a credential is present. */
+  /** Providers for which the operator has a credential. */
   readonly credentials: ReadonlySet<ProviderId>;
+  /** The account's own credentials; absent: it has none. */
+  readonly byok?: ByokRules | undefined;
   readonly accountHome: Home;
   /** Slugs that the key and its account may use; absent or null: all. */
   readonly allowedProviders?: readonly string[] | null | undefined;
@@ -136,7 +139,7 @@ function refusalOf(
   rules: FilterRules,
 ): Verdict | null {
   return (
-    listRefusal(endpoint, provider, rules) ??
+    listRefusal(model, endpoint, provider, rules) ??
     (price === null ? { reason: "not_priced", detail: "no price is known" } : null) ??
     policyRefusal(model, endpoint, provider, rules.preferences) ??
     capabilityRefusal(model, endpoint, rules) ??
@@ -146,7 +149,12 @@ function refusalOf(
   );
 }
 
-function listRefusal(endpoint: ListedEndpoint, provider: Provider, rules: FilterRules): Verdict | null {
+function listRefusal(
+  model: ListedModel,
+  endpoint: ListedEndpoint,
+  provider: Provider,
+  rules: FilterRules,
+): Verdict | null {
   const { only, ignore, order, allowFallbacks } = rules.preferences;
   if (rules.allowedProviders?.includes(provider.slug) === false) {
     return { reason: "allowed_providers", detail: `this API key may use ${rules.allowedProviders.join(", ")}` };
@@ -162,8 +170,17 @@ function listRefusal(endpoint: ListedEndpoint, provider: Provider, rules: Filter
   }
   if (rules.switchedOff.has(provider.slug))
     return { reason: "provider_disabled", detail: "switched off by the operator" };
-  if (!rules.credentials.has(provider.slug)) return { reason: "no_credential", detail: "no credential is configured" };
-  return null;
+  return credentialRefusal(model, provider, rules);
+}
+
+function credentialRefusal(model: ListedModel, provider: Provider, rules: FilterRules): Verdict | null {
+  const own = rules.byok?.choose(provider.slug, model.id) ?? null;
+  if (own !== null && own.usable.length > 0) return null;
+  if (own?.isOnly === true) {
+    return { reason: "no_credential", detail: "only your own credential may be used, and it cannot be opened" };
+  }
+  if (rules.credentials.has(provider.slug)) return null;
+  return { reason: "no_credential", detail: "no credential is configured" };
 }
 
 function policyRefusal(

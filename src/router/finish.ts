@@ -35,7 +35,7 @@ export function tailOf(job: Job, run: PlanRun, bill: Bill): AnswerTail {
     upstreamCostNusd: bill.upstream.totalNusd,
     upstreamPromptCostNusd: bill.upstream.promptNusd,
     upstreamCompletionCostNusd: bill.upstream.completionNusd,
-    isByok: false,
+    isByok: run.answer?.candidate.byok !== undefined,
     metadata: explain(job.input, job.route, run.attempts),
   };
 }
@@ -61,6 +61,7 @@ export async function finish(
   const ending: Ending = {
     candidate,
     attempts: run.attempts,
+    byok: run.byok,
     bill,
     requestedModel: input.parsed.models[0] ?? "",
     streamed: route.request.stream,
@@ -94,8 +95,8 @@ function reportOutcome(
   if (run.answer === null) return;
   const { candidate, answered } = run.answer;
   if (ended.kind === "broken") return reportFailure(candidate, ended.failure, ports);
-  // A client that left says nothing about the provider's speed.
-  if (ended.kind !== "completed") return;
+  // A client that left says nothing about the provider's speed, nor does another's credential.
+  if (ended.kind !== "completed" || candidate.byok !== undefined) return;
   const { provider, region, endpoint, model } = candidate;
   ports.providers.report(provider.slug, region.id, endpoint.tag, model.id, {
     kind: "success",
@@ -125,6 +126,7 @@ function note(job: Job, run: PlanRun, ending: Ending): void {
           provider: candidate.provider.slug,
           endpoint: candidate.endpoint.tag,
           region: candidate.region.id,
+          byok: candidate.byok !== undefined,
         }),
   });
 }

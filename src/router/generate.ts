@@ -7,11 +7,14 @@
  *   5. finish    usage -> cost -> settle; outcome to the provider's gate; one wide event
  * Whatever happens after the admission, step 5 runs exactly once; after a bug, the hold ends by itself.
  */
+import type { ByokGrant } from "../accounts/byok.ts";
 import type { RouterError } from "../core/error.ts";
 import type { AccountId } from "../core/ids.ts";
-import type { Admission, AdmitRequest, Restriction } from "../gates/account-contract.ts";
-import { affordableHalf, clampTo, clampToTokens, footprintOf, needOf, shortError } from "./admission.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { Admission, AdmitRequest, Footprint, Restriction } from "../gates/account-contract.ts";
+import { affordableHalf, clampTo, clampToTokens, footprintOf, needOf, shortError, type Need } from "./admission.ts";
 import { serveBuffered } from "./buffered.ts";
+import { ownHalf } from "./byok.ts";
 import { createCancellation } from "./cancellation.ts";
 import { noEndpointsError } from "./explain.ts";
 import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
@@ -34,7 +37,7 @@ export function generate(input: GenerateInput, ports: RouterPorts): Promise<Gene
 }
 
 async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
-  const admitted = await planAndAdmit(input, undefined, ports);
+  const admitted = await planAndAdmit(input, ports);
   if (!admitted.ok) return refused(admitted.error, admitted.route === null ? null : explain(input, admitted.route));
   const { route } = admitted;
   const job: Job = {
@@ -53,59 +56,85 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   }
 }
 
-type Admitted =
-  | { readonly ok: true; readonly route: Route; readonly headers: Readonly<Record<string, string>> }
-  | { readonly ok: false; readonly error: RouterError; readonly restriction?: Restriction };
+interface Admitted {
+  readonly ok: true;
+  readonly route: Route;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
-type Planned =
-  | (Admitted & { readonly ok: true })
-  /** `route` is null when there was none to explain. */
-  | { readonly ok: false; readonly error: RouterError; readonly route: Route | null };
+interface NotAdmitted {
+  readonly ok: false;
+  readonly error: RouterError;
+  /** The gate has said with what the plan is to be made anew; `error` counts when it is not. */
+  readonly replan?: { readonly restriction: Restriction } | { readonly grant: ByokGrant };
+}
+
+/** `route` is null when there was none to explain. */
+type Planned = Admitted | (NotAdmitted & { readonly route: Route | null });
+
+/** Plans of one request: the first, one with the account's own credentials, one with what its key may use. */
+const PLANS_MAX = 3;
 
 /**
- * A plan, and leave for it. Where the key may use only a part of what the request names, the gate says which, and that
- * part is planned and asked for anew: only requests with such fallbacks pay for a second call.
+ * A plan, and leave for it. The first is made with what this isolate knows. Where the key may use only a part of what the
+ * request names, or the account's own provider credentials are others than known, the gate says so and takes nothing, and
+ * the plan is made and asked for anew, before anything is sent: what a tenant has ruled out serves no request. Only such
+ * requests pay for a second call.
  */
-async function planAndAdmit(
-  input: GenerateInput,
-  restriction: Restriction | undefined,
-  ports: RouterPorts,
-): Promise<Planned> {
-  const { parsed, asker, home, place } = input;
-  const routed = await routeOf(
-    { parsed, account: asker.account, home, requestId: asker.requestId, place, restriction },
-    ports,
-  );
-  if (!routed.ok) return { ok: false, error: routed.error, route: null };
-  const route = routed.value;
-  input.wide.set({ requested_model: parsed.models[0] ?? "", catalog_version: route.catalogVersion });
-  if (route.plan.candidates.length === 0) {
-    return { ok: false, error: noEndpointsError(route.modelIds, route.plan, ports.clock()), route };
+async function planAndAdmit(input: GenerateInput, ports: RouterPorts): Promise<Planned> {
+  const { parsed, home, place } = input;
+  const { account, keyHash, requestId } = input.asker;
+  let byok = ports.byok.known(account);
+  let restriction: Restriction | undefined;
+  for (let plans = 1; ; plans++) {
+    const routed = await routeOf({ parsed, account, keyHash, home, requestId, place, restriction, byok }, ports);
+    if (!routed.ok) return { ok: false, error: routed.error, route: null };
+    const route = routed.value;
+    input.wide.set({ requested_model: parsed.models[0] ?? "", catalog_version: route.catalogVersion });
+    if (route.plan.candidates.length === 0) {
+      // An own credential that this isolate has not heard of may be the one that serves.
+      const fresh = plans < PLANS_MAX ? await ports.byok.refresh(account) : null;
+      if (fresh === null) {
+        return { ok: false, error: noEndpointsError(route.modelIds, route.plan, ports.clock()), route };
+      }
+      byok = fresh;
+      continue;
+    }
+    const admitted = await admit(input, route, ports);
+    if (admitted.ok) return admitted;
+    const { replan } = admitted;
+    if (replan === undefined || plans === PLANS_MAX) return { ...admitted, route };
+    if ("grant" in replan) byok = await ports.byok.take(account, replan.grant);
+    // A list that changes between two calls is not followed any further.
+    else if (restriction === undefined) restriction = replan.restriction;
+    else return { ...admitted, route };
   }
-  const admitted = await admit(input, route, ports);
-  if (admitted.ok) return admitted;
-  // A list that changes between the two calls is not followed any further.
-  if (admitted.restriction === undefined || restriction !== undefined) return { ...admitted, route };
-  return await planAndAdmit(input, admitted.restriction, ports);
 }
 
 const CHANGED: RouterError = {
   kind: "forbidden",
   message: "What this API key may use changed while the request was planned. Send it again.",
 };
+const OWN_CHANGED: RouterError = {
+  kind: "conflict",
+  message: "The account's own provider credentials changed while the request was planned. Send it again.",
+};
 
 /**
  * Leave for the whole plan. Where free and paid models stand in one plan and the account lacks what one half needs, leave
- * for the other half, with a warning.
+ * for the other half, with a warning. The same where the account's own credentials need less than the shared ones.
  */
-async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted> {
+async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted | NotAdmitted> {
   const whole = await admitPlan(input, route, ports);
-  if (whole.ok || whole.restriction !== undefined) return whole;
+  if (whole.ok || whole.replan !== undefined) return whole;
+  const own = whole.error.kind === "insufficient_credit" ? ownHalf(route) : null;
+  const alone = own === null ? null : await admitPlan(input, own, ports);
+  if (alone !== null && (alone.ok || alone.replan !== undefined)) return alone;
   const rest = affordableHalf(route, whole.error);
   return rest === null ? whole : admitPlan(input, rest, ports);
 }
 
-async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted> {
+async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted | NotAdmitted> {
   const { asker, wide } = input;
   const need = needOf(route.request, route.plan.candidates, route.promptTokens);
   const footprint = footprintOf(route, need, input.refusesClamp);
@@ -116,27 +145,50 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
     wantedNusd: need.wantedNusd,
     minimumNusd: input.refusesClamp ? need.wantedNusd : need.minimumNusd,
     footprint,
+    byokToken: route.byok.token,
   });
   wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs });
   switch (admission.kind) {
     case "refused":
       return { ok: false, error: admission.error };
     case "restricted":
-      return { ok: false, error: CHANGED, restriction: admission.restriction };
+      return { ok: false, error: CHANGED, replan: admission };
+    case "byok":
+      return { ok: false, error: OWN_CHANGED, replan: admission };
     case "short":
       return { ok: false, error: shortError(admission, need, route.promptTokens) };
     case "admitted": {
       wide.set({ hold_nusd: Number(admission.holdNusd) });
-      const byCredit = clampTo(route.request, need, admission.holdNusd, route.promptTokens);
-      const byTokens = clampToTokens(byCredit ?? route.request, footprint, admission.tokens, route.promptTokens);
-      const clamped = byTokens ?? byCredit;
-      const headers: Record<string, string> = { "X-Generation-Id": asker.generationId };
-      if (clamped !== null) headers["X-Waypost-Max-Tokens"] = String(clamped.maxOutputTokens);
-      return { ok: true, route: clamped === null ? route : { ...route, request: clamped }, headers };
+      return admittedWith(input, route, need, { ...admission, footprint });
     }
     default:
       return admission satisfies never;
   }
+}
+
+interface Leave {
+  readonly holdNusd: NanoUsd;
+  readonly footprint: Footprint;
+  /** Absent: as many as wanted. */
+  readonly tokens?: number;
+}
+
+/**
+ * The route as far as hold and limits cover it. Where the hold is not the whole worst case, own credentials that go first
+ * anyway serve in full rather than the shared ones in part.
+ */
+function admittedWith(input: GenerateInput, route: Route, need: Need, leave: Leave): Admitted {
+  const { holdNusd, footprint, tokens } = leave;
+  const isOwnFirst = route.plan.candidates[0]?.byok !== undefined;
+  const own = isOwnFirst && holdNusd < need.wantedNusd ? ownHalf(route) : null;
+  if (own !== null) {
+    return admittedWith(input, own, needOf(own.request, own.plan.candidates, own.promptTokens), leave);
+  }
+  const byCredit = clampTo(route.request, need, holdNusd, route.promptTokens);
+  const clamped = clampToTokens(byCredit ?? route.request, footprint, tokens, route.promptTokens) ?? byCredit;
+  const headers: Record<string, string> = { "X-Generation-Id": input.asker.generationId };
+  if (clamped !== null) headers["X-Waypost-Max-Tokens"] = String(clamped.maxOutputTokens);
+  return { ok: true, route: clamped === null ? route : { ...route, request: clamped }, headers };
 }
 
 /**

@@ -55,7 +55,7 @@ export function explain(
 ): JsonObject | null {
   if (!input.wantsMetadata) return null;
   const requested = input.parsed.models[0] ?? "";
-  return explainRoute({ plan: route.plan, attempts, requested, place: input.place, isByok: false });
+  return explainRoute({ plan: route.plan, attempts, requested, place: input.place });
 }
 
 /** A refusal as the rim expects it. */

@@ -3,15 +3,18 @@
  * Pure, and replayable: the same input and seed give the same plan. An endpoint's place depends on nothing but itself,
  * so adding an unhealthy one never changes the order of the others, and removing one never hides a healthy one.
  *
- * Order: first what is neither broken nor below the client's wishes, model by model; within a model the client's
+ * Order: first what is neither broken nor below the client's wishes, model by model; within a model the account's own
+ * credentials (each a copy of the endpoint, pinned to it), the shared one, own ones meant as fallback; then the client's
  * `order`, then standing, then each endpoint's nearest region before anybody's second one, then sort or draw.
  * Broken ones come last: they are a last resort, not excluded. A region without capacity is left out until it reopens.
  */
+import { BYOK_PER_PROVIDER_MAX, type ByokChoice } from "../accounts/byok.ts";
 import type { ModelEntry, Region } from "../catalog/schema.ts";
 import { hash32, type EpochMs } from "../core/clock.ts";
 import type { Exclusion } from "../core/error.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
+import { classOf, CREDENTIAL_CLASSES } from "./byok.ts";
 import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filter.ts";
 import type { Place } from "./geography.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
@@ -62,6 +65,7 @@ const PER_MODEL_MIN = 2;
 /** Places in a rank: more models or names than that share the last one. */
 const GROUPS_MAX = 64;
 const ORDER_MAX = 128;
+const CLASS_COUNT = Object.keys(CREDENTIAL_CLASSES).length;
 
 interface Ranked {
   readonly candidate: Candidate;
@@ -127,19 +131,73 @@ function rankRegions(
     }
     open.push({ candidate: candidateOf(choice, region, health, scene), health });
   }
+  const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
+  if (own !== null) rankOwn(own, choice, group, sort, input, scene, ranked);
+  if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
   if (open.length > 1) open.sort((left, right) => compareRegions(left.candidate, right.candidate, sort));
-  const place = orderPlace(choice, input.preferences.order);
   for (const [index, { candidate, health }] of open.entries()) {
-    const isBroken = candidate.standing === "broken";
-    const isBelow = missesWishes(health, input.preferences);
-    let rank = (isBroken ? 2 : 0) + (isBelow ? 1 : 0);
-    rank = rank * GROUPS_MAX + group;
-    rank = rank * ORDER_MAX + place;
-    rank = rank * STANDINGS.length + tierOf(candidate, sort, input.preferences.order !== null);
-    rank = rank * 2 + (index === 0 ? 0 : 1);
+    const turn = { credentialClass: CREDENTIAL_CLASSES.shared, index: 0, isFirstRegion: index === 0 };
+    const rank = rankOf(choice, candidate, health, group, sort, input, turn);
     ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) });
   }
   return reopensMs;
+}
+
+/**
+ * Adds a copy of the endpoint for each of the account's own credentials, in the best region. What the shared credential
+ * has run into there (its rate limit, a breaker's probe) is not theirs.
+ */
+function rankOwn(
+  own: ByokChoice,
+  choice: Choice,
+  group: number,
+  sort: SortKey | null,
+  input: PlanInput,
+  scene: Scene,
+  ranked: Ranked[],
+): void {
+  const { byok } = input;
+  if (byok === undefined) return;
+  const regions = choice.regions.map((region) => {
+    const health = healthOf(choice, region, input);
+    return { candidate: { ...candidateOf(choice, region, health, scene), isProbe: false }, health };
+  });
+  const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
+  if (best === undefined) return;
+  for (const [index, credential] of own.usable.entries()) {
+    const candidate = { ...best.candidate, byok: { id: credential.id, feeBps: byok.feeBps } };
+    const turn = { credentialClass: classOf(credential, byok), index, isFirstRegion: true };
+    const rank = rankOf(choice, candidate, best.health, group, sort, input, turn);
+    ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
+  }
+}
+
+/** Where a candidate stands by its credential: the class, its place within it, and whether it is the endpoint's first region. */
+interface Turn {
+  readonly credentialClass: number;
+  readonly index: number;
+  readonly isFirstRegion: boolean;
+}
+
+function rankOf(
+  choice: Choice,
+  candidate: Candidate,
+  health: Health | undefined,
+  group: number,
+  sort: SortKey | null,
+  input: PlanInput,
+  { credentialClass, index, isFirstRegion }: Turn,
+): number {
+  const { preferences } = input;
+  // An own credential goes first even where a wish for speed is missed; a broken endpoint is a last resort for everybody.
+  const isBelow = credentialClass !== CREDENTIAL_CLASSES.own && missesWishes(health, preferences);
+  let rank = (candidate.standing === "broken" ? 2 : 0) + (isBelow ? 1 : 0);
+  rank = rank * GROUPS_MAX + group;
+  rank = rank * CLASS_COUNT + credentialClass;
+  rank = rank * ORDER_MAX + orderPlace(choice, preferences.order);
+  rank = rank * BYOK_PER_PROVIDER_MAX + index;
+  rank = rank * STANDINGS.length + tierOf(candidate, sort, preferences.order !== null);
+  return rank * 2 + (isFirstRegion ? 0 : 1);
 }
 
 function healthOf(choice: Choice, region: Region, input: PlanInput): Health | undefined {

@@ -7,6 +7,7 @@ import type { Capacity } from "../catalog/schema.ts";
 import type { AccountId, EndpointTag, GenerationId, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { Result } from "../core/result.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
+import type { ByokClient } from "../gates/byok-client.ts";
 import type { Permit, Secret } from "../gates/provider-client.ts";
 import type { Health, Outcome } from "../limits/health.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -34,6 +35,8 @@ export interface ProviderPort {
   /** Those of `providers` for which a credential is present. */
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
   credential(provider: ProviderId): Secret | null;
+  /** Where the operator sends this provider's traffic instead of the catalog's place, whoever's credential it carries. */
+  baseUrl(provider: ProviderId): string | null;
   /** Reports how an attempt ended; batched, never awaited. */
   report(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId, outcome: Outcome): void;
   /** True for the one attempt that may find out whether a broken endpoint is well again. */
@@ -50,6 +53,7 @@ export interface RouterPorts {
   readonly fetch: Fetch;
   readonly accounts: AccountPort;
   readonly providers: ProviderPort;
+  readonly byok: ByokClient;
   readonly deadlines: Deadlines;
   /** Keeps the platform from dropping `work` when the client leaves. */
   readonly waitUntil: (work: Promise<unknown>) => void;

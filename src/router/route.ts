@@ -6,11 +6,13 @@ import type { ModelEntry } from "../catalog/schema.ts";
 import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
 import type { RouterError } from "../core/error.ts";
 import { estimatePromptTokens } from "../core/estimate.ts";
-import type { AccountId, Home, ModelId, RequestId } from "../core/ids.ts";
+import type { AccountId, Home, KeyHash, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
 import type { Restriction } from "../gates/account-contract.ts";
+import type { ByokView } from "../gates/byok-client.ts";
 import { isAllowed } from "../limits/tenant-limits.ts";
+import { byokRules } from "./byok.ts";
 import { clientBucket, type Place } from "./geography.ts";
 import { reasonableModels } from "./mandatory-reasoning.ts";
 import { plan, type Plan } from "./plan.ts";
@@ -25,6 +27,9 @@ export interface RouteInput {
   readonly place: Place | null;
   /** What the key may use; absent as long as its gate has not said so. */
   readonly restriction?: Restriction | undefined;
+  readonly keyHash: KeyHash;
+  /** The account's own provider credentials, as far as this isolate knows. */
+  readonly byok: ByokView;
 }
 
 export interface Route {
@@ -37,6 +42,8 @@ export interface Route {
   readonly catalogVersion: string;
   readonly modelIds: readonly string[];
   readonly warnings: readonly string[];
+  /** What it was made with. */
+  readonly byok: ByokView;
 }
 
 /** Characters of the conversation's start that its sticky key looks at. */
@@ -80,6 +87,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     },
     switchedOff: ports.providers.switchedOff(),
     credentials: ports.providers.withCredential(slugs),
+    byok: byokRules(input.byok, input.keyHash, ports.byok.isCooling),
     accountHome: input.home,
     allowedProviders: input.restriction?.allowedProviders,
     place: input.place,
@@ -104,6 +112,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
       ...resolved.flatMap((model) => model.warnings),
       ...made.warnings,
     ],
+    byok: input.byok,
   });
 }
 

@@ -5,6 +5,9 @@
 import type { EpochMs } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
 import type { FailedAttempt, UpstreamFailure } from "../core/error.ts";
+import type { ByokId } from "../core/ids.ts";
+import type { ByokOutcome } from "../gates/account-byok-contract.ts";
+import type { Permit, Secret } from "../gates/provider-client.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
 import type { ClientBucket } from "../limits/health.ts";
 import type { EncodedRequest, Target } from "../providers/adapter.ts";
@@ -22,6 +25,8 @@ export interface PlanRun {
   readonly failures: readonly FailedAttempt[];
   /** What the answering endpoint could not take. */
   readonly warnings: readonly string[];
+  /** How the account's own credentials fared. */
+  readonly byok: readonly ByokOutcome[];
 }
 
 export interface RunInput {
@@ -32,12 +37,15 @@ export interface RunInput {
   readonly promptTokens: number;
   readonly bucket: ClientBucket | null;
   readonly cancellation: Cancellation;
+  /** Of the account's own credentials that candidates are pinned to. */
+  readonly byokSecrets: ReadonlyMap<ByokId, string>;
 }
 
 /** Tries the candidates in order. Never rejects. */
 export async function runPlan(input: RunInput, ports: RouterPorts): Promise<PlanRun> {
   const attempts: AttemptRecord[] = [];
   const failures: FailedAttempt[] = [];
+  const byok: ByokOutcome[] = [];
   const refusedModels = new Set<string>();
   const isLastResort = input.candidates.every((candidate) => candidate.isProbe);
   for (const candidate of input.candidates) {
@@ -49,7 +57,8 @@ export async function runPlan(input: RunInput, ports: RouterPorts): Promise<Plan
     const tried = await tryCandidate(candidate, input, ports);
     if (tried.kind === "answered") {
       attempts.push(recordOf(candidate, startedMs, tried.answered.firstAtMs, 200, "ok"));
-      return { answer: { answered: tried.answered, candidate }, attempts, failures, warnings: tried.warnings };
+      noteOwn(candidate, null, byok, ports);
+      return { answer: { answered: tried.answered, candidate }, attempts, failures, warnings: tried.warnings, byok };
     }
     const { failure } = tried;
     attempts.push(recordOf(candidate, startedMs, ports.clock(), failure.status, failure.errorType));
@@ -59,12 +68,31 @@ export async function runPlan(input: RunInput, ports: RouterPorts): Promise<Plan
       providerName: candidate.provider.name,
       endpoint: candidate.endpoint.tag,
       failure,
+      ...(candidate.byok === undefined ? {} : { isByok: true }),
     });
-    if (tried.kind === "failed") reportFailure(candidate, failure, ports);
+    if (tried.kind === "failed") {
+      noteOwn(candidate, failure, byok, ports);
+      reportFailure(candidate, failure, ports);
+    }
     if (failure.retry === "never") refusedModels.add(candidate.model.id);
   }
-  return { answer: null, attempts, failures, warnings: [] };
+  return { answer: null, attempts, failures, warnings: [], byok };
 }
+
+/** Remembers how the account's own credential fared. What the request itself did wrong says nothing about it. */
+function noteOwn(
+  { byok }: Candidate,
+  failure: UpstreamFailure | null,
+  outcomes: ByokOutcome[],
+  ports: RouterPorts,
+): void {
+  if (byok === undefined || failure?.scope === "request") return;
+  ports.byok.note(byok.id, failure);
+  const error = failure === null ? null : { type: failure.errorType, status: failure.status };
+  outcomes.push({ id: byok.id, error });
+}
+
+const OWN_PERMIT: Permit = { kind: "granted", done() {} };
 
 function mayProbe({ provider, region, endpoint, model }: Candidate, ports: RouterPorts): boolean {
   return ports.providers.mayProbe(provider.slug, region.id, endpoint.tag, model.id);
@@ -81,7 +109,11 @@ async function tryCandidate(candidate: Candidate, input: RunInput, ports: Router
   if (prepared.kind === "unsent") return prepared;
   const { adapter, encoded, target } = prepared;
   const { provider, region } = candidate;
-  const permit = await ports.providers.permit(provider.slug, region.id, provider.capacity, input.promptTokens);
+  // An own credential uses nothing of what the operator's may.
+  const permit: Permit =
+    candidate.byok === undefined
+      ? await ports.providers.permit(provider.slug, region.id, provider.capacity, input.promptTokens)
+      : OWN_PERMIT;
   if (permit.kind === "refused") {
     return {
       kind: "unsent",
@@ -125,7 +157,7 @@ type Prepared =
 function prepare(candidate: Candidate, input: RunInput, ports: RouterPorts): Prepared {
   const { endpoint, provider, region } = candidate;
   const adapter = adapterNamed(provider.adapter);
-  const credential = ports.providers.credential(provider.slug);
+  const credential = credentialOf(candidate, input, ports);
   if (adapter === undefined || credential === null) {
     return {
       kind: "unsent",
@@ -145,6 +177,13 @@ function prepare(candidate: Candidate, input: RunInput, ports: RouterPorts): Pre
   const encoded = adapter.encode(input.request, target);
   if (!encoded.ok) return { kind: "unsent", failure: unsent("invalid_request", encoded.error, null) };
   return { kind: "prepared", adapter, encoded: encoded.value, target };
+}
+
+/** The secret to send, and where to; null when there is none any more. */
+function credentialOf({ provider, byok }: Candidate, input: RunInput, ports: RouterPorts): Secret | null {
+  if (byok === undefined) return ports.providers.credential(provider.slug);
+  const secret = input.byokSecrets.get(byok.id);
+  return secret === undefined ? null : { secret, baseUrl: ports.providers.baseUrl(provider.slug) };
 }
 
 /** A failure of ours before anything was sent; another endpoint may do better. */
@@ -182,11 +221,13 @@ function recordOf(
     status,
     outcome,
     latencyMs: endedMs - startedMs,
+    ...(candidate.byok === undefined ? {} : { isByok: true }),
   };
 }
 
-/** Tells the endpoint region's health of a failure. */
+/** Tells the endpoint region's health of a failure; that of an account's own credential is nobody else's. */
 export function reportFailure(candidate: Candidate, failure: UpstreamFailure, ports: RouterPorts): void {
+  if (candidate.byok !== undefined) return;
   const { provider, region, endpoint, model } = candidate;
   ports.providers.report(provider.slug, region.id, endpoint.tag, model.id, {
     kind: "failure",

@@ -11,6 +11,7 @@ import type { Price } from "../core/price.ts";
 import { isProbeDue } from "../limits/breaker.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
 import type { Percentiles } from "../limits/histogram.ts";
+import type { ByokPin } from "./byok.ts";
 import type { Choice, RequestFacts } from "./filter.ts";
 import { pricesAt } from "./filter.ts";
 import { distanceKm, networkPriorMs, type Place } from "./geography.ts";
@@ -34,6 +35,8 @@ export interface Candidate {
   readonly distanceKm: number;
   /** Relative chance in the draw. */
   readonly weight: number;
+  /** The account's own credential that it is pinned to; absent: the operator's shared one. */
+  readonly byok?: ByokPin;
 }
 
 /** What scoring needs beside the choice. */

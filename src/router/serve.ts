@@ -1,5 +1,6 @@
 /** What streamed and buffered serving have in common: the walk along the plan, its failure, its warnings. */
 import type { RouterError } from "../core/error.ts";
+import { secretsOf } from "./byok.ts";
 import { clientBucket } from "./geography.ts";
 import type { Job } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
@@ -18,6 +19,7 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
       promptTokens: job.route.promptTokens,
       bucket: clientBucket(job.input.place),
       cancellation: job.cancellation,
+      byokSecrets: secretsOf(job.route.byok),
     },
     ports,
   );

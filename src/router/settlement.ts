@@ -6,9 +6,10 @@ import type { FinishReason } from "../core/event.ts";
 import type { AccountId, GenerationId, KeyHash, RequestId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
+import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Settlement } from "../gates/account-contract.ts";
 import type { AttemptRecord, GenerationRecord } from "../insight/generation.ts";
-import { costOf, type Cost } from "../ledger/cost.ts";
+import { costOf, feeOf, type Cost } from "../ledger/cost.ts";
 import type { Metered } from "./meter.ts";
 import type { Candidate } from "./score.ts";
 
@@ -33,6 +34,8 @@ export interface Bill {
   readonly isEstimated: boolean;
   readonly charged: Cost;
   readonly upstream: Cost;
+  /** What it would have cost with the operator's credential, where the account's own served. */
+  readonly list?: Cost;
 }
 
 const FREE: Cost = { totalPusd: 0n, totalNusd: 0n, promptNusd: 0n, completionNusd: 0n };
@@ -44,13 +47,17 @@ export function billOf(metered: Metered, candidate: Candidate, images: number, i
   const { price, upstream_price: upstreamPrice } = candidate.endpoint;
   const { usage, isEstimated } = metered;
   if (price === null || upstreamPrice === null || (!isComplete && completionTokens(usage) === 0)) return NO_BILL;
-  return { usage, isEstimated, charged: costOf(usage, price, images), upstream: costOf(usage, upstreamPrice, images) };
+  const list = costOf(usage, price, images);
+  const bill = { usage, isEstimated, charged: list, upstream: costOf(usage, upstreamPrice, images) };
+  return candidate.byok === undefined ? bill : { ...bill, charged: feeOf(list, candidate.byok.feeBps), list };
 }
 
 /** How a generation ended. */
 export interface Ending {
   readonly candidate: Candidate | null;
   readonly attempts: readonly AttemptRecord[];
+  /** How the account's own credentials fared. */
+  readonly byok: readonly ByokOutcome[];
   readonly bill: Bill;
   readonly requestedModel: string;
   readonly streamed: boolean;
@@ -70,14 +77,26 @@ export interface Ending {
 
 /** The settlement that the account's gate books. */
 export function settlementOf(asker: Asker, ending: Ending): Settlement {
+  const { bill, byok } = ending;
   return {
     generationId: asker.generationId,
     keyHash: asker.keyHash,
-    costNusd: ending.bill.charged.totalNusd,
-    upstreamCostNusd: ending.bill.upstream.totalNusd,
+    costNusd: bill.charged.totalNusd,
+    upstreamCostNusd: isOwn(ending) ? 0n : bill.upstream.totalNusd,
     refundsFreeTier: ending.refundsFreeTier,
     record: ending.attempts.length === 0 ? null : recordOf(asker, ending),
+    ...(byok.length === 0 ? {} : { byok: { outcomes: byok, ...listOf(bill) } }),
   };
+}
+
+function isOwn({ candidate }: Ending): boolean {
+  return candidate?.byok !== undefined;
+}
+
+function listOf({ list, upstream }: Bill): { readonly listNusd: NanoUsd; readonly upstreamNusd: NanoUsd } {
+  return list === undefined
+    ? { listNusd: 0n, upstreamNusd: 0n }
+    : { listNusd: list.totalNusd, upstreamNusd: upstream.totalNusd };
 }
 
 /** What an upstream says of itself has no bound of its own; a row of the books has. */
@@ -114,7 +133,7 @@ function recordOf(asker: Asker, ending: Ending): GenerationRecord {
     usage: bill.usage,
     costNusd: stored(bill.charged.totalNusd),
     upstreamCostNusd: stored(bill.upstream.totalNusd),
-    isByok: false,
+    isByok: isOwn(ending),
     isFree: ending.isFree,
     attempts: ending.attempts,
     httpReferer: asker.httpReferer,

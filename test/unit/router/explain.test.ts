@@ -23,7 +23,7 @@ const made = plan(inputOf([entry], { preferences: wishesOf({ sort: "price", igno
 
 test("a route is explained with what was available, tried, selected and left out", () => {
   const attempts = [attempt("one", 503, "provider_unavailable"), attempt("two", 200, "ok")];
-  expect(explainRoute({ plan: made, attempts, requested: "a/b:floor", place: FRANKFURT, isByok: false })).toEqual({
+  expect(explainRoute({ plan: made, attempts, requested: "a/b:floor", place: FRANKFURT })).toEqual({
     requested: "a/b:floor",
     strategy: "direct",
     region: "FRA",
@@ -48,7 +48,7 @@ test("a route is explained with what was available, tried, selected and left out
 });
 
 test("a request that reached nobody has attempt 0 and selects nothing", () => {
-  expect(explainRoute({ plan: made, attempts: [], requested: "a/b", place: null, isByok: false })).toMatchObject({
+  expect(explainRoute({ plan: made, attempts: [], requested: "a/b", place: null })).toMatchObject({
     attempt: 0,
     region: null,
     summary: "available=2",
@@ -58,7 +58,7 @@ test("a request that reached nobody has attempt 0 and selects nothing", () => {
 
 test("an error inside a 200 selects nothing", () => {
   const attempts = [attempt("one", 200, "provider_unavailable")];
-  expect(explainRoute({ plan: made, attempts, requested: "a/b", place: null, isByok: false })).toMatchObject({
+  expect(explainRoute({ plan: made, attempts, requested: "a/b", place: null })).toMatchObject({
     summary: "available=2",
     endpoints: { available: [{ selected: false }, { selected: false }] },
   });

@@ -1,10 +1,11 @@
 /** A request that switches reasoning off, and models that cannot do without it. */
 import { expect, test } from "vitest";
-import { asAccountId, asRequestId } from "../../../src/core/ids.ts";
+import { asAccountId, asKeyHash, asRequestId } from "../../../src/core/ids.ts";
 import { ok } from "../../../src/core/result.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { routeOf } from "../../../src/router/route.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
+import { NO_OWN } from "./spine.ts";
 import { entryOf, NOW } from "./world.ts";
 
 const MESSAGE = "Reasoning is mandatory for this endpoint and cannot be disabled.";
@@ -29,12 +30,14 @@ const ports: RoutePorts = {
       warnings: [],
     }),
   accounts: { admit: unused, settle: unused, renew: unused, forget: unused },
+  byok: NO_OWN,
   providers: {
     warm: () => null,
     health: () => undefined,
     switchedOff: () => new Set(),
     withCredential: (slugs) => new Set(slugs),
     credential: unused,
+    baseUrl: unused,
     report: unused,
     mayProbe: unused,
     permit: unused,
@@ -51,6 +54,8 @@ async function route(models: readonly string[], body: Record<string, unknown>) {
       home: "gl",
       requestId: asRequestId("req-1"),
       place: null,
+      keyHash: asKeyHash("a".repeat(64)),
+      byok: NO_OWN.known(asAccountId("gl10000000000abc")),
     },
     ports,
   );

@@ -8,6 +8,7 @@ import { DEADLINES } from "../../../src/router/deadlines.ts";
 import { plan } from "../../../src/router/plan.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
 import { runPlan, type PlanRun } from "../../../src/router/run-plan.ts";
+import { NO_OWN } from "./spine.ts";
 import { BROKEN, entryOf, inputOf, NOW, wishesOf } from "./world.ts";
 
 type Answer = (signal: AbortSignal) => Response | Promise<Response>;
@@ -62,6 +63,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
     switchedOff: () => new Set(),
     withCredential: (slugs) => new Set(slugs),
     credential: (slug) => (slug === world.noCredential ? null : { secret: `secret-of-${slug}`, baseUrl: null }),
+    baseUrl: () => null,
     report: (_provider, _region, tag: EndpointTag, _model, outcome: Outcome) => {
       log.push(`report ${tag} ${outcome.kind === "failure" ? outcome.scope : "success"}`);
     },
@@ -82,9 +84,11 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       promptTokens: 5,
       bucket: null,
       cancellation: world.cancellation ?? createCancellation(false),
+      byokSecrets: new Map(),
     },
     {
       providers,
+      byok: NO_OWN,
       clock: () => NOW,
       deadlines: DEADLINES,
       randomBytes: (length) => new Uint8Array(length),

@@ -73,6 +73,7 @@ const ENDING: Ending = {
       latencyMs: 5,
     },
   ],
+  byok: [],
   bill: billOf({ usage: { ...NO_USAGE, inputText: 10, outputText: 5 }, isEstimated: true }, CANDIDATE, 0, false),
   requestedModel: "test/m:nitro",
   streamed: true,

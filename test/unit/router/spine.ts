@@ -10,6 +10,17 @@ import type { GenerateInput } from "../../../src/router/job.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
 import { entryOf, NOW } from "./world.ts";
 
+/** Nobody has credentials of its own. */
+export const NO_OWN: RouterPorts["byok"] = {
+  known: () => ({ token: "", feeBps: 0, credentials: [] }),
+  take: () => {
+    throw new Error("nothing was granted");
+  },
+  refresh: async () => null,
+  note: () => undefined,
+  isCooling: () => false,
+};
+
 /** Ports whose `log` takes `settle <nano-dollars>`, `renew` and `forget`; the upstream says "Hello". */
 export function portsOf(log: string[]): RouterPorts {
   return {
@@ -33,12 +44,14 @@ export function portsOf(log: string[]): RouterPorts {
       renew: async () => void log.push("renew"),
       forget: () => void log.push("forget"),
     },
+    byok: NO_OWN,
     providers: {
       warm: () => null,
       health: () => undefined,
       switchedOff: () => new Set(),
       withCredential: (slugs) => new Set(slugs),
       credential: () => ({ secret: "secret-of-a", baseUrl: null }),
+      baseUrl: () => null,
       report: () => undefined,
       mayProbe: () => false,
       permit: async () => ({ kind: "granted", done: () => undefined }),

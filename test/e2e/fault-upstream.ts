@@ -107,6 +107,11 @@ type Mode = (response: ServerResponse, call: Call, number: number) => void | Pro
 
 const MODES: Readonly<Record<string, Mode>> = {
   ok: (response, call) => whole(response, call),
+  /** A 401 for a credential that begins with `refused`, else an answer. */
+  picky: (response, call) =>
+    call.authorization.startsWith("Bearer refused")
+      ? json(response, 401, error("Incorrect API key provided.", "invalid_api_key"))
+      : whole(response, call),
   /** Answers a stream with one JSON body. */
   "json-to-stream": (response, call) => json(response, 200, reply(call)),
   /** `[DONE]`, and then the connection stays open. */

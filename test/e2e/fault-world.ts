@@ -32,11 +32,17 @@ export interface EndpointWish {
   readonly mode: string;
 }
 
-/** Providers beside `near` and `far`: nobody listens at `gone`, `bills` bills to the end, `stall1`... only stall. */
-const PROVIDERS = ["near", "far", "gone", "bills", "denied", "stall1", "stall2", "stall3"] as const;
+/**
+ * Providers beside `near` and `far`: nobody listens at `gone`, `bills` bills to the end, `stall1`... only stall, and for
+ * `bare` the operator has no credential.
+ */
+const PROVIDERS = ["near", "far", "gone", "bills", "denied", "stall1", "stall2", "stall3", "bare"] as const;
 
-/** Starts upstreams and server and publishes `models`. */
-export async function startFaultWorld(models: ReadonlyMap<string, readonly EndpointWish[]>): Promise<FaultWorld> {
+/** Starts upstreams and server, which gets `more` of an environment, and publishes `models`. */
+export async function startFaultWorld(
+  models: ReadonlyMap<string, readonly EndpointWish[]>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<FaultWorld> {
   const [near, far] = [await startFaultUpstream(), await startFaultUpstream()];
   const env: Record<string, string> = {
     WAYPOST_DEADLINE_HEADERS_MS: String(LIMITS_MS.headers),
@@ -46,11 +52,11 @@ export async function startFaultWorld(models: ReadonlyMap<string, readonly Endpo
   };
   for (const provider of PROVIDERS) {
     const name = provider.toUpperCase();
-    env[`${name}_API_KEY`] = provider === "far" ? CREDENTIALS.far : CREDENTIALS.near;
+    if (provider !== "bare") env[`${name}_API_KEY`] = provider === "far" ? CREDENTIALS.far : CREDENTIALS.near;
     env[`${name}_BASE_URL`] = provider === "far" ? far.baseUrl : near.baseUrl;
   }
   env["GONE_BASE_URL"] = `http://127.0.0.1:${await freePort()}/v1`;
-  const server = await serve({ env });
+  const server = await serve({ env: { ...env, ...more } });
   const published = await call(server, "PUT", "/admin/catalog", server.operatorKey, catalogOf(models));
   expect(published).toMatchObject({ status: 200, body: { data: { models: models.size } } });
   return {
@@ -135,6 +141,7 @@ function parsedOr(text: string): unknown {
 export interface TestAccount {
   readonly id: string;
   readonly key: string;
+  readonly managementKey: string;
 }
 
 const START_USD = "1";
@@ -144,7 +151,11 @@ export async function newAccount({ server }: FaultWorld): Promise<TestAccount> {
   const made = await call(server, "POST", "/admin/accounts", server.operatorKey, { name: "case" });
   const { body } = made;
   if (!isObject(body) || !isObject(body["data"])) throw new Error(`No account was made: ${JSON.stringify(made)}`);
-  const account = { id: String(body["data"]["id"]), key: String(body["key"]) };
+  const account = {
+    id: String(body["data"]["id"]),
+    key: String(body["key"]),
+    managementKey: String(body["management_key"]),
+  };
   const credit = { amount: START_USD, idempotency_key: "start", reason: "test" };
   const given = await call(server, "POST", `/admin/accounts/${account.id}/credits`, server.operatorKey, credit);
   expect(given.status).toBe(200);

@@ -50,7 +50,7 @@ function block(language: string, ...words: readonly string[]): string {
     throw new Error(`${found.length} blocks of ${language} have ${words.join(", ")}`);
   return one.text
     .replaceAll("http://127.0.0.1:8787", server.url)
-    .replaceAll(/sk-wp-\.\.\.$/gm, server.key)
+    .replaceAll(/WAYPOST_KEY=sk-wp-\.\.\.$/gm, `WAYPOST_KEY=${server.key}`)
     .replaceAll(/OPERATOR_KEY=\.\.\.$/gm, `OPERATOR_KEY=${server.operatorKey}`);
 }
 
@@ -74,6 +74,7 @@ test("every block is known here", () => {
     "python: import json, os, urllib.request",
     'ts: import OpenAI from "openai";',
     "sh: export OPERATOR_KEY=...",
+    "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: npm run deploy",
     // The map of the house.
     ": src/",
@@ -148,6 +149,18 @@ test("the operator's curl grants credits, once", () => {
   const before = balance();
   expect(before.balance).toMatch(/^1(11|12)\.\d+$/);
   expect(balance()).toEqual(before);
+});
+
+test("the tenant's curl brings a credential of its own", async () => {
+  const made = await fetch(`${server.apiBase}/admin/accounts`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${server.operatorKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ name: "readme" }),
+  });
+  const { management_key: key } = z.looseObject({ management_key: z.string() }).parse(await made.json());
+  const text = block("sh", "/byok").replace("MANAGEMENT_KEY=sk-wp-...", `MANAGEMENT_KEY=${key}`);
+  expect(text).toContain(key);
+  expect(shell(text)).toContain('"name":"our contract"');
 });
 
 test.each([

@@ -20,6 +20,8 @@ import {
 
 /** Put in by the operator through the API; must lie in the books sealed. */
 const STORED_CREDENTIAL = "operator-given-credential-5k4j3h2g1f";
+/** A tenant's own; must lie in its gate sealed. */
+const OWN_CREDENTIAL = "tenant-given-credential-7u6y5t4r3e";
 const PROMPT_CANARY = "canary prompt: the purple heron knows";
 const ANSWER_CANARY = "one two three four five";
 
@@ -94,6 +96,35 @@ test("a credential that the operator gave is sealed, and used", async () => {
     .toBe(true);
 });
 
+test("a credential of the tenant's own is sealed, used, and told to nobody, though upstreams repeat it", async () => {
+  const { server } = world;
+  const tenant = await newAccount(world);
+  for (const provider of ["near", "denied", "stall1", "stall2"]) {
+    const body = { provider, key: OWN_CREDENTIAL, always_use: true };
+    const made = await call(server, "POST", "/byok", tenant.managementKey, body);
+    expect(made.status).toBe(201);
+    answers.push(JSON.stringify(made.body));
+  }
+  const metadata = { "x-openrouter-metadata": "enabled" };
+  for (const mode of MODES) {
+    for (const stream of [true, false]) {
+      await keep(await ask(world, tenant, { model: `test/${mode}`, stream }, undefined, metadata));
+    }
+    expect(world.near.callsOf(mode).at(-1)?.authorization).toBe(`Bearer ${OWN_CREDENTIAL}`);
+  }
+  await keep(await ask(world, tenant, { model: "test/ok" }, undefined, metadata));
+  const bad = { provider: "near", key: `${OWN_CREDENTIAL}\n` };
+  for (const body of [bad, { ...bad, key: OWN_CREDENTIAL, provider: OWN_CREDENTIAL }]) {
+    answers.push(JSON.stringify(await call(server, "POST", "/byok", tenant.managementKey, body)));
+  }
+  await chargeOf(world, tenant);
+  const list = await call(server, "GET", "/byok", tenant.managementKey);
+  // It is the upstreams' refusals that are shown there.
+  expect(JSON.stringify(list.body)).toContain('"status":401');
+  answers.push(JSON.stringify(list));
+  expect(found(answers.join("\n"), planted())).toEqual([]);
+});
+
 test("no answer of the API tells one", async () => {
   const { server } = world;
   await keep(await ask(world, account, { model: "test/ok", messages: [{ role: "user", content: PROMPT_CANARY }] }));
@@ -144,7 +175,7 @@ test("nothing that is kept or printed holds one, nor a prompt or an answer", asy
 });
 
 function planted(): readonly string[] {
-  return [CREDENTIALS.near, CREDENTIALS.far, STORED_CREDENTIAL, account.key];
+  return [CREDENTIALS.near, CREDENTIALS.far, STORED_CREDENTIAL, OWN_CREDENTIAL, account.key];
 }
 
 /** Those of `secrets` that `text` holds in any spelling. */

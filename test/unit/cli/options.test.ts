@@ -40,6 +40,13 @@ test.each([
   { name: "a short operator key", env: { OPERATOR_KEY: "x".repeat(15) }, says: "OPERATOR_KEY" },
   { name: "a secret beyond ASCII", env: { WAYPOST_SECRET: "é".repeat(20) }, says: "WAYPOST_SECRET" },
   { name: "a short previous secret", env: { WAYPOST_SECRET_PREVIOUS: "short" }, says: "WAYPOST_SECRET_PREVIOUS" },
+  { name: "a BYOK fee above all of it", env: { WAYPOST_BYOK_FEE_BPS: "10001" }, says: "WAYPOST_BYOK_FEE_BPS" },
+  { name: "a negative BYOK fee", env: { WAYPOST_BYOK_FEE_BPS: "-1" }, says: "WAYPOST_BYOK_FEE_BPS" },
+  {
+    name: "a BYOK allowance with cents",
+    env: { WAYPOST_BYOK_FREE_USD_MONTHLY: "10.50" },
+    says: "WAYPOST_BYOK_FREE_USD_MONTHLY",
+  },
   { name: "a deadline in words", env: { WAYPOST_DEADLINE_IDLE_MS: "60s" }, says: "WAYPOST_DEADLINE_IDLE_MS" },
   { name: "a deadline of nothing", env: { WAYPOST_DEADLINE_TOTAL_MS: "0" }, says: "WAYPOST_DEADLINE_TOTAL_MS" },
   { name: "the first database as a further one", env: { SHARDS: "gl1" }, says: "SHARDS" },

@@ -10,10 +10,12 @@ import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
 import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
-import type { AccountGate } from "./gates/account-gate.ts";
+import { accountGateOf } from "./gates/account-stub.ts";
 import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
+import { openPayments, type Payments } from "./gates/payments.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
+import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
@@ -21,6 +23,9 @@ import type { RouterPorts } from "./router/ports.ts";
 
 /** Verified keys that an isolate remembers; a key's own gate still decides whether it may be used. */
 const KEYS_MAX = 10_000;
+
+/** All vouchers are in one gate: they are few, and each is worth money only once per account. */
+const VOUCHERS = "all";
 
 /** What an isolate keeps between requests. */
 interface Isolate {
@@ -32,6 +37,7 @@ interface Isolate {
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly secrets: KeySecrets;
+  readonly payments: Payments | null;
   /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
   readonly verified: Map<string, { readonly account: AccountId; readonly hash: KeyHash }>;
 }
@@ -56,6 +62,8 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     log: env.PLACE === "cf" ? logLine : (line) => gatherLine(line, systemClock(), waitUntil),
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
+    voucherGate: () => voucherGateOf(env),
+    payments: own.payments,
     providers,
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
     verify: (text) => verifyCached(text, own),
@@ -67,6 +75,8 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
   const settings = settingsOf(env);
   const environment = environmentOf(env);
   const secrets = await importKeySecrets(env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS"));
+  const payments = openPayments(env);
+  if (!payments.ok) throw new Error(payments.error);
   const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
   const unseal = async (sealed: string, context: string): Promise<string | null> => {
     const opened = await openCredential(sealed, context, sealing);
@@ -76,6 +86,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     settings,
     books: openBooks({ ...env }),
     secrets,
+    payments: payments.value,
     catalog: createCatalogReader(env.CATALOG, systemClock),
     accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account) }),
     byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
@@ -142,18 +153,14 @@ function variable(env: Cloudflare.Env, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function accountGateOf(env: Cloudflare.Env, account: AccountId): DurableObjectStub<AccountGate> {
-  // Jurisdictions pin `eu` accounts on Cloudflare; workerd on one machine has none.
-  const namespace = env.ACCOUNT_GATE as DurableObjectNamespace<AccountGate>; // `wrangler types` omits the class
-  const home = account.slice(0, 2);
-  return home === "eu" && env.PLACE === "cf"
-    ? namespace.jurisdiction("eu").getByName(account)
-    : namespace.getByName(account);
-}
-
 function providerGateOf(env: Cloudflare.Env, provider: ProviderId, region: RegionId): DurableObjectStub<ProviderGate> {
   const namespace = env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
   return namespace.getByName(`${provider} ${region}`);
+}
+
+function voucherGateOf(env: Cloudflare.Env): DurableObjectStub<VoucherGate> {
+  const namespace = env.VOUCHER_GATE as DurableObjectNamespace<VoucherGate>; // `wrangler types` omits the class
+  return namespace.getByName(VOUCHERS);
 }
 
 async function verifyCached(

@@ -4,6 +4,7 @@ import { createApp } from "./http/app.ts";
 
 export { AccountGate } from "./gates/account-gate.ts";
 export { ProviderGate } from "./gates/provider-gate.ts";
+export { VoucherGate } from "./gates/voucher-gate.ts";
 
 const app = createApp(depsOf);
 

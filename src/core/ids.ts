@@ -62,6 +62,16 @@ export function newGenerationId(nowMs: EpochMs, random: RandomBytes): Generation
   return `gen-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}` as GenerationId;
 }
 
+/** A new purchase id; sorts by second. */
+export function newPurchaseId(nowMs: EpochMs, random: RandomBytes): string {
+  return `pur-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}`;
+}
+
+/** A new voucher id; sorts by second. */
+export function newVoucherId(nowMs: EpochMs, random: RandomBytes): string {
+  return `vou-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}`;
+}
+
 /** A new request id. */
 export function newRequestId(nowMs: EpochMs, random: RandomBytes): RequestId {
   return `req-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}` as RequestId;

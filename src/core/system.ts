@@ -7,5 +7,9 @@ import type { Clock, RandomBytes } from "./clock.ts";
 /** The present time. On Cloudflare it stands still between two inputs or outputs. */
 export const systemClock: Clock = () => Date.now();
 
+/** The network. Bound, since the platform refuses it with another `this`. */
+export const systemFetch: Fetch = (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init);
+export type Fetch = typeof fetch;
+
 /** Cryptographically random bytes; at most 65,536 at a time. */
 export const systemRandomBytes: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));

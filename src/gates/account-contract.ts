@@ -12,6 +12,7 @@ import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
+import type { AccountPaymentsRpc } from "./account-payments-contract.ts";
 import type { BudgetInterval } from "../limits/budget.ts";
 import type { TenantLimits, WantedTokens } from "../limits/tenant-limits.ts";
 
@@ -248,7 +249,7 @@ export interface RotatedKey {
 }
 
 /** The RPC surface of the AccountGate. Nothing here throws for an unknown account: it refuses with `unauthenticated`. */
-export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc {}
+export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc, AccountPaymentsRpc {}
 
 /** How long a hold lives without renewal; isolates renew every 20 s. */
 export const HOLD_LIFE_MS: EpochMs = 60_000;

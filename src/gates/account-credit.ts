@@ -19,7 +19,7 @@ import type { CreditRow } from "./account-rows.ts";
 const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
 /** A movement with its entry's id, which names its cause. */
-interface NamedMovement extends Movement {
+export interface NamedMovement extends Movement {
   readonly entryId: string;
   readonly reason: string;
 }
@@ -44,10 +44,13 @@ export async function recordCredit(
     reason: request.reason,
   };
   const rows = await recordMovements(memory, [movement], db, clock);
-  if (!rows.ok) return rows;
-  const [row] = rows.value;
+  return rows.ok ? ok(onlyOf(rows.value)) : rows;
+}
+
+/** The row of the one movement that was recorded. */
+export function onlyOf([row]: readonly CreditRow[]): CreditRow {
   assert(row !== undefined, "a movement has a row");
-  return ok(row);
+  return row;
 }
 
 /**
@@ -55,7 +58,7 @@ export async function recordCredit(
  * @returns their rows in order; `conflict` for a known id with another amount, `bad_request` for one that the balance
  * can't hold: then nothing is recorded. Throws what D1 throws.
  */
-async function recordMovements(
+export async function recordMovements(
   memory: AccountMemory,
   movements: readonly NamedMovement[],
   db: D1Database,

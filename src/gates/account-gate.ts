@@ -10,14 +10,13 @@ import { setName, setSuspended } from "../accounts/accounts.ts";
 import { NO_BYOK, type ByokGrant } from "../accounts/byok.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
-import { asAccountId, placeOfAccount, type GenerationId, type Home, type KeyHash } from "../core/ids.ts";
+import { asAccountId, type GenerationId, type KeyHash } from "../core/ids.ts";
 import { nusdFromStored } from "../core/money.ts";
 import { assert, err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../core/system.ts";
 import { GenerationRecordSchema } from "../insight/generation-schema.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 import { openBooks } from "../ledger/shards.ts";
-import { freeLimitPerDay } from "../limits/free-tier.ts";
 import { auditAccount } from "./account-audit.ts";
 import { byokGrant, manageByok, passByokOn, type ByokTerms } from "./account-byok.ts";
 import type { ByokCommand, ByokView } from "./account-byok-contract.ts";
@@ -43,12 +42,17 @@ import {
 import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
 import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
-import { accountLimitsViews, limitAccount, spentNow } from "./account-limits.ts";
+import { limitAccount } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
-import { boughtNusd, endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
-import { admit, presentFree, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
+import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
+import { admit, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
+import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
+import { createPaymentsDesk } from "./account-payments-desk.ts";
+import type { CreditRow } from "./account-rows.ts";
 import { openAccountStore, seqAt, type AccountStore } from "./account-store.ts";
+import { accountView } from "./account-view.ts";
 import { createCrowd } from "./crowd.ts";
+import { gatePayments, type Payments } from "./payments.ts";
 
 /** How long an unknown account is remembered as such: forged accounts cost no D1 read each, a new one waits no longer. */
 const UNKNOWN_MS = 2_000;
@@ -62,6 +66,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   clock: Clock = systemClock;
   books: D1Database = openBooks({ ...this.env }).of(asAccountId(this.ctx.id.name ?? ""));
   byokTerms: ByokTerms = byokTermsOf(this.env);
+  /** Null: this deployment takes no payments. */
+  payments: Payments | null = gatePayments(this.env);
 
   private readonly store: AccountStore = openAccountStore(this.ctx.storage);
   /** Null until woken; one object from then on, refilled from storage after a throw. */
@@ -75,6 +81,16 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   private trouble: string | null = null;
   private alarmAtMs: EpochMs | null = null;
   private readonly crowd = createCrowd();
+  private readonly desk = createPaymentsDesk({
+    payments: () => this.payments,
+    books: () => this.books,
+    clock: () => this.clock(),
+    with: async (rule) => await this.with(rule),
+    inTurn: async (work) => await this.inTurn(work),
+    finish: async (memory, row) => await this.finish(memory, row),
+    wakeBy: (atMs) => this.wakeBy(atMs),
+    waitUntil: (work) => this.ctx.waitUntil(work),
+  });
 
   async admit(request: AdmitRequest): Promise<Admission> {
     await this.crowd(this.clock());
@@ -96,6 +112,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const answer = await this.with((memory) => {
       const receipt = settle(memory, settlements, this.clock());
       if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace, this.clock()));
+      this.wakeBy(this.desk.dueMs(memory));
       return receipt;
     });
     return answer.ok ? answer.value : { acknowledged: [] };
@@ -104,12 +121,14 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   async identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>> {
     return await this.flatWith((memory) => {
       const key = usableKey(memory, keyHash, this.clock());
-      return key.ok ? ok({ key: keyView(memory, key.value, this.clock()), account: this.viewOf(memory) }) : key;
+      return key.ok
+        ? ok({ key: keyView(memory, key.value, this.clock()), account: accountView(memory, this.clock()) })
+        : key;
     });
   }
 
   async view(): Promise<Result<AccountView, RouterError>> {
-    return await this.with((memory) => this.viewOf(memory));
+    return await this.with((memory) => accountView(memory, this.clock()));
   }
 
   async suspend(isSuspended: boolean): Promise<Result<AccountView, RouterError>> {
@@ -120,7 +139,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (isKnown === undefined) return err(NO_BOOKS);
     return await this.with((memory) => {
       keepAccount(memory, { ...memory.account, isSuspended });
-      return this.viewOf(memory);
+      return accountView(memory, this.clock());
     });
   }
 
@@ -131,14 +150,14 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (isKnown === undefined) return err(NO_BOOKS);
     return await this.with((memory) => {
       keepAccount(memory, { ...memory.account, name });
-      return this.viewOf(memory);
+      return accountView(memory, this.clock());
     });
   }
 
   async limitAccount(owner: LimitsOwner, change: AccountLimitsChange): Promise<Result<AccountView, RouterError>> {
     return await this.flatWith((memory) => {
       const limited = limitAccount(memory, owner, change, this.clock());
-      return limited.ok ? ok(this.viewOf(memory)) : limited;
+      return limited.ok ? ok(accountView(memory, this.clock())) : limited;
     });
   }
 
@@ -181,11 +200,12 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   async credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>> {
     return await this.inTurn(async (memory) => {
       const row = await recordCredit(memory, request, this.books, this.clock);
-      if (!row.ok) return row;
-      if (row.value.balanceAfterNusd === null)
-        this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
-      return ok(await finishCredit(memory, row.value, this.books));
+      return row.ok ? ok(await this.finish(memory, row.value)) : row;
     });
+  }
+
+  async payment(command: PaymentCommand): Promise<Result<PaymentAnswer, RouterError>> {
+    return await this.desk.answer(command);
   }
 
   async generation(id: GenerationId): Promise<Result<BookedGeneration | null, RouterError>> {
@@ -217,6 +237,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     try {
       await this.with(() => endExpiredHolds(memory, this.clock()));
       await this.catchUp();
+      this.desk.topUp(memory);
     } finally {
       memory.store.forgetSettles(this.clock() - SETTLED_KEPT_MS);
       this.wakeBy(this.nextDueMs(memory));
@@ -238,6 +259,12 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (done.ok) this.trouble = null;
   }
 
+  /** Finishes a movement now, or by the alarm when D1 doesn't answer. */
+  private async finish(memory: AccountMemory, row: CreditRow): Promise<CreditReceipt> {
+    if (row.balanceAfterNusd === null) this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
+    return await finishCredit(memory, row, this.books);
+  }
+
   private nextDueMs(memory: AccountMemory): EpochMs | null {
     const nowMs = this.clock();
     const oldest = memory.store.oldestSeq();
@@ -245,6 +272,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace, nowMs));
     // Settled ids are forgotten by the hour, not one by one.
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
+    const topUpMs = this.desk.dueMs(memory);
+    if (topUpMs !== null) times.push(topUpMs);
     return times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time));
   }
 
@@ -254,24 +283,6 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     this.alarmAtMs = atMs;
     // The write is covered by the output gate like any other; its promise says nothing more.
     void this.ctx.storage.setAlarm(atMs);
-  }
-
-  private viewOf(memory: AccountMemory): AccountView {
-    const account = presentFree(memory.account, this.clock());
-    return {
-      id: account.id,
-      name: account.name,
-      home: homeOf(account.id),
-      suspended: account.isSuspended,
-      balanceNusd: account.balanceNusd,
-      totalCreditsNusd: account.creditsNusd - account.debitsNusd,
-      totalUsageNusd: account.usageNusd,
-      heldNusd: memory.heldNusd,
-      freeUsedToday: account.freeDay.count,
-      freeLimitPerDay: freeLimitPerDay(boughtNusd(account)),
-      limits: accountLimitsViews(account),
-      spentNusd: spentNow(account, this.clock()),
-    };
   }
 
   /** Runs a synchronous rule on the account. After a throw, memory is what storage says. */
@@ -344,7 +355,3 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
 
 const NO_ACCOUNT: RouterError = { kind: "unauthenticated", message: "No valid API key was given." };
 const NO_BOOKS: RouterError = { kind: "storage", message: "The books can't be reached at the moment. Try again." };
-
-function homeOf(id: string): Home {
-  return placeOfAccount(id)?.home ?? "gl";
-}

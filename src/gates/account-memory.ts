@@ -10,6 +10,7 @@ import { assert } from "../core/result.ts";
 import { minuteWith, NO_COUNT, type MinuteCount } from "../limits/tenant-limits.ts";
 import { windowAt } from "../limits/window.ts";
 import type { ByokRow, ByokStore } from "./account-byok-rows.ts";
+import type { TopUpRow } from "./account-payments-store.ts";
 import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow } from "./account-rows.ts";
 import type { AccountStore } from "./account-store.ts";
 
@@ -43,6 +44,8 @@ export interface AccountMemory {
   lastSeq: number;
   /** Rows of `settles` up to this one are in D1. */
   flushedSeq: number;
+  /** Null until a card was kept. */
+  topUp: TopUpRow | null;
 }
 
 /** No counter of a key has this name. */
@@ -70,6 +73,7 @@ export function loadMemory(store: AccountStore): AccountMemory {
     outboxNusd: outbox.chargedNusd,
     lastSeq,
     flushedSeq: outbox.firstSeq === null ? lastSeq : outbox.firstSeq - 1,
+    topUp: store.readTopUp(),
   };
   memory.minutes.set(ACCOUNT_MINUTE, memory.account.minute);
   for (const [id, counter] of memory.counters) memory.minutes.set(id, counter.minute);

@@ -9,11 +9,13 @@ import type { NanoUsd } from "../core/money.ts";
 import { MOVEMENT_KINDS } from "../ledger/entries.ts";
 import { NO_COUNT, NO_LIMITS } from "../limits/tenant-limits.ts";
 
-const nusd = z
+/** Amounts as stored: decimal text. */
+export const nusd = z
   .string()
   .regex(/^-?\d+$/)
   .transform(BigInt);
-const time = z.int();
+/** Epoch ms. */
+export const time = z.int();
 const keyHash = z.string().transform(asKeyHash);
 
 /** A count that belongs to one calendar window (limits/window.ts); another window's count is none. */

@@ -13,6 +13,7 @@ import type { GenerationId, KeyHash } from "../core/ids.ts";
 import { parseJson } from "../core/json.ts";
 import { nusdToStored } from "../core/money.ts";
 import { openByokStore } from "./account-byok-rows.ts";
+import { PAYMENT_TABLES, paymentStatements } from "./account-payments-store.ts";
 import {
   AccountRow,
   CounterRow,
@@ -68,11 +69,11 @@ export function openAccountStore(storage: DurableObjectStorage) {
       return sql("SELECT 1 FROM account").length > 0;
     },
     create(): void {
-      storage.sql.exec(TABLES);
+      storage.sql.exec(TABLES + PAYMENT_TABLES);
     },
     /** Brings the tables of an older version up to this one. Writes nothing when they are. */
     upgrade(): void {
-      storage.sql.exec(TABLES);
+      storage.sql.exec(TABLES + PAYMENT_TABLES);
       const [holds] = sql("SELECT sql FROM sqlite_master WHERE name = 'holds'");
       if (String(holds?.["sql"]).includes("admitted_at_ms")) return;
       sql("ALTER TABLE holds ADD COLUMN admitted_at_ms INTEGER NOT NULL DEFAULT 0");
@@ -83,6 +84,7 @@ export function openAccountStore(storage: DurableObjectStorage) {
     ...settleStatements(sql),
     ...flushStatements(sql),
     byok: openByokStore(storage),
+    ...paymentStatements(sql),
   };
 }
 

@@ -34,6 +34,21 @@ const OVERLOADED: RouterError = {
   message: "Too many large requests are being read here at once. Try again in a second.",
 };
 
+/**
+ * The text of a body that says how long it is, and is no longer than `limitBytes`: for callers who have no key to show.
+ * @returns `too_large`, `bad_request` for a body that breaks off.
+ */
+export async function readShortText(request: Request, limitBytes: number): Promise<Result<string, RouterError>> {
+  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+  // The platform cuts a body off at the length that it declared.
+  if (!(declared <= limitBytes)) return err({ kind: "too_large", limitBytes });
+  try {
+    return ok(await request.text());
+  } catch {
+    return err({ kind: "bad_request", message: "The body broke off." });
+  }
+}
+
 /** @returns `too_large`, `overloaded` or `bad_request`; call `release` when the body's values are sent or dropped. */
 export async function readJson(request: Request): Promise<Result<ReadBody, RouterError>> {
   const share = openShare();

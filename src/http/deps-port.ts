@@ -6,6 +6,8 @@ import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "../core/ids.ts";
 import type { Result } from "../core/result.ts";
 import type { AccountGateRpc } from "../gates/account-contract.ts";
+import type { Payments } from "../gates/payments.ts";
+import type { VoucherGateRpc } from "../gates/voucher-contract.ts";
 import type { ProviderClient } from "../gates/provider-client.ts";
 import type { ProviderGateRpc } from "../gates/provider-contract.ts";
 import type { Books } from "../ledger/shards.ts";
@@ -35,6 +37,9 @@ export interface Deps {
   readonly log: (line: string) => void;
   readonly accountGate: (account: AccountId) => AccountGateRpc;
   readonly providerGate: (provider: ProviderId, region: RegionId) => ProviderGateRpc;
+  readonly voucherGate: () => VoucherGateRpc;
+  /** Null: this deployment takes no payments. */
+  readonly payments: Payments | null;
   readonly providers: ProviderClient;
   /** Whether the environment brings a credential for the provider. */
   readonly hasEnvironmentCredential: (provider: ProviderId) => boolean;

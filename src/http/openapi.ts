@@ -16,10 +16,13 @@ import { auditOperation } from "./routes/admin-audit.ts";
 import { publishCatalogOperation, readCatalogOperation } from "./routes/admin-catalog.ts";
 import { grantCreditOperation } from "./routes/admin-credits.ts";
 import { listAdminProvidersOperation, updateProviderOperation } from "./routes/admin-providers.ts";
+import { voucherOperations } from "./routes/admin-vouchers.ts";
+import { autoTopUpOperations } from "./routes/auto-top-up.ts";
 import { budgetOperations } from "./routes/budgets.ts";
 import { chatCompletionsOperation } from "./routes/chat-completions.ts";
 import { countModelsOperation } from "./routes/count-models.ts";
 import { createByokOperation } from "./routes/create-byok.ts";
+import { createCheckoutOperation } from "./routes/create-checkout.ts";
 import { createKeyOperation } from "./routes/create-key.ts";
 import { deleteByokOperation } from "./routes/delete-byok.ts";
 import { deleteKeyOperation } from "./routes/delete-key.ts";
@@ -29,14 +32,17 @@ import { listModelEndpointsOperation } from "./routes/list-model-endpoints.ts";
 import { listModelsOperation, listUserModelsOperation } from "./routes/list-models.ts";
 import { listProvidersOperation } from "./routes/list-providers.ts";
 import { listZdrEndpointsOperation } from "./routes/list-zdr-endpoints.ts";
+import { purchaseOperations } from "./routes/purchases.ts";
 import { readByokOperation } from "./routes/read-byok.ts";
 import { readCreditsOperation } from "./routes/read-credits.ts";
 import { readGenerationOperation } from "./routes/read-generation.ts";
 import { readKeyOperation } from "./routes/read-key.ts";
 import { readModelOperation } from "./routes/read-model.ts";
 import { readOwnKeyOperations } from "./routes/read-own-key.ts";
+import { redeemVoucherOperation } from "./routes/redeem-voucher.ts";
 import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
+import { stripeWebhookOperation } from "./routes/stripe-webhook.ts";
 import { updateByokOperation } from "./routes/update-byok.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
 
@@ -62,6 +68,11 @@ export const OPERATIONS: readonly Operation[] = [
   listProvidersOperation,
   ...readOwnKeyOperations,
   readCreditsOperation,
+  createCheckoutOperation,
+  ...purchaseOperations,
+  ...autoTopUpOperations,
+  redeemVoucherOperation,
+  stripeWebhookOperation,
   readGenerationOperation,
   listKeysOperation,
   createKeyOperation,
@@ -87,6 +98,7 @@ export const OPERATIONS: readonly Operation[] = [
   listAdminProvidersOperation,
   updateProviderOperation,
   auditOperation,
+  ...voucherOperations,
   readOpenApi,
 ];
 

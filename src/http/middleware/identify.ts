@@ -7,6 +7,7 @@ import type { KeyHash } from "../../core/ids.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { AccountByokRpc } from "../../gates/account-byok-contract.ts";
 import type { AccountDeskRpc, Identity } from "../../gates/account-contract.ts";
+import type { AccountPaymentsRpc } from "../../gates/account-payments-contract.ts";
 import type { AppContext } from "../context.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import { stored } from "../stored.ts";
@@ -15,7 +16,7 @@ import { stored } from "../stored.ts";
 export interface Identified extends Identity {
   readonly caller: Caller;
   /** The gate of the caller's own account: nothing of another account can be reached through it. */
-  readonly gate: AccountDeskRpc & AccountByokRpc;
+  readonly gate: AccountDeskRpc & AccountByokRpc & AccountPaymentsRpc;
 }
 
 /** An answer of a gate. @returns what the gate says, or `storage` when it cannot be reached. */
@@ -41,7 +42,7 @@ export async function identifyManager(context: AppContext): Promise<Result<Ident
 }
 
 /** The desk of a caller's account. */
-export function deskOf(context: AppContext, caller: Caller): AccountDeskRpc & AccountByokRpc {
+export function deskOf(context: AppContext, caller: Caller): AccountDeskRpc & AccountByokRpc & AccountPaymentsRpc {
   return context.var.deps.accountGate(caller.account);
 }
 

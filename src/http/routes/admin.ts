@@ -7,6 +7,7 @@ import { registerAdminAudit } from "./admin-audit.ts";
 import { registerAdminCatalog } from "./admin-catalog.ts";
 import { registerAdminCredits } from "./admin-credits.ts";
 import { registerAdminProviders } from "./admin-providers.ts";
+import { registerAdminVouchers } from "./admin-vouchers.ts";
 import { registerRollbackCatalog } from "./rollback-catalog.ts";
 
 export function registerAdmin(api: Hono<AppEnv>): void {
@@ -18,5 +19,6 @@ export function registerAdmin(api: Hono<AppEnv>): void {
   registerRollbackCatalog(admin);
   registerAdminProviders(admin);
   registerAdminAudit(admin);
+  registerAdminVouchers(admin);
   api.route("/admin", admin);
 }

@@ -1,0 +1,12 @@
+/** Where an account's gate is: by the account's id, whose first letters are its home. */
+import type { AccountId } from "../core/ids.ts";
+import type { AccountGate } from "./account-gate.ts";
+
+export function accountGateOf(env: Cloudflare.Env, account: AccountId): DurableObjectStub<AccountGate> {
+  // Jurisdictions pin `eu` accounts on Cloudflare; workerd on one machine has none.
+  const namespace = env.ACCOUNT_GATE as DurableObjectNamespace<AccountGate>; // `wrangler types` omits the class
+  const home = account.slice(0, 2);
+  return home === "eu" && env.PLACE === "cf"
+    ? namespace.jurisdiction("eu").getByName(account)
+    : namespace.getByName(account);
+}

@@ -25,7 +25,11 @@ export interface AdmitRequest {
   readonly wantedNusd: NanoUsd;
   /** The least that makes sense (prompt and one token); a hold between the two clamps the output. */
   readonly minimumNusd: NanoUsd;
-  /** What the plan knew of the tenant's own provider credentials (accounts/byok.ts); absent: nothing. */
+  /**
+   * What the plan knew of the tenant's own provider credentials (accounts/byok.ts); absent: nothing. Whoever admits or
+   * dispatches without the gate's word must have had this very token confirmed by it within the last 10 s: another one
+   * may rule the plan's credentials out.
+   */
   readonly byokToken?: string;
   readonly footprint: Footprint;
 }

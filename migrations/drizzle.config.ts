@@ -3,6 +3,6 @@ import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({
   dialect: "sqlite",
-  schema: ["./src/ledger/tables.ts", "./src/accounts/tables.ts", "./src/insight/tables.ts"],
+  schema: ["./src/ledger/tables.ts", "./src/accounts/tables.ts", "./src/insight/tables.ts", "./src/jobs/tables.ts"],
   out: "./migrations",
 });

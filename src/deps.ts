@@ -17,6 +17,7 @@ import { createProviderClient, type EnvironmentProvider, type ProviderClient } f
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
+import type { JobPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
 import type { RouterPorts } from "./router/ports.ts";
@@ -26,6 +27,9 @@ const KEYS_MAX = 10_000;
 
 /** All vouchers are in one gate: they are few, and each is worth money only once per account. */
 const VOUCHERS = "all";
+
+/** A walk over all accounts begins at most so often, unless WAYPOST_RECONCILE_EVERY_S says otherwise. */
+const RECONCILE_EVERY_MS = 3_600_000;
 
 /** What an isolate keeps between requests. */
 interface Isolate {
@@ -68,6 +72,18 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
     verify: (text) => verifyCached(text, own),
     router: routerPorts(own, waitUntil),
+  };
+}
+
+/** Ports of the scheduled jobs. */
+export function jobPortsOf(env: Cloudflare.Env): JobPorts {
+  const everyS = Number(variable(env, "WAYPOST_RECONCILE_EVERY_S") ?? Number.NaN);
+  return {
+    clock: systemClock,
+    books: openBooks({ ...env }),
+    auditAccount: async (account) => await accountGateOf(env, account).audit(),
+    log: logLine,
+    reconcileEveryMs: Number.isSafeInteger(everyS) && everyS > 0 ? everyS * 1_000 : RECONCILE_EVERY_MS,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Waypost's Worker. Wiring only: the application, its ports, the Durable Object classes. */
-import { depsOf } from "./deps.ts";
+import { depsOf, jobPortsOf } from "./deps.ts";
 import { createApp } from "./http/app.ts";
+import { runScheduled } from "./jobs/scheduled.ts";
 
 export { AccountGate } from "./gates/account-gate.ts";
 export { ProviderGate } from "./gates/provider-gate.ts";
@@ -10,4 +11,5 @@ const app = createApp(depsOf);
 
 export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
+  scheduled: (_controller, env) => runScheduled(jobPortsOf(env)),
 } satisfies ExportedHandler<Cloudflare.Env>;

@@ -90,6 +90,9 @@ const WranglerConfig = z.looseObject({
     z.looseObject({ binding: z.string(), database_name: z.string(), migrations_dir: z.string().default("migrations") }),
   ),
   kv_namespaces: z.array(z.looseObject({ binding: z.string() })),
+  r2_buckets: z.array(
+    z.looseObject({ binding: z.string(), bucket_name: z.string(), jurisdiction: z.string().optional() }),
+  ),
   durable_objects: z.looseObject({ bindings: z.array(z.looseObject({ name: z.string(), class_name: z.string() })) }),
 });
 
@@ -108,6 +111,11 @@ async function readWranglerConfig(): Promise<Omit<Manifest, "sourceHash">> {
       migrationsDir,
     })),
     kv: config.kv_namespaces.map(({ binding }) => binding),
+    r2: config.r2_buckets.map(({ binding, bucket_name: name, jurisdiction }) => ({
+      binding,
+      name,
+      jurisdiction: jurisdiction ?? null,
+    })),
     durableObjects: config.durable_objects.bindings.map(({ name: binding, class_name: className }) => ({
       binding,
       className,

@@ -1,6 +1,6 @@
 /**
  * `npm run deploy`: brings Waypost to the Cloudflare account that wrangler is logged in to, and may be repeated at any
- * time: the databases and the namespace are created when missing, migrations applied when new, the worker uploaded with
+ * time: the databases, buckets and the namespace are created when missing, migrations applied when new, the worker uploaded with
  * its secrets, the default catalog published unless another one is live.
  * Secrets: OPERATOR_KEY and WAYPOST_SECRET of the environment, else those kept in DATA_DIR/deploy (made there once);
  * each <PROVIDER>_API_KEY that is set becomes a secret too. `-- --dry-run` does all that needs no account.
@@ -67,6 +67,7 @@ interface Proved {
   /** Variables of the environment that become secrets of the worker. */
   readonly secrets: Record<string, string>;
   readonly databases: Manifest["d1"];
+  readonly buckets: Manifest["r2"];
 }
 
 /** Everything that a deploy does before it needs an account. */
@@ -83,7 +84,9 @@ async function prove(env: Environment): Promise<Result<Proved, string>> {
   const secrets = readBindings(env, catalog.value.providers);
   if (!secrets.ok) return secrets;
   const fault = databaseFault(built.value);
-  return fault === undefined ? ok({ secrets: secrets.value, databases: built.value.d1 }) : err(fault);
+  return fault === undefined
+    ? ok({ secrets: secrets.value, databases: built.value.d1, buckets: built.value.r2 })
+    : err(fault);
 }
 
 /** A database that no account would ever live in, or two of one name, are mistakes of the file. */
@@ -107,6 +110,18 @@ async function databaseId({ binding, name }: Manifest["d1"][number]): Promise<Re
   return idOf(`the database ${name}`, ["d1", "list", "--json"], ["d1", "create", name, ...place], Databases, (item) =>
     item.name === name ? item.uuid : undefined,
   );
+}
+
+/** Creates a bucket unless it is there. */
+async function makeBucket({ name, jurisdiction }: Manifest["r2"][number]): Promise<Result<null, string>> {
+  const place = jurisdiction === null ? [] : ["--jurisdiction", jurisdiction];
+  const known = await wrangler(["r2", "bucket", "info", name, "--json", ...place]);
+  if (known.ok) return ok(null);
+  console.log(`Creating the bucket ${name} ...`);
+  const created = await wrangler(["r2", "bucket", "create", name, ...place]);
+  return created.ok
+    ? ok(null)
+    : err(`${created.error}\nR2 must be switched on for the account, once, in the dashboard.`);
 }
 
 async function dryRun(env: Environment): Promise<Result<string, string>> {
@@ -152,6 +167,10 @@ async function deploy(env: Environment): Promise<Result<string, string>> {
     (item) => (item.title === NAMESPACE ? item.id : undefined),
   );
   if (!namespace.ok) return namespace;
+  for (const bucket of proved.value.buckets) {
+    const made = await makeBucket(bucket);
+    if (!made.ok) return made;
+  }
   const ids = { databaseIds, namespaceId: namespace.value };
   const config = writeDerived("deploy.toml", deriveConfig(readFileSync(WRANGLER_TOML, "utf8"), ROOT, ids));
   console.log("Applying migrations ...");

@@ -13,6 +13,7 @@ export const ManifestSchema = z.strictObject({
   vars: z.record(z.string(), z.string()),
   d1: z.array(z.strictObject({ binding: z.string(), name: z.string(), migrationsDir: z.string() })),
   kv: z.array(z.string()),
+  r2: z.array(z.strictObject({ binding: z.string(), name: z.string(), jurisdiction: z.string().nullable() })),
   durableObjects: z.array(z.strictObject({ binding: z.string(), className: z.string() })),
 });
 export type Manifest = z.infer<typeof ManifestSchema>;

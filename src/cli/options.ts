@@ -9,6 +9,8 @@ import { ROOT } from "./paths.ts";
 
 /** Shortest accepted operator key and Waypost secret, in characters. */
 const SECRET_CHARS_MIN = 16;
+/** As often as the cron trigger of wrangler.toml. */
+const SCHEDULE_S = 300;
 const DEADLINES: readonly string[] = ["HEADERS", "FIRST_TOKEN", "IDLE", "TOTAL"].map(
   (phase) => `WAYPOST_DEADLINE_${phase}_MS`,
 );
@@ -27,6 +29,8 @@ export interface StartOptions {
   readonly shards: readonly string[];
   /** Which of them take new accounts; null: the newest of each home. */
   readonly newAccounts: string | null;
+  /** Seconds between runs of the scheduled jobs; 0: never. */
+  readonly scheduleS: number;
   /** Print the worker's log lines instead of keeping them in the data folder. */
   readonly printsLog: boolean;
 }
@@ -45,7 +49,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
-  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env);
+  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env) ?? scheduleFault(env);
   if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
@@ -56,6 +60,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     trustsPlaceHeader: env["TRUST_PLACE_HEADER"] === "1",
     shards: wordsOf(env["SHARDS"]),
     newAccounts: env["NEW_ACCOUNTS"] ?? null,
+    scheduleS: Number(env["WAYPOST_SCHEDULE_S"] ?? SCHEDULE_S),
     printsLog: env["WAYPOST_LOG"] === "1",
   });
 }
@@ -89,6 +94,19 @@ function shardFault(env: Environment): string | undefined {
   const known = new Set(["gl1", "eu1", "us1", ...shards]);
   const unknown = wordsOf(env["NEW_ACCOUNTS"]).find((name) => !known.has(name));
   if (unknown !== undefined) return `NEW_ACCOUNTS must name databases that are there (SHARDS), not "${unknown}".`;
+  return undefined;
+}
+
+function scheduleFault(env: Environment): string | undefined {
+  for (const [name, least] of [
+    ["WAYPOST_SCHEDULE_S", 0],
+    ["WAYPOST_RECONCILE_EVERY_S", 1],
+  ] as const) {
+    const text = env[name] ?? "1";
+    if (!/^\d{1,6}$/.test(text) || Number(text) < least) {
+      return `${name} must be a whole number of seconds from ${least} to 999999, not "${text}".`;
+    }
+  }
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Waypost's production bundle on workerd: D1, KV and Durable Objects embedded and kept on disk, no inspector, no
+ * Waypost's production bundle on workerd: D1, KV, R2 and Durable Objects embedded and kept on disk, no inspector, no
  * request log, no worker in front of ours. Miniflare builds the configuration and starts workerd; `workerd.sh` makes
  * sure that nothing is left behind.
  */
@@ -37,6 +37,8 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** The embedded database behind a D1 binding. */
   d1(binding: string): ReturnType<Miniflare["getD1Database"]>;
+  /** Runs what a deployment's cron triggers run. Rejects while workerd is away. */
+  scheduled(): Promise<void>;
   /** Lets requests in flight end and be booked, then ends workerd; within six seconds. */
   stop(): Promise<void>;
 }
@@ -71,6 +73,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   );
   return {
     d1: (binding) => miniflare.getD1Database(binding),
+    async scheduled() {
+      const worker = await miniflare.getWorker(options.manifest.name);
+      await worker.scheduled({ cron: "local" });
+    },
     async stop() {
       isStopping = true;
       writeFileSync(stoppingMark(options.runDir), "");
@@ -116,6 +122,7 @@ function miniflareOptions(options: RuntimeOptions): ReturnType<typeof convertV4M
         compatibilityFlags: [...manifest.compatibilityFlags],
         bindings: { ...manifest.vars, ...options.bindings },
         d1Databases: Object.fromEntries(manifest.d1.map(({ binding, name }) => [binding, name])),
+        r2Buckets: Object.fromEntries(manifest.r2.map(({ binding }) => [binding, binding])),
         kvNamespaces: Object.fromEntries(manifest.kv.map((binding) => [binding, binding])),
         durableObjects: Object.fromEntries(
           manifest.durableObjects.map(({ binding, className }) => [binding, { className, useSQLite: true }]),

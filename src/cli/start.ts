@@ -14,7 +14,7 @@ import { build } from "./build.ts";
 import { type DataDir, openDataDir } from "./data-dir.ts";
 import { startDemoUpstream } from "./demo-upstream.ts";
 import { readEnvironment } from "./environment.ts";
-import { createFileLog, createPrintedLog } from "./event-log.ts";
+import { createFileLog, createPrintedLog, type EventLog } from "./event-log.ts";
 import { prepare } from "./first-run.ts";
 import { endLeftover } from "./leftover.ts";
 import type { Manifest } from "./manifest.ts";
@@ -132,6 +132,7 @@ async function serve(
   for (const { binding, migrationsDir } of all.d1) {
     await migrate(await runtime.d1(binding), path.join(ROOT, migrationsDir));
   }
+  cleanups.push(schedule(() => runtime.scheduled(), options.scheduleS, log));
   const reachable = options.host === "0.0.0.0" ? "127.0.0.1" : options.host === "::" ? "[::1]" : urlHost(options.host);
   const url = `http://${reachable}:${port}`;
   return (await waitUntilReady(url, READY_MS))
@@ -139,13 +140,37 @@ async function serve(
     : err(`Waypost did not become ready at ${url}; see ${dataDir.eventsFile}.`);
 }
 
-/** The manifest with the databases that SHARDS adds to those of wrangler.toml. */
+/** Runs the scheduled jobs every so often, one run at a time. @returns what ends it. */
+function schedule(run: () => Promise<void>, everyS: number, log: EventLog): () => void {
+  if (everyS === 0) return () => undefined;
+  let isRunning = false;
+  const timer = setInterval(() => {
+    if (isRunning || isStopping) return;
+    isRunning = true;
+    run()
+      .catch((error: unknown) => {
+        // While workerd is being replaced it cannot be asked; the next time it can.
+        const message = `the scheduled jobs could not be run: ${error instanceof Error ? error.message : String(error)}`;
+        if (!isStopping) log.write({ timestamp: Date.now(), level: "error", message });
+      })
+      .finally(() => (isRunning = false));
+  }, everyS * 1_000);
+  return () => clearInterval(timer);
+}
+
+/** The manifest with the databases that SHARDS adds to those of wrangler.toml, and a bucket for each region of theirs. */
 function withShards(manifest: Manifest, shards: readonly string[]): Manifest {
   const known = new Set(manifest.d1.map(({ binding }) => binding));
   const more = shards
     .map((name) => ({ binding: `DB_${name.toUpperCase()}`, name: `waypost-${name}`, migrationsDir: "migrations" }))
     .filter(({ binding }) => !known.has(binding));
-  return { ...manifest, d1: [...manifest.d1, ...more] };
+  const regions = [
+    ...new Set(shards.filter((name) => !name.startsWith("gl")).map((name) => name.slice(0, 2).toUpperCase())),
+  ];
+  const buckets = regions
+    .map((region) => ({ binding: `ARCHIVE_${region}`, name: `waypost-generations-${region}`, jurisdiction: null }))
+    .filter(({ binding }) => manifest.r2.every((bucket) => bucket.binding !== binding));
+  return { ...manifest, d1: [...manifest.d1, ...more], r2: [...manifest.r2, ...buckets] };
 }
 
 /** As `freePort`, asked again for `waitMs` while the port is taken. */

@@ -64,7 +64,7 @@ const FLUSHES_PER_ALARM = 10;
 export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   /** Fields, so that a test can say the time aloud and let D1 fail; not reachable by RPC. */
   clock: Clock = systemClock;
-  books: D1Database = openBooks({ ...this.env }).of(asAccountId(this.ctx.id.name ?? ""));
+  books: D1Database = openBooks({ ...this.env }).of(asAccountId(this.ctx.id.name ?? "")).db;
   byokTerms: ByokTerms = byokTermsOf(this.env);
   /** Null: this deployment takes no payments. */
   payments: Payments | null = gatePayments(this.env);

@@ -88,12 +88,15 @@ export async function auditBooks(ports: AuditPorts, { shard, afterId }: ShardCur
   };
 }
 
-interface GateFinding {
+/** What an account's gate said about itself and the books; no audit when it did not answer. */
+export interface GateFinding {
+  readonly accountId: AccountId;
   readonly audit: AccountAudit | null;
   readonly faults: readonly string[];
 }
 
-async function auditGates(ports: AuditPorts, ids: readonly AccountId[]): Promise<readonly GateFinding[]> {
+/** Asks the gates of these accounts, some at a time. */
+export async function auditGates(ports: AuditPorts, ids: readonly AccountId[]): Promise<readonly GateFinding[]> {
   const found: GateFinding[] = [];
   for (let at = 0; at < ids.length; at += GATES_AT_ONCE) {
     const some = ids.slice(at, at + GATES_AT_ONCE);
@@ -104,13 +107,13 @@ async function auditGates(ports: AuditPorts, ids: readonly AccountId[]): Promise
 
 async function auditGate(ports: AuditPorts, id: AccountId): Promise<GateFinding> {
   const answer = await ports.auditAccount(id).catch(() => undefined);
-  if (answer === undefined || !answer.ok) return { audit: null, faults: [`${id}: its gate did not answer`] };
-  return { audit: answer.value, faults: answer.value.faults.map((fault) => `${id}: ${fault}`) };
+  if (answer === undefined || !answer.ok) return { accountId: id, audit: null, faults: ["its gate did not answer"] };
+  return { accountId: id, audit: answer.value, faults: answer.value.faults };
 }
 
 /** Gate balance = book balance - outbox; settled + open holds <= credits; every hold ends. */
 function gateCheck(gates: readonly GateFinding[]): AuditCheck {
-  const faults = gates.flatMap((gate) => gate.faults);
+  const faults = gates.flatMap((gate) => gate.faults.map((fault) => `${gate.accountId}: ${fault}`));
   return {
     name: "gates_match_books",
     ok: faults.length === 0,

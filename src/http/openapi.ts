@@ -19,6 +19,7 @@ import { listAdminProvidersOperation, updateProviderOperation } from "./routes/a
 import { voucherOperations } from "./routes/admin-vouchers.ts";
 import { autoTopUpOperations } from "./routes/auto-top-up.ts";
 import { budgetOperations } from "./routes/budgets.ts";
+import { readReconciliationOperation } from "./routes/admin-reconciliation.ts";
 import { chatCompletionsOperation } from "./routes/chat-completions.ts";
 import { countModelsOperation } from "./routes/count-models.ts";
 import { createByokOperation } from "./routes/create-byok.ts";
@@ -99,6 +100,7 @@ export const OPERATIONS: readonly Operation[] = [
   updateProviderOperation,
   auditOperation,
   ...voucherOperations,
+  readReconciliationOperation,
   readOpenApi,
 ];
 

@@ -4,7 +4,6 @@
  */
 import * as z from "zod";
 import { err, ok, type Result } from "../core/result.ts";
-import { parseJson } from "../core/json.ts";
 import type { GenerationRecord } from "./generation.ts";
 
 const count = z.int().min(0);
@@ -74,8 +73,8 @@ export const GenerationRecordSchema = z.object({
 }) satisfies z.ZodType<GenerationRecord>;
 
 /** A stored record, or a sentence about what is wrong with the row. */
-export function parseGenerationRecord(json: string): Result<GenerationRecord, string> {
-  const parsed = GenerationRecordSchema.safeParse(parseJson(json));
+export function parseGenerationRecord(value: unknown): Result<GenerationRecord, string> {
+  const parsed = GenerationRecordSchema.safeParse(value);
   return parsed.success
     ? ok(parsed.data)
     : err(`The stored generation can't be read: ${z.prettifyError(parsed.error)}`);

@@ -1,9 +1,14 @@
-/** Generations as booked in D1. Written only by a gate's flush (ledger/books.ts); read here, by account and id. */
+/**
+ * Generations as booked: in D1 for 30 days, then in a file (archive.ts). Written only by a gate's flush
+ * (ledger/books.ts); read here, by account and id.
+ */
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { AccountId, GenerationId } from "../core/ids.ts";
 import { nusdFromStored, type NanoUsd } from "../core/money.ts";
+import { parseJson } from "../core/json.ts";
 import { assert } from "../core/result.ts";
+import { readArchived } from "./archive.ts";
 import { parseGenerationRecord } from "./generation-schema.ts";
 import type { GenerationRecord } from "./generation.ts";
 import { generations } from "./tables.ts";
@@ -14,18 +19,26 @@ export interface BookedGeneration {
   readonly chargedNusd: NanoUsd;
 }
 
-/** One generation of an account, or undefined when D1 doesn't have it (yet) or it is another account's. */
+/**
+ * One generation of an account, or undefined when the books don't have it (yet) or it is another account's. One that
+ * leaves D1 meanwhile is in its file before it does.
+ */
 export async function readGeneration(
-  db: D1Database,
+  stores: { readonly db: D1Database; readonly archive: R2Bucket | null },
   account: AccountId,
   id: GenerationId,
 ): Promise<BookedGeneration | undefined> {
-  const [row] = await drizzle(db)
+  const [row] = await drizzle(stores.db)
     .select({ record: generations.record, chargedNusd: generations.chargedNusd })
     .from(generations)
-    .where(and(eq(generations.id, id), eq(generations.accountId, account)));
-  if (row === undefined) return undefined;
-  const record = parseGenerationRecord(row.record);
+    .where(and(eq(generations.accountId, account), eq(generations.id, id)));
+  if (row !== undefined) return bookedOf(parseJson(row.record), row.chargedNusd);
+  const archived = await readArchived(stores, account, id);
+  return archived === undefined ? undefined : bookedOf(archived.record, archived.chargedNusd);
+}
+
+function bookedOf(value: unknown, chargedNusd: number): BookedGeneration {
+  const record = parseGenerationRecord(value);
   assert(record.ok, "a booked generation is a whole record");
-  return { record: record.value, chargedNusd: nusdFromStored(row.chargedNusd) };
+  return { record: record.value, chargedNusd: nusdFromStored(chargedNusd) };
 }

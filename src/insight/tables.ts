@@ -6,7 +6,8 @@
  * Amounts are integer nano-dollars; `record` is a GenerationRecord as JSON. Rows are written by the flush that books
  * them (ledger/books.ts), never change, and leave only for a file (archive.ts).
  */
-import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { sql } from "drizzle-orm";
+import { check, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export const generations = sqliteTable(
   "generations",
@@ -23,4 +24,46 @@ export const generations = sqliteTable(
     record: text("record").notNull(),
   },
   (table) => [primaryKey({ columns: [table.accountId, table.id] })],
+);
+
+/**
+ * Files of generations in R2, by account: each has the generations of one UTC day from `firstId` to `lastId`, and no two
+ * overlap. A row is made before its file is written; `rows` counts the generations that have left D1 for it.
+ */
+export const generationFiles = sqliteTable(
+  "generation_files",
+  {
+    accountId: text("account_id").notNull(),
+    firstId: text("first_id").notNull(),
+    lastId: text("last_id").notNull(),
+    rows: integer("rows").notNull().default(0),
+  },
+  (table) => [primaryKey({ columns: [table.accountId, table.firstId] })],
+);
+
+/**
+ * What generations that have left D1 come to: one row per account, UTC day, key, model and provider ("" for none), moved
+ * here in the transaction that deletes them, so that each is counted here or there and never in both.
+ */
+export const usageDays = sqliteTable(
+  "usage_days",
+  {
+    accountId: text("account_id").notNull(),
+    /** `2026-11-21`. */
+    day: text("day").notNull(),
+    keyHash: text("key_hash").notNull(),
+    model: text("model").notNull(),
+    provider: text("provider").notNull(),
+    requests: integer("requests").notNull(),
+    byokRequests: integer("byok_requests").notNull(),
+    promptTokens: integer("prompt_tokens").notNull(),
+    completionTokens: integer("completion_tokens").notNull(),
+    reasoningTokens: integer("reasoning_tokens").notNull(),
+    costNusd: integer("cost_nusd").notNull(),
+    chargedNusd: integer("charged_nusd").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.accountId, table.day, table.keyHash, table.model, table.provider] }),
+    check("usage_days_charged_is_integer", sql`typeof(${table.chargedNusd}) = 'integer'`),
+  ],
 );

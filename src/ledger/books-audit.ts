@@ -57,11 +57,21 @@ const WHOLE_CHECKS = {
   balances_are_sums_of_lines: `SELECT b.account AS id FROM balances b
     LEFT JOIN (SELECT account, SUM(amount_nusd) AS sum FROM lines GROUP BY account) s ON s.account = b.account
     WHERE b.balance_nusd <> COALESCE(s.sum, 0)`,
-  // A generation's row names its one entry; what the entry takes from the tenant is the sum of its generations.
+  // A generation's row names its one entry; what the entry takes from the tenant is the sum of its generations. Some of
+  // them may have left for a file: never more, and usage_is_what_was_charged has the rest.
   generations_charged_once: `SELECT g.entry_id AS id FROM
       (SELECT entry_id, account_id, SUM(charged_nusd) AS charged FROM generations GROUP BY entry_id, account_id) g
     LEFT JOIN lines l ON l.entry_id = g.entry_id AND l.account = 'tenant:' || g.account_id
-    WHERE g.charged <> -COALESCE(l.amount_nusd, 0)`,
+    WHERE g.charged > -COALESCE(l.amount_nusd, 0) OR (g.charged < -COALESCE(l.amount_nusd, 0)
+      AND NOT EXISTS (SELECT 1 FROM generation_files f WHERE f.account_id = g.account_id))`,
+  // Generations in D1 and usage of those in files come to what the entries of usage took, account by account.
+  usage_is_what_was_charged: `WITH booked AS (
+      SELECT substr(l.account, 8) AS id, -SUM(l.amount_nusd) AS sum FROM lines l JOIN entries e ON e.id = l.entry_id
+      WHERE e.kind = 'usage' AND substr(l.account, 1, 7) = 'tenant:' GROUP BY l.account),
+    used AS (SELECT id, SUM(charged) AS sum FROM (SELECT account_id AS id, charged_nusd AS charged FROM generations
+      UNION ALL SELECT account_id, charged_nusd FROM usage_days) GROUP BY id)
+    SELECT u.id FROM used u LEFT JOIN booked b ON b.id = u.id WHERE u.sum <> COALESCE(b.sum, 0)
+    UNION ALL SELECT b.id FROM booked b WHERE NOT EXISTS (SELECT 1 FROM used u WHERE u.id = b.id)`,
   generations_have_an_entry: `SELECT g.id FROM generations g
     WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = g.entry_id)`,
 };
@@ -88,8 +98,9 @@ export async function readTotals(db: D1Database): Promise<BooksTotals> {
   const [counts, sums] = await db.batch([
     db.prepare(
       `SELECT (SELECT COUNT(*) FROM accounts) AS accounts, (SELECT COUNT(*) FROM entries) AS entries,
-         (SELECT COUNT(*) FROM generations) AS generations,
-         (SELECT CAST(SUM(charged_nusd) AS TEXT) FROM generations) AS charged`,
+         (SELECT COUNT(*) FROM generations) + (SELECT COALESCE(SUM(requests), 0) FROM usage_days) AS generations,
+         CAST((SELECT COALESCE(SUM(charged_nusd), 0) FROM generations)
+           + (SELECT COALESCE(SUM(charged_nusd), 0) FROM usage_days) AS TEXT) AS charged`,
     ),
     db.prepare(
       `SELECT COALESCE(${classSql("account")}, 'unknown') AS class, CAST(SUM(balance_nusd) AS TEXT) AS sum

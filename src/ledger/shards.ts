@@ -3,6 +3,8 @@
  * and so does a database's binding: `DB_GL2`. `DB` is `gl1`, and has shard 1 of the regions too, as long as they have no
  * `DB_EU1` or `DB_US1` of their own. An account whose database is not bound is served by none: never by another one.
  * `DB` also has what belongs to the deployment as a whole: providers' settings, appointments of jobs, reconciliations.
+ * Generations that are 30 days old go to the bucket ARCHIVE; those of a region's own database to ARCHIVE_EU or ARCHIVE_US,
+ * and stay in the database as long as there is none.
  * Limit: shards 1 to 9 a home, one digit of the id.
  */
 import { asAccountId, placeOfAccount, type AccountId, type Home } from "../core/ids.ts";
@@ -13,6 +15,8 @@ export interface Shard {
   /** Home and number, such as `gl2`. */
   readonly name: string;
   readonly db: D1Database;
+  /** Where its generations go after 30 days; null: they stay. */
+  readonly archive: R2Bucket | null;
 }
 
 /** Where a walk over all accounts stands: after `afterId` in this database, at its beginning for null. */
@@ -25,8 +29,8 @@ export interface Books {
   readonly main: D1Database;
   /** All databases, `gl1` first. */
   readonly shards: readonly Shard[];
-  /** The account's database; one that fails at every use when it is not bound. */
-  readonly of: (account: AccountId) => D1Database;
+  /** The account's own; one whose database fails at every use when it is not bound. */
+  readonly of: (account: AccountId) => Shard;
   /** The database that accounts beginning with `place` (`gl2`) live in, if it is bound. */
   readonly shardOf: (place: string) => Shard | undefined;
   /** The shard that takes new accounts of `home`: what NEW_ACCOUNTS says, else the newest. */
@@ -40,12 +44,17 @@ const BINDING = /^DB_(GL|EU|US)([1-9])$/;
 
 /** The books of a deployment, by its bindings. Cheap; never throws for what is not bound. */
 export function openBooks(env: Readonly<Record<string, unknown>>): Books {
-  const main = env["DB"] as D1Database; // bound by wrangler.toml
+  const main = env["DB"] as D1Database; // bound by wrangler.toml, like the others
+  const bucket = (name: string): R2Bucket | null => (env[name] ?? null) as R2Bucket | null;
   const others = Object.keys(env)
     .filter((name) => BINDING.test(name) && name !== "DB_GL1")
     .toSorted()
-    .map((name): Shard => ({ name: name.slice("DB_".length).toLowerCase(), db: env[name] as D1Database }));
-  const shards = [{ name: MAIN, db: main }, ...others];
+    .map((name): Shard => ({
+      name: name.slice("DB_".length).toLowerCase(),
+      db: env[name] as D1Database,
+      archive: bucket(name.startsWith("DB_GL") ? "ARCHIVE" : `ARCHIVE_${name.slice(3, 5)}`),
+    }));
+  const shards: readonly Shard[] = [{ name: MAIN, db: main, archive: bucket("ARCHIVE") }, ...others];
   const byName = new Map(shards.map((shard) => [shard.name, shard]));
   const wanted = typeof env["NEW_ACCOUNTS"] === "string" ? env["NEW_ACCOUNTS"] : "";
   const shardOf = (place: string): Shard | undefined =>
@@ -57,7 +66,7 @@ export function openBooks(env: Readonly<Record<string, unknown>>): Books {
     of(account) {
       const place = placeOfAccount(account);
       const name = place === undefined ? "" : `${place.home}${place.shard}`;
-      return shardOf(name)?.db ?? closedDatabase(name);
+      return shardOf(name) ?? { name, db: closedDatabase(name), archive: null };
     },
     openShard: (home) => openShard(home, wanted, [...byName.keys()]),
     from: (cursor) => cursorFrom(cursor, shards),
@@ -72,7 +81,7 @@ export function cursorAfter(
   hasMore: boolean,
 ): string | null {
   if (hasMore && lastId !== undefined) return `${shard.name}/${lastId}`;
-  const next = books.shards[books.shards.indexOf(shard) + 1];
+  const next = books.shards[books.shards.findIndex(({ name }) => name === shard.name) + 1];
   return next === undefined ? null : `${next.name}/`;
 }
 

@@ -37,6 +37,7 @@ const runtime = await startRuntime({
     vars: {},
     d1: [],
     kv: [],
+    r2: [],
     durableObjects: [],
   },
   bundlePath,

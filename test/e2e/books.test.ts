@@ -1,4 +1,4 @@
-/** The books of a real server: several databases, as `SHARDS` starts them. */
+/** The books of a real server: several databases, as `SHARDS` starts them, and the jobs that look after them. */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,10 +8,15 @@ import { makeTenant } from "./tenant.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const Page = z.looseObject({ outbox: z.number(), cursor: z.string().nullable() });
+/** Jobs run as often as they can. */
+const ENV = { SHARDS: "gl2 eu2", WAYPOST_SCHEDULE_S: "1", WAYPOST_RECONCILE_EVERY_S: "1" };
+const Reports = z.looseObject({
+  data: z.array(z.looseObject({ finished_at: z.string().nullable(), gates: z.int(), faults: z.int() })),
+});
 let server: Server;
 
 beforeAll(async () => {
-  server = await serve({ env: { SHARDS: "gl2 eu2" } });
+  server = await serve({ env: ENV });
 });
 afterAll(() => server?.stop());
 
@@ -78,6 +83,15 @@ test("npm run audit goes through every database and adds them up", () => {
   expect(printed).toMatch(/^ {2}balances, fee: 0$/m);
 });
 
+test("npm start runs the scheduled jobs: gates and books are compared without anybody asking", async () => {
+  const compared = async () => {
+    const { body } = await get("/admin/reconciliation", server.operatorKey);
+    return Reports.parse(body).data.filter(({ finished_at: at, gates }) => at !== null && gates === 2);
+  };
+  await expect.poll(async () => (await compared()).length, { timeout: 15_000 }).toBeGreaterThan(1);
+  expect((await compared()).map(({ faults }) => faults)).not.toContain(1);
+});
+
 test("a database that is not there any more is missed by its accounts and by nobody else", async () => {
   const before = server;
   const tenant = await makeTenant(before, "5");
@@ -92,7 +106,7 @@ test("a database that is not there any more is missed by its accounts and by nob
   expect(other.account).toMatch(/^gl1/);
   expect((await get("/credits", other.key)).status).toBe(200);
   await server.kill();
-  server = await serve({ dataDir: before.dataDir, port: before.port, env: { SHARDS: "gl2 eu2" } });
+  server = await serve({ dataDir: before.dataDir, port: before.port, env: ENV });
   expect((await get(owned, server.operatorKey)).status).toBe(200);
   expect((await get(`/generation?id=${id}`, tenant.key)).status).toBe(200);
 });

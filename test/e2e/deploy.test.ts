@@ -18,7 +18,7 @@ function deploy(env: Readonly<Record<string, string>>, checkout = ROOT) {
 test("a dry run proves catalog, migrations, bundle and bindings, and uploads nothing", () => {
   const { status, stdout, stderr } = deploy({});
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  for (const binding of ["env.ACCOUNT_GATE", "env.PROVIDER_GATE", "env.CATALOG", "env.DB"])
+  for (const binding of ["env.ACCOUNT_GATE", "env.PROVIDER_GATE", "env.CATALOG", "env.DB", "env.ARCHIVE"])
     expect(stdout).toContain(binding);
   expect(stdout).toMatch(/Nothing was uploaded\.\n$/);
 });

@@ -21,6 +21,8 @@ import {
   type TestAccount,
 } from "./account-setup.ts";
 
+const STORES = { db: env.DB, archive: env.ARCHIVE };
+
 /** Early enough in a minute and a day that a test's time stays within both. */
 const NOON_MS = Date.UTC(2026, 10, 21, 12);
 
@@ -273,13 +275,13 @@ test("a generation is answered by the gate until D1 has it, and by D1 from then 
     ok: true,
     value: { chargedNusd: USD, record: { appTitle: "Tést", provider: "mistral" } },
   });
-  expect(await readGeneration(env.DB, account.id, one.generationId)).toBeUndefined();
+  expect(await readGeneration(STORES, account.id, one.generationId)).toBeUndefined();
   await failWrites(account, []);
   await runDurableObjectAlarm(account.gate);
   expect(await account.gate.generation(one.generationId)).toEqual({ ok: true, value: null });
-  expect({ ok: true, value: await readGeneration(env.DB, account.id, one.generationId) }).toEqual(fromGate);
+  expect({ ok: true, value: await readGeneration(STORES, account.id, one.generationId) }).toEqual(fromGate);
   const stranger = await newAccount();
-  expect(await readGeneration(env.DB, stranger.id, one.generationId)).toBeUndefined();
+  expect(await readGeneration(STORES, stranger.id, one.generationId)).toBeUndefined();
 });
 
 test("exactly 20 free requests a minute pass, refused ones consume nothing, the next minute starts anew", async () => {

@@ -6,6 +6,8 @@ import { readGeneration } from "../../src/insight/generations.ts";
 import { newGeneration, request, settlement, USD } from "./account-setup.ts";
 import { ask, dataOf, newTenant, type Tenant } from "./fixture.ts";
 
+const STORES = { db: env.DB, archive: env.ARCHIVE };
+
 /** Holds and settles one generation of `costNusd`. */
 async function generate(tenant: Tenant, costNusd: bigint, given: Parameters<typeof settlement>[3] = {}) {
   const admitted = request(tenant, { wantedNusd: costNusd, minimumNusd: costNusd });
@@ -125,9 +127,9 @@ test("a generation is shown with its cost, tokens and every attempt, from the ga
       ],
     },
   });
-  expect(await readGeneration(env.DB, tenant.id, admitted.generationId)).toBeUndefined();
+  expect(await readGeneration(STORES, tenant.id, admitted.generationId)).toBeUndefined();
   await runDurableObjectAlarm(tenant.gate);
-  expect(await readGeneration(env.DB, tenant.id, admitted.generationId)).toBeDefined();
+  expect(await readGeneration(STORES, tenant.id, admitted.generationId)).toBeDefined();
   expect((await ask("GET", path, tenant.key)).body).toEqual(fresh.body);
 });
 

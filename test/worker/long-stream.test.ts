@@ -21,6 +21,8 @@ import {
   type TestAccount,
 } from "./account-setup.ts";
 
+const STORES = { db: env.DB, archive: env.ARCHIVE };
+
 /** As src/router/generate.ts counts them. */
 const RENEW_MS = 20_000;
 const LENGTH_MS = 150_000;
@@ -94,7 +96,7 @@ async function settledCharge({ account, client }: Scene, id: GenerationId, costN
       ? { faults: audit.value.faults, holds: audit.value.openHolds, outbox: audit.value.outboxCount }
       : audit,
     balanceNusd: (await readBalance(env.DB, account.id)).balanceNusd,
-    chargedNusd: (await readGeneration(env.DB, account.id, id))?.chargedNusd,
+    chargedNusd: (await readGeneration(STORES, account.id, id))?.chargedNusd,
   };
 }
 

@@ -43,7 +43,7 @@ async function make(region?: "eu" | "us"): Promise<Made> {
   const id = asAccountId(data.id);
   const rows = await books
     .of(id)
-    .prepare("SELECT hash FROM initial_keys WHERE account_id = ? AND kind = 'inference'")
+    .db.prepare("SELECT hash FROM initial_keys WHERE account_id = ? AND kind = 'inference'")
     .bind(id)
     .all<{ hash: string }>();
   const keyHash = asKeyHash(rows.results[0]?.hash ?? "");

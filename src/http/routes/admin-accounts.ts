@@ -122,7 +122,7 @@ async function postAccount(context: AppContext): Promise<Response> {
   const managementKey = await issueKey(id, deps.secrets, deps.randomBytes);
   const key = await issueKey(id, deps.secrets, deps.randomBytes);
   const made = await stored(
-    createAccount(deps.books.of(id), account, [
+    createAccount(deps.books.of(id).db, account, [
       initialKey(managementKey, "management", "First management key", receivedAtMs),
       initialKey(key, "inference", "First key", receivedAtMs),
     ]),
@@ -191,7 +191,7 @@ export async function accountOf(context: AppContext): Promise<Result<Account, Ro
   const text = context.req.param("id") ?? "";
   const unknown: RouterError = { kind: "not_found", message: "There is no account with this id" };
   if (placeOfAccount(text) === undefined) return err(unknown);
-  const found = await stored(readAccount(context.var.deps.books.of(asAccountId(text)), asAccountId(text)));
+  const found = await stored(readAccount(context.var.deps.books.of(asAccountId(text)).db, asAccountId(text)));
   if (!found.ok) return found;
   if (found.value === undefined) return err(unknown);
   context.var.wide.set({ account_id: found.value.id });

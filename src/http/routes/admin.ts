@@ -8,6 +8,7 @@ import { registerAdminCatalog } from "./admin-catalog.ts";
 import { registerAdminCredits } from "./admin-credits.ts";
 import { registerAdminProviders } from "./admin-providers.ts";
 import { registerAdminVouchers } from "./admin-vouchers.ts";
+import { registerAdminReconciliation } from "./admin-reconciliation.ts";
 import { registerRollbackCatalog } from "./rollback-catalog.ts";
 
 export function registerAdmin(api: Hono<AppEnv>): void {
@@ -20,5 +21,6 @@ export function registerAdmin(api: Hono<AppEnv>): void {
   registerAdminProviders(admin);
   registerAdminAudit(admin);
   registerAdminVouchers(admin);
+  registerAdminReconciliation(admin);
   api.route("/admin", admin);
 }

@@ -21,6 +21,7 @@ test("nothing set means loopback, 8787 and secrets of its own", () => {
       printsLog: false,
       shards: [],
       newAccounts: null,
+      scheduleS: 300,
     },
   });
 });
@@ -53,6 +54,8 @@ test.each([
   { name: "a database twice", env: { SHARDS: "gl2 gl2" }, says: "SHARDS" },
   { name: "a database that is none", env: { SHARDS: "2" }, says: "SHARDS" },
   { name: "new accounts where nothing is", env: { SHARDS: "gl2", NEW_ACCOUNTS: "gl3" }, says: "NEW_ACCOUNTS" },
+  { name: "a schedule in minutes", env: { WAYPOST_SCHEDULE_S: "5m" }, says: "WAYPOST_SCHEDULE_S" },
+  { name: "a walk without a pause", env: { WAYPOST_RECONCILE_EVERY_S: "0" }, says: "WAYPOST_RECONCILE_EVERY_S" },
   { name: "a switch that is neither on nor off", env: { WAYPOST_LOG: "true" }, says: "WAYPOST_LOG" },
 ])("$name is refused by name", ({ env, says }) => {
   const options = readStartOptions(env);

@@ -22,16 +22,26 @@ test.each([
 ])("$name", ({ bindings, places }) => {
   const books = openBooks(env(...bindings));
   for (const [place, binding] of Object.entries(places)) {
-    expect(books.of(accountIn(place)), place).toEqual({ name: binding });
+    expect(books.of(accountIn(place)).db, place).toEqual({ name: binding });
   }
 });
 
 test.each(["gl2", "eu2", "us3"])("an account of %s, whose database is not bound, is served by none", (place) => {
   const books = openBooks(env("DB"));
-  expect(() => books.of(accountIn(place)).prepare("SELECT 1")).toThrow(
+  expect(() => books.of(accountIn(place)).db.prepare("SELECT 1")).toThrow(
     `No database is bound for the shard "${place}".`,
   );
   expect(books.shardOf(place)).toBeUndefined();
+});
+
+test("generations of a region's own database go to a bucket of that region, or stay", () => {
+  const { shards } = openBooks(env("DB", "DB_GL2", "DB_EU1", "DB_US1", "ARCHIVE", "ARCHIVE_EU"));
+  expect(Object.fromEntries(shards.map(({ name, archive }) => [name, archive]))).toEqual({
+    gl1: { name: "ARCHIVE" },
+    gl2: { name: "ARCHIVE" },
+    eu1: { name: "ARCHIVE_EU" },
+    us1: null,
+  });
 });
 
 test.each<{ name: string; bindings: readonly string[]; wanted?: string; home: Home; expected: number }>([

@@ -98,20 +98,21 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     const opened = await openCredential(sealed, context, sealing);
     return opened.ok ? opened.value : null;
   };
+  const reporter = crypto.randomUUID();
   return {
     settings,
     books: openBooks({ ...env }),
     secrets,
     payments: payments.value,
     catalog: createCatalogReader(env.CATALOG, systemClock),
-    accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account) }),
+    accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), reporter }),
     byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
     providers: createProviderClient({
       clock: systemClock,
       gate: (provider, region) => providerGateOf(env, provider, region),
       environment,
       unseal,
-      reporter: crypto.randomUUID(),
+      reporter,
     }),
     environment,
     verified: new Map(),

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { isObject } from "../core/json.ts";
-import { formatUsd } from "../core/money.ts";
+import { formatUsd, type NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
 import { chooseServer } from "./server.ts";
 
@@ -18,6 +18,8 @@ const Page = z.looseObject({
   ok: z.boolean(),
   open_holds: z.number(),
   open_leases: z.number(),
+  leased: z.string(),
+  unsettled: z.object({ count: z.number(), amount: z.string() }),
   outbox: z.number(),
   checks: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), detail: z.string() })),
   /** Null on later pages: they are a database's as a whole. Counts are numbers, amounts decimal strings. */
@@ -31,6 +33,9 @@ interface Findings {
   ok: boolean;
   openHolds: number;
   openLeases: number;
+  leasedNusd: NanoUsd;
+  unsettledCount: number;
+  unsettledNusd: NanoUsd;
   outbox: number;
   readonly checks: Map<string, { ok: boolean; details: string[] }>;
   /** By name; a total that has parts is named with each, `balances, margin`. */
@@ -41,6 +46,9 @@ function addPage(findings: Findings, page: Page): void {
   findings.ok &&= page.ok;
   findings.openHolds += page.open_holds;
   findings.openLeases += page.open_leases;
+  findings.leasedNusd += nanosOf(page.leased);
+  findings.unsettledCount += page.unsettled.count;
+  findings.unsettledNusd += nanosOf(page.unsettled.amount);
   findings.outbox += page.outbox;
   for (const [name, amount] of Object.entries(page.totals ?? {}).flatMap(partsOf)) {
     const before = findings.totals.get(name);
@@ -72,10 +80,20 @@ function nanosOf(amount: Amount): bigint {
   return whole.startsWith("-") ? -nanos : nanos;
 }
 
+const NOTHING = {
+  ok: true,
+  openHolds: 0,
+  openLeases: 0,
+  leasedNusd: 0n,
+  unsettledCount: 0,
+  unsettledNusd: 0n,
+  outbox: 0,
+};
+
 async function audit(): Promise<void> {
   const server = chooseServer();
   if (!server.ok) return refuse(server.error);
-  const findings: Findings = { ok: true, openHolds: 0, openLeases: 0, outbox: 0, checks: new Map(), totals: new Map() };
+  const findings: Findings = { ...NOTHING, checks: new Map(), totals: new Map() };
   let cursor: string | null = "";
   for (let count = 0; cursor !== null; count++) {
     assert(count < PAGES_MAX, "an audit ends");
@@ -96,7 +114,11 @@ function print(url: string, findings: Findings): void {
   for (const [name, { ok, details }] of findings.checks) {
     console.log(`  ${ok ? "ok  " : "FAIL"} ${name}${details.length === 0 ? "" : `: ${details.join("; ")}`}`);
   }
-  console.log(`  open holds ${findings.openHolds}, open leases ${findings.openLeases}, outbox ${findings.outbox}`);
+  const { openHolds, openLeases, outbox, unsettledCount } = findings;
+  console.log(
+    `  open holds ${openHolds}, open leases ${openLeases} of $${formatUsd(findings.leasedNusd)}, outbox ${outbox}`,
+  );
+  console.log(`  leases ended unsettled, ever: ${unsettledCount}, at most $${formatUsd(findings.unsettledNusd)} lost`);
   for (const [name, total] of findings.totals) console.log(`  ${name}: ${total}`);
   console.log(findings.ok ? "The books are right." : "The books are WRONG.");
 }

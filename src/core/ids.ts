@@ -22,6 +22,8 @@ export type AccountId = Brand<string, "AccountId">;
 export type KeyHash = Brand<string, "KeyHash">;
 /** A tenant's own provider credential; a UUID. */
 export type ByokId = Brand<string, "ByokId">;
+/** One lease of one isolate: the isolate's own random id, a dot and a number. */
+export type LeaseId = Brand<string, "LeaseId">;
 /** One per HTTP request, `req-...`. */
 export type RequestId = Brand<string, "RequestId">;
 
@@ -33,6 +35,7 @@ export const asGenerationId = (text: string): GenerationId => text as Generation
 export const asAccountId = (text: string): AccountId => text as AccountId;
 export const asKeyHash = (text: string): KeyHash => text as KeyHash;
 export const asByokId = (text: string): ByokId => text as ByokId;
+export const asLeaseId = (text: string): LeaseId => text as LeaseId;
 export const asRequestId = (text: string): RequestId => text as RequestId;
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -2,7 +2,7 @@
  * One account's invariants, checked by its gate while it posts nothing to D1. Settles may go on meanwhile: they move
  * the gate's balance and its outbox together, so that the comparison still holds when the books have been read.
  */
-import type { Clock } from "../core/clock.ts";
+import type { Clock, EpochMs } from "../core/clock.ts";
 import { formatUsd, type NanoUsd } from "../core/money.ts";
 import { readBalance } from "../ledger/books.ts";
 import type { AccountAudit } from "./account-contract.ts";
@@ -10,7 +10,7 @@ import { pendingCredits } from "./account-credit.ts";
 import { inTime } from "./account-flush.ts";
 import type { AccountMemory } from "./account-memory.ts";
 
-/** A hold this long past its end means that alarms don't run. */
+/** A hold or lease this long past its end means that alarms don't run. */
 const OVERDUE_MS_MAX = 30_000;
 
 /**
@@ -35,9 +35,13 @@ export async function auditAccount(
     .filter((credit) => books.booked.has(credit.entryId))
     .reduce((sum, credit) => sum + credit.amountNusd, 0n);
   const expectedNusd = account.balanceNusd + memory.outboxNusd - unconfirmedNusd + creditsAheadNusd;
-  const overdueHoldMs = [...memory.holds.values()].reduce(
-    (longest, hold) => Math.max(longest, clock() - hold.expiresAtMs),
-    0,
+  const overdueHoldMs = overdueMs(
+    [...memory.holds.values()].map((hold) => hold.expiresAtMs),
+    clock(),
+  );
+  const overdueLeaseMs = overdueMs(
+    [...memory.leases.values()].map((lease) => lease.settleUntilMs),
+    clock(),
   );
   const faults = [
     ...fault(
@@ -48,8 +52,9 @@ export async function auditAccount(
       account.balanceNusd === account.creditsNusd - account.debitsNusd - account.usageNusd,
       "the balance is not credits less debits less usage",
     ),
-    ...fault(isCovered(memory), `open holds of ${formatUsd(memory.heldNusd)} exceed the credit`),
+    ...fault(isCovered(memory), `open holds and leases of ${formatUsd(memory.heldNusd)} exceed the credit`),
     ...fault(overdueHoldMs <= OVERDUE_MS_MAX, `a hold is ${overdueHoldMs} ms past its end`),
+    ...fault(overdueLeaseMs <= OVERDUE_MS_MAX, `a lease is ${overdueLeaseMs} ms past its end`),
     ...fault(trouble === null || memory.outboxCount === 0, `the last flush failed: ${trouble}`),
     ...mirrorFaults(memory),
   ];
@@ -60,15 +65,24 @@ export async function auditAccount(
     outboxNusd: memory.outboxNusd,
     outboxCount: memory.outboxCount,
     openHolds: memory.holds.size,
-    heldNusd: memory.heldNusd,
+    heldNusd: memory.heldNusd - memory.leasedNusd,
     overdueHoldMs,
+    openLeases: memory.leases.size,
+    leasedNusd: memory.leasedNusd,
+    overdueLeaseMs,
+    unsettledCount: account.unsettledCount,
+    unsettledNusd: account.unsettledNusd,
     ok: faults.length === 0,
     faults,
   };
 }
 
+function overdueMs(ends: readonly EpochMs[], nowMs: EpochMs): number {
+  return ends.reduce((longest, endMs) => Math.max(longest, nowMs - endMs), 0);
+}
+
 /**
- * Settled + open holds <= credits. A debit may take what is held already: that much, and no more, may be uncovered, so
+ * Settled + open holds + open leases <= credits. A debit may take what is held already: that much, and no more, may be uncovered, so
  * the invariant is exact for an account that was never debited.
  */
 function isCovered(memory: AccountMemory): boolean {
@@ -79,10 +93,16 @@ function isCovered(memory: AccountMemory): boolean {
 /** Memory is a mirror of storage; here it is held against it. */
 function mirrorFaults(memory: AccountMemory): readonly string[] {
   const holds = memory.store.holdTotals();
+  const leases = memory.store.readLeases();
+  const leasedNusd = leases.reduce((sum, lease) => sum + lease.reservedNusd, 0n);
   const outbox = memory.store.outboxTotals();
   const stored: NanoUsd = memory.store.readAccount().balanceNusd;
   return [
-    ...fault(holds.count === memory.holds.size && holds.heldNusd === memory.heldNusd, "holds differ from storage"),
+    ...fault(
+      holds.count === memory.holds.size && holds.heldNusd + leasedNusd === memory.heldNusd,
+      "holds differ from storage",
+    ),
+    ...fault(leases.length === memory.leases.size && leasedNusd === memory.leasedNusd, "leases differ from storage"),
     ...fault(
       outbox.count === memory.outboxCount && outbox.chargedNusd === memory.outboxNusd,
       "the outbox differs from storage",

@@ -1,74 +1,87 @@
 /**
- * The isolate's side of the AccountGates: admissions one by one, settlements and renewals in batches.
+ * The isolate's side of the AccountGates. A warm paid request spends from a lease and calls nobody; any other is admitted
+ * by the gate. Settlements go in batches, with a report of the leases.
  *
  * Settlements: whoever queues the first one of an account waits SETTLE_PAUSE_MS and sends the whole queue; those that
  * join meanwhile only look later whether theirs was taken care of. Entries stay queued until the gate acknowledges their
- * ids; whoever finds one unsent when it looks, or unacknowledged for RESEND_MS, sends it again, which the gate's
- * idempotency makes harmless. Every request waits for its own entry only, at most SETTLE_MS_MAX. No promise crosses
- * requests: what they share is this memory, by time.
+ * ids; whoever finds one unsent when it looks, or unacknowledged for 2 s, sends it again, which the gate's idempotency
+ * makes harmless. Every request waits for its own entry only, at most SETTLE_MS_MAX.
+ * Leases: of the requests that are settled, one an account stays as keeper and gives back what has become idle.
+ * No promise crosses requests: what they share is this memory, by time.
  */
-import type { Clock, EpochMs } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import type { AccountId, GenerationId } from "../core/ids.ts";
 import type { Admission, AccountSpendRpc, AdmitRequest, Settlement } from "./account-contract.ts";
+import {
+  abandon,
+  admitFromLease,
+  askForLease,
+  dueCall,
+  enqueue,
+  giveUp,
+  idleCall,
+  isAtRest,
+  isDue,
+  newIsolateAccount,
+  renewalCall,
+  takeAdmission,
+  takeReceipt,
+  type IsolateAccount,
+  type SettleCall,
+} from "./account-isolate.ts";
 
 const SETTLE_PAUSE_MS = 20;
 /** When a request looks whether its entry was taken care of: the sender's pause and a call have then passed. */
 const LOOK_MS = 50;
-const RESEND_MS = 2_000;
 /** How long the platform lets work go on after the answer. */
 const SETTLE_MS_MAX = 25_000;
 /** Asked for every 5 to 20 s, sent at the first chance after this. */
 const RENEW_MS = 19_000;
-/** Settlements in one call; a larger queue goes in several. */
-const BATCH_MAX = 500;
+/** How often a keeper looks, for how long it keeps others from keeping, and when it goes in any case. */
+const KEEP_LOOK_MS = 500;
+const KEEP_MS = 18_000;
+const KEEP_MS_MAX = 24_000;
+/** A keeper that has not looked for so long has died with its request, or leaves soon. */
+const KEEPER_LATE_MS = 2_000;
 
 const GATE_GONE: Admission = {
   kind: "refused",
   error: { kind: "storage", message: "The account's ledger cannot be reached right now. Try again in a second." },
 };
 
-interface Queued {
-  readonly settlement: Settlement;
-  /** When it was last sent; 0: not yet. */
-  sentAtMs: EpochMs;
-}
-
-interface AccountState {
-  /** Unacknowledged, by generation. */
-  readonly queue: Map<GenerationId, Queued>;
-  /** When somebody is to send the queue; in the past: nobody is. */
-  sendDueMs: EpochMs;
-  /** Open generations whose holds must live. */
-  readonly open: Set<GenerationId>;
-  renewedAtMs: EpochMs;
-}
-
 export interface AccountClientPorts {
   readonly clock: Clock;
   readonly gate: (account: AccountId) => AccountSpendRpc;
+  /** Names this isolate; no other one ever has the same. */
+  readonly reporter: string;
 }
 
 export interface AccountClient {
-  admit(account: AccountId, request: AdmitRequest): Promise<Admission>;
+  /** Not a promise when the isolate's lease covers the request: nothing was called. */
+  admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /** True once the gate has durably taken it. */
   settle(account: AccountId, settlement: Settlement): Promise<boolean>;
   renew(account: AccountId, generation: GenerationId): Promise<void>;
   forget(account: AccountId, generation: GenerationId): void;
+  abandon(account: AccountId, generation: GenerationId): void;
+  /** Looks after the account's leases until they are given back, unless another request does. At most 25 s. */
+  keep(account: AccountId): Promise<void>;
 }
 
 interface Memory extends AccountClientPorts {
-  /** Accounts with work under way; one leaves with its last generation. */
-  readonly accounts: Map<AccountId, AccountState>;
+  /** Accounts with work under way or a lease; one leaves with its last. */
+  readonly accounts: Map<AccountId, IsolateAccount>;
+  leaseCount: number;
 }
 
 /** One client per isolate. */
 export function createAccountClient(ports: AccountClientPorts): AccountClient {
-  const memory: Memory = { ...ports, accounts: new Map() };
+  const memory: Memory = { ...ports, accounts: new Map(), leaseCount: 0 };
   return {
-    async admit(account, request) {
-      const admission = await admitTwice(memory, account, request);
-      if (admission.kind === "admitted") stateOf(memory, account).open.add(request.generationId);
-      return admission;
+    admit(account, request) {
+      const state = memory.accounts.get(account);
+      const admission = state === undefined ? null : admitFromLease(state, request, memory.clock());
+      return admission ?? admitByGate(memory, account, request);
     },
     settle: (account, settlement) => settle(memory, account, settlement),
     renew: (account, generation) => renew(memory, account, generation),
@@ -78,14 +91,45 @@ export function createAccountClient(ports: AccountClientPorts): AccountClient {
       state.open.delete(generation);
       release(memory, account, state);
     },
+    abandon(account, generation) {
+      const state = memory.accounts.get(account);
+      if (state !== undefined) abandon(state, generation, memory.clock());
+    },
+    keep: (account) => keep(memory, account),
   };
+}
+
+/** One call does key, limits, hold and lease; a second one only when the account is short while this isolate has some. */
+async function admitByGate(memory: Memory, account: AccountId, request: AdmitRequest): Promise<Admission> {
+  const admission = await askGate(memory, account, request, false);
+  const freeNusd = memory.accounts.get(account)?.leases.get(request.keyHash)?.freeNusd ?? 0n;
+  if (admission.kind !== "short" || freeNusd === 0n) return admission;
+  return await askGate(memory, account, request, true);
+}
+
+async function askGate(
+  memory: Memory,
+  account: AccountId,
+  request: AdmitRequest,
+  givesAll: boolean,
+): Promise<Admission> {
+  const { clock, reporter } = memory;
+  const state = stateOf(memory, account);
+  const newId = (): string => `${reporter}.${++memory.leaseCount}`;
+  const sentAtMs = clock();
+  const asking = { ...request, lease: askForLease(state, request, newId, givesAll, sentAtMs) };
+  const admission = await admitTwice(memory, account, asking);
+  const after = stateOf(memory, account);
+  takeAdmission(after, asking, admission, sentAtMs);
+  release(memory, account, after);
+  return admission ?? GATE_GONE;
 }
 
 /**
  * A gate that restarts under a call loses the answer, perhaps not the hold: asking again with the same id finds it.
- * @returns a refusal when it fails twice; nobody is served on credit that nobody has checked.
+ * @returns null when it fails twice; nobody is served on credit that nobody has checked.
  */
-async function admitTwice({ gate }: Memory, account: AccountId, request: AdmitRequest): Promise<Admission> {
+async function admitTwice({ gate }: Memory, account: AccountId, request: AdmitRequest): Promise<Admission | null> {
   for (let tries = 0; tries < 2; tries++) {
     try {
       return await gate(account).admit(request);
@@ -93,54 +137,51 @@ async function admitTwice({ gate }: Memory, account: AccountId, request: AdmitRe
       // Nothing to tell apart: a restart, an eviction and an overload are all worth one more try.
     }
   }
-  return GATE_GONE;
+  return null;
 }
 
 async function settle(memory: Memory, account: AccountId, settlement: Settlement): Promise<boolean> {
   const { clock } = memory;
   const id = settlement.generationId;
   const state = stateOf(memory, account);
-  const queued: Queued = { settlement, sentAtMs: 0 };
-  state.queue.set(id, queued);
   const nowMs = clock();
+  const queued = enqueue(state, settlement, nowMs);
   const endMs = nowMs + SETTLE_MS_MAX;
   const isSender = state.sendDueMs < nowMs;
   if (isSender) state.sendDueMs = nowMs + SETTLE_PAUSE_MS;
   let pauseMs = isSender ? SETTLE_PAUSE_MS : LOOK_MS;
   while (state.queue.has(id) && clock() < endMs) {
-    await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+    await sleep(pauseMs);
     pauseMs = LOOK_MS;
-    if (state.queue.has(id) && clock() - queued.sentAtMs >= RESEND_MS) await send(memory, account, state);
+    if (state.queue.has(id) && isDue(queued, clock())) await send(memory, account, state, dueCall(state, clock()));
   }
-  const isAcknowledged = !state.queue.delete(id);
+  const isAcknowledged = !state.queue.has(id);
+  giveUp(state, id);
   release(memory, account, state);
   return isAcknowledged;
 }
 
-/** Sends what is unsent or was sent long ago; marks it before the call, so that others leave it alone. */
-async function send({ clock, gate }: Memory, account: AccountId, state: AccountState): Promise<void> {
-  const nowMs = clock();
-  const batch: Settlement[] = [];
-  for (const queued of state.queue.values()) {
-    if (nowMs - queued.sentAtMs < RESEND_MS) continue;
-    queued.sentAtMs = nowMs;
-    batch.push(queued.settlement);
-    if (batch.length === BATCH_MAX) break;
-  }
-  if (batch.length === 0) return;
+async function send(
+  { gate }: Memory,
+  account: AccountId,
+  state: IsolateAccount,
+  call: SettleCall | null,
+): Promise<void> {
+  if (call === null) return;
   try {
-    const receipt = await gate(account).settle(batch);
-    for (const id of receipt.acknowledged) state.queue.delete(id);
+    takeReceipt(state, call, await gate(account).settle(call.settlements, call.reports));
   } catch {
-    // The gate restarted or cannot be reached; the entries stay queued and are sent again after RESEND_MS.
+    // The gate restarted or cannot be reached; the entries stay queued and are sent again.
+    takeReceipt(state, call, null);
   }
 }
 
 /** Whoever comes first after RENEW_MS renews for all that is open here. */
 async function renew(memory: Memory, account: AccountId, generation: GenerationId): Promise<void> {
   const state = stateOf(memory, account);
-  state.open.add(generation);
   const nowMs = memory.clock();
+  if (state.leased.has(generation)) return await send(memory, account, state, renewalCall(state, nowMs));
+  state.open.add(generation);
   if (nowMs - state.renewedAtMs < RENEW_MS) return;
   const before = state.renewedAtMs;
   state.renewedAtMs = nowMs;
@@ -151,15 +192,40 @@ async function renew(memory: Memory, account: AccountId, generation: GenerationI
   }
 }
 
-function stateOf({ accounts, clock }: Memory, account: AccountId): AccountState {
+/** A keeper leaves when nothing is lent, or when another has taken over; the last one gives everything back. */
+async function keep(memory: Memory, account: AccountId): Promise<void> {
+  const { clock } = memory;
+  const state = memory.accounts.get(account);
+  const startMs = clock();
+  if (state === undefined || state.leases.size === 0 || startMs - state.keptAtMs < KEEPER_LATE_MS) return;
+  const self = ++state.keeper;
+  state.keptAtMs = startMs;
+  let isLast = false;
+  while (state.leases.size > 0 && !isLast) {
+    await sleep(KEEP_LOOK_MS);
+    if (state.keeper !== self) return;
+    const nowMs = clock();
+    if (nowMs - startMs < KEEP_MS) state.keptAtMs = nowMs;
+    isLast = nowMs - startMs >= KEEP_MS_MAX;
+    await send(memory, account, state, idleCall(state, isLast, nowMs));
+  }
+  state.keptAtMs = 0;
+  release(memory, account, state);
+}
+
+function stateOf({ accounts, clock }: Memory, account: AccountId): IsolateAccount {
   let state = accounts.get(account);
   if (state === undefined) {
-    state = { queue: new Map(), sendDueMs: 0, open: new Set(), renewedAtMs: clock() };
+    state = newIsolateAccount(clock());
     accounts.set(account, state);
   }
   return state;
 }
 
-function release({ accounts }: Memory, account: AccountId, state: AccountState): void {
-  if (state.queue.size === 0 && state.open.size === 0) accounts.delete(account);
+function release({ accounts }: Memory, account: AccountId, state: IsolateAccount): void {
+  if (isAtRest(state) && accounts.get(account) === state) accounts.delete(account);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

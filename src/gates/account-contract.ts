@@ -1,12 +1,12 @@
 /**
  * What an AccountGate answers, as types: the wire between an isolate and the one object that may spend for an account.
  * Values cross as structured clones (bigint allowed). Every write carries the id of its cause, so that a repeat is a
- * no-op. Room is left for leases: a lease will be one more kind of admission with `spendUntil` and `settleUntil`.
+ * no-op. What is said of leases is cumulative (ledger/lease.ts), so that a repeat is one too.
  */
 import type { ByokGrant } from "../accounts/byok.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { LimitSource, RouterError } from "../core/error.ts";
-import type { AccountId, GenerationId, Home, KeyHash } from "../core/ids.ts";
+import type { AccountId, GenerationId, Home, KeyHash, LeaseId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
@@ -15,6 +15,7 @@ import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
 import type { AccountPaymentsRpc } from "./account-payments-contract.ts";
 import type { BudgetInterval } from "../limits/budget.ts";
 import type { TenantLimits, WantedTokens } from "../limits/tenant-limits.ts";
+import type { LeaseAnswer, LeaseReport } from "../ledger/lease.ts";
 
 export interface AdmitRequest {
   readonly keyHash: KeyHash;
@@ -32,6 +33,8 @@ export interface AdmitRequest {
    */
   readonly byokToken?: string;
   readonly footprint: Footprint;
+  /** Asks for a lease, or for more of it. */
+  readonly lease?: LeaseReport | null;
 }
 
 /** What a request touches that limits may stand against. */
@@ -54,9 +57,10 @@ export type Admission =
       readonly kind: "admitted";
       readonly holdNusd: NanoUsd;
       readonly expiresAtMs: number;
-      readonly accountName: string;
       /** Tokens that were taken from the limits per minute; fewer than wanted when no minute has so many, absent: all. */
       readonly tokens?: number;
+      /** The answer to the request's `lease`; null: none is lent. */
+      readonly lease: LeaseAnswer | null;
     }
   | { readonly kind: "refused"; readonly error: RouterError }
   /** Some of it is not allowed: nothing was taken; the caller plans anew with what is. */
@@ -79,11 +83,21 @@ export interface Settlement {
   readonly record: GenerationRecord | null;
   /** Where the tenant's own provider credentials were tried; then the cost is the fee and the upstream cost 0n, if one served. */
   readonly byok?: ByokUse;
+  /** The isolate's lease that it was opened from; absent or null: its hold is the gate's own. */
+  readonly lease?: LeasedHold | null;
 }
 
-/** Ids that the gate has durably taken; the rest must be sent again. */
+/** A hold that an isolate opened from its lease. */
+export interface LeasedHold {
+  readonly id: LeaseId;
+  readonly heldNusd: NanoUsd;
+}
+
 export interface SettleReceipt {
+  /** Ids that the gate has durably taken; the rest must be sent again. */
   readonly acknowledged: readonly GenerationId[];
+  /** One for each report. */
+  readonly leases: readonly LeaseAnswer[];
 }
 
 export type KeyKind = "inference" | "management";
@@ -168,7 +182,10 @@ export interface AccountView {
   /** Credits ever bought or granted, net of debits: `total_credits`. */
   readonly totalCreditsNusd: NanoUsd;
   readonly totalUsageNusd: NanoUsd;
+  /** Open holds at the gate. */
   readonly heldNusd: NanoUsd;
+  /** Lent to isolates: what they hold, may spend, or have not settled yet. */
+  readonly leasedNusd: NanoUsd;
   readonly freeUsedToday: number;
   readonly freeLimitPerDay: number;
   readonly limits: Readonly<Record<LimitsOwner, AccountLimitsView>>;
@@ -188,6 +205,12 @@ export interface AccountAudit {
   readonly heldNusd: NanoUsd;
   /** Milliseconds by which the oldest open hold is past its end; 0 when none is. */
   readonly overdueHoldMs: number;
+  readonly openLeases: number;
+  readonly leasedNusd: NanoUsd;
+  readonly overdueLeaseMs: number;
+  /** Leases that ended with something unsettled, ever, and how much that was: the most that the operator lost by them. */
+  readonly unsettledCount: number;
+  readonly unsettledNusd: NanoUsd;
   readonly ok: boolean;
   /** One sentence per broken invariant. */
   readonly faults: readonly string[];
@@ -219,8 +242,8 @@ export interface AccountSpendRpc {
   admit(request: AdmitRequest): Promise<Admission>;
   /** Extends holds by 60 s from now; ids that are settled or unknown are ignored. */
   renew(generationIds: readonly GenerationId[]): Promise<void>;
-  /** Charges and releases. Idempotent by generation id; what isn't acknowledged must be sent again. */
-  settle(settlements: readonly Settlement[]): Promise<SettleReceipt>;
+  /** Charges and releases. Idempotent by generation id; what isn't acknowledged must be sent again. Then hears `reports`. */
+  settle(settlements: readonly Settlement[], reports?: readonly LeaseReport[]): Promise<SettleReceipt>;
 }
 
 /** Keys, money and views. `not_found` names an unknown key; an unknown account is `unauthenticated`. */

@@ -16,6 +16,7 @@ import { assert, err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../core/system.ts";
 import { GenerationRecordSchema } from "../insight/generation-schema.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
+import type { LeaseReport } from "../ledger/lease.ts";
 import { openBooks } from "../ledger/shards.ts";
 import { auditAccount } from "./account-audit.ts";
 import { byokGrant, manageByok, passByokOn, type ByokTerms } from "./account-byok.ts";
@@ -44,6 +45,7 @@ import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./accoun
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
 import { limitAccount } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
+import { endExpiredLeases } from "./account-leases.ts";
 import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
 import { admit, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
 import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
@@ -108,14 +110,15 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     await this.with((memory) => renew(memory, generationIds, this.clock()));
   }
 
-  async settle(settlements: readonly Settlement[]): Promise<SettleReceipt> {
+  async settle(settlements: readonly Settlement[], reports: readonly LeaseReport[] = []): Promise<SettleReceipt> {
     const answer = await this.with((memory) => {
-      const receipt = settle(memory, settlements, this.clock());
+      const byokToken = byokGrant(memory, NO_BYOK, this.byokTerms, this.clock())?.token ?? NO_BYOK;
+      const receipt = settle(memory, settlements, this.clock(), reports, byokToken);
       if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace, this.clock()));
       this.wakeBy(this.desk.dueMs(memory));
       return receipt;
     });
-    return answer.ok ? answer.value : { acknowledged: [] };
+    return answer.ok ? answer.value : { acknowledged: [], leases: [] };
   }
 
   async identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>> {
@@ -235,7 +238,10 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     }
     const memory = opened.value;
     try {
-      await this.with(() => endExpiredHolds(memory, this.clock()));
+      await this.with(() => {
+        endExpiredHolds(memory, this.clock());
+        endExpiredLeases(memory, this.clock());
+      });
       await this.catchUp();
       this.desk.topUp(memory);
     } finally {
@@ -269,6 +275,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const nowMs = this.clock();
     const oldest = memory.store.oldestSeq();
     const times = [...memory.holds.values()].map((hold) => hold.expiresAtMs);
+    for (const lease of memory.leases.values()) times.push(lease.settleUntilMs);
     if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace, nowMs));
     // Settled ids are forgotten by the hour, not one by one.
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);

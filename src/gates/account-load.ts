@@ -39,6 +39,8 @@ export async function takeOver(store: AccountStore, db: D1Database, id: AccountI
       isSuspended: account.isSuspended,
       ...books,
       lossNusd: 0n,
+      unsettledCount: 0,
+      unsettledNusd: 0n,
       freeMinute: { id: "", count: 0 },
       freeDay: { id: "", count: 0 },
       tenantLimits: NO_ACCOUNT_LIMITS,

@@ -4,14 +4,15 @@
  * again. Holds are summed as they come and go, so that admission costs the same with one hold open or ten thousand.
  */
 import type { EpochMs } from "../core/clock.ts";
-import type { ByokId, GenerationId, KeyHash } from "../core/ids.ts";
+import type { ByokId, GenerationId, KeyHash, LeaseId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { assert } from "../core/result.ts";
 import { minuteWith, NO_COUNT, type MinuteCount } from "../limits/tenant-limits.ts";
 import { windowAt } from "../limits/window.ts";
 import type { ByokRow, ByokStore } from "./account-byok-rows.ts";
 import type { TopUpRow } from "./account-payments-store.ts";
-import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow } from "./account-rows.ts";
+import type { RecentSettles } from "./account-recent.ts";
+import type { AccountRow, CounterRow, CreditRow, Hold, KeyRow, LeaseRow } from "./account-rows.ts";
 import type { AccountStore } from "./account-store.ts";
 
 /** The tenant's own provider credentials, and what was spent through them. */
@@ -33,6 +34,11 @@ export interface AccountMemory {
   readonly holds: Map<GenerationId, Hold>;
   /** Credits that were begun and not finished, by entry. All others are read when they are asked for again. */
   readonly pendingCredits: Map<string, CreditRow>;
+  readonly leases: Map<LeaseId, LeaseRow>;
+  leasedNusd: NanoUsd;
+  /** Free parts of all leases, as last heard of. */
+  leasesFreeNusd: NanoUsd;
+  /** Open holds and leases. */
   heldNusd: NanoUsd;
   readonly heldByCounter: Map<string, NanoUsd>;
   readonly openByCounter: Map<string, number>;
@@ -46,6 +52,8 @@ export interface AccountMemory {
   flushedSeq: number;
   /** Null until a card was kept. */
   topUp: TopUpRow | null;
+  /** Ids that were settled lately; null until somebody asks. */
+  recent: RecentSettles | null;
 }
 
 /** No counter of a key has this name. */
@@ -65,6 +73,9 @@ export function loadMemory(store: AccountStore): AccountMemory {
     pendingCredits: new Map(
       store.readCredits().flatMap((row) => (row.balanceAfterNusd === null ? [[row.entryId, row]] : [])),
     ),
+    leases: new Map(),
+    leasedNusd: 0n,
+    leasesFreeNusd: 0n,
     heldNusd: 0n,
     heldByCounter: new Map(),
     openByCounter: new Map(),
@@ -74,6 +85,7 @@ export function loadMemory(store: AccountStore): AccountMemory {
     lastSeq,
     flushedSeq: outbox.firstSeq === null ? lastSeq : outbox.firstSeq - 1,
     topUp: store.readTopUp(),
+    recent: null,
   };
   memory.minutes.set(ACCOUNT_MINUTE, memory.account.minute);
   for (const [id, counter] of memory.counters) memory.minutes.set(id, counter.minute);
@@ -81,6 +93,7 @@ export function loadMemory(store: AccountStore): AccountMemory {
     count(memory, hold, 1n);
     countInMinute(memory, hold, { requests: 1, tokens: hold.tokens });
   }
+  for (const lease of store.readLeases()) countLease(memory, lease, 1n);
   return memory;
 }
 
@@ -126,6 +139,22 @@ export function endExpiredHolds(memory: AccountMemory, nowMs: EpochMs): void {
   memory.store.atomically(() => {
     for (const hold of expired) endHold(memory, hold);
   });
+}
+
+/** Puts a lease in the place of what it was, or in none (null), in memory. The caller writes it, once for all. */
+export function replaceLease(memory: AccountMemory, id: LeaseId, lease: LeaseRow | null): void {
+  const old = memory.leases.get(id);
+  if (old !== undefined) countLease(memory, old, -1n);
+  if (lease !== null) countLease(memory, lease, 1n);
+}
+
+/** Writes what became of leases that were replaced. */
+export function keepLeases(memory: AccountMemory, ids: ReadonlySet<LeaseId>): void {
+  for (const id of ids) {
+    const lease = memory.leases.get(id);
+    if (lease === undefined) memory.store.deleteLease(id);
+    else memory.store.writeLease(lease);
+  }
 }
 
 /** Writes the account row and keeps it. */
@@ -186,11 +215,23 @@ export function limitRemaining(key: KeyRow, counter: CounterRow, nowMs: EpochMs)
 function count(memory: AccountMemory, hold: Hold, sign: 1n | -1n): void {
   if (sign === 1n) memory.holds.set(hold.id, hold);
   else memory.holds.delete(hold.id);
-  memory.heldNusd += sign * hold.amountNusd;
-  const held = (memory.heldByCounter.get(hold.counter) ?? 0n) + sign * hold.amountNusd;
-  if (held === 0n) memory.heldByCounter.delete(hold.counter);
-  else memory.heldByCounter.set(hold.counter, held);
+  addHeld(memory, hold.counter, sign * hold.amountNusd);
   const open = (memory.openByCounter.get(hold.counter) ?? 0) + Number(sign);
   if (open === 0) memory.openByCounter.delete(hold.counter);
   else memory.openByCounter.set(hold.counter, open);
+}
+
+function countLease(memory: AccountMemory, lease: LeaseRow, sign: 1n | -1n): void {
+  if (sign === 1n) memory.leases.set(lease.id, lease);
+  else memory.leases.delete(lease.id);
+  memory.leasedNusd += sign * lease.reservedNusd;
+  memory.leasesFreeNusd += sign * lease.freeNusd;
+  addHeld(memory, lease.counter, sign * lease.reservedNusd);
+}
+
+function addHeld(memory: AccountMemory, counter: string, amountNusd: NanoUsd): void {
+  memory.heldNusd += amountNusd;
+  const held = (memory.heldByCounter.get(counter) ?? 0n) + amountNusd;
+  if (held === 0n) memory.heldByCounter.delete(counter);
+  else memory.heldByCounter.set(counter, held);
 }

@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
-import { asAccountId, asGenerationId, asKeyHash, type GenerationId } from "../core/ids.ts";
+import { asAccountId, asGenerationId, asKeyHash, asLeaseId, type GenerationId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import { MOVEMENT_KINDS } from "../ledger/entries.ts";
 import { NO_COUNT, NO_LIMITS } from "../limits/tenant-limits.ts";
@@ -64,6 +64,9 @@ export const AccountRow = z.object({
   usageNusd: nusd,
   /** What generations cost beyond the charge. */
   lossNusd: nusd,
+  /** Leases that ended with something unsettled, and how much that was. */
+  unsettledCount: z.int().default(0),
+  unsettledNusd: nusd.prefault("0"),
   freeMinute: WindowCount,
   freeDay: WindowCount,
   tenantLimits: AccountLimitsRow,
@@ -134,6 +137,20 @@ export const HoldRow = z
     admittedAtMs: row.admitted_at_ms,
     tokens: row.tokens,
   }));
+
+/** A lease (ledger/lease.ts), and what it reserves from beside the balance. */
+export const LeaseRow = z.object({
+  id: z.string().transform(asLeaseId),
+  keyHash,
+  counter: z.string(),
+  reservedNusd: nusd,
+  grantedNusd: nusd,
+  returnedNusd: nusd,
+  freeNusd: nusd,
+  spendUntilMs: time,
+  settleUntilMs: time,
+});
+export type LeaseRow = z.infer<typeof LeaseRow>;
 
 /** Lines as stored: `[account, amount]`. The account's name is our own, made by ledger/entries.ts. */
 export const LinesJson = z.array(z.tuple([z.string(), nusd]));

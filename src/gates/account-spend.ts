@@ -3,12 +3,14 @@
  * can come in between: with credit for k, exactly k of any number of parallel requests are admitted.
  * A settle is known by its generation's id for SETTLED_KEPT_MS; repeating it changes nothing.
  */
+import { NO_BYOK } from "../accounts/byok.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asProviderId, type GenerationId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import { generationLines, joinedLines, type Line } from "../ledger/entries.ts";
 import { chargeOf, holdVerdict, type HoldVerdict } from "../ledger/hold.ts";
+import type { LeaseAnswer, LeaseReport } from "../ledger/lease.ts";
 import { budgetError } from "../limits/budget.ts";
 import { freeTierVerdict, type FreeTierVerdict } from "../limits/free-tier.ts";
 import { windowAt } from "../limits/window.ts";
@@ -23,6 +25,15 @@ import { noteByok } from "./account-byok.ts";
 import { usableKey } from "./account-keys.ts";
 import { budgetNow, countEnded, judgeRates, limitLeft, restrictionOf, spentWith } from "./account-limits.ts";
 import {
+  answerReport,
+  endExpiredLeases,
+  hearReport,
+  leasedHoldOf,
+  revokeReport,
+  spendFromLease,
+  type Touched,
+} from "./account-leases.ts";
+import {
   boughtNusd,
   countInMinute,
   counterWith,
@@ -30,10 +41,12 @@ import {
   endHold,
   keepAccount,
   keepHold,
+  keepLeases,
   limitRemaining,
   newCounter,
   type AccountMemory,
 } from "./account-memory.ts";
+import { rememberSettled, wasSettled } from "./account-recent.ts";
 import type { AccountRow, Hold, KeyRow, OutboxRow } from "./account-rows.ts";
 import { seqAt } from "./account-store.ts";
 
@@ -41,6 +54,8 @@ import { seqAt } from "./account-store.ts";
 export const SETTLED_KEPT_MS = 2 * 3_600_000;
 /** Settlements taken from one call; the rest is not acknowledged and comes again. */
 const SETTLEMENTS_MAX = 500;
+/** Reports heard in one call: one for each key that an isolate spends for. */
+const REPORTS_MAX = 500;
 /** One outbox row is closed at this size, well below the 2 MB that storage allows. */
 const OUTBOX_ROW_BYTES_MAX = 400_000;
 /** No generation costs more ($9,007): so many of them that fit a flush still sum to what D1 holds exactly. */
@@ -48,15 +63,28 @@ const AMOUNT_NUSD_MAX: NanoUsd = NUSD_MAX / 1_000n;
 /** Isolates and the gate may disagree about the time by this much. */
 const CLOCK_SKEW_MS = 60_000;
 
-/** Key, limits and hold together. */
+/** Key, limits, hold and lease together. */
 export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs): Admission {
+  const report = request.isFree ? null : (request.lease ?? null);
+  if (report === null) return admitOne(memory, request, nowMs);
+  const touched: Touched = new Set();
+  return memory.store.atomically(() => {
+    hearReport(memory, report, nowMs, touched);
+    const admission = admitOne(memory, request, nowMs);
+    const lease = admission.kind === "admitted" ? answerReport(memory, report, nowMs, touched) : null;
+    keepLeases(memory, touched);
+    return lease === null || admission.kind !== "admitted" ? admission : { ...admission, lease };
+  });
+}
+
+function admitOne(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs): Admission {
   const key = usableKey(memory, request.keyHash, nowMs);
   if (!key.ok) return { kind: "refused", error: key.error };
   if (key.value.kind === "management") {
     return refused({ kind: "forbidden", message: "A management key can't be used for inference. Use an API key." });
   }
   const open = memory.holds.get(request.generationId);
-  if (open !== undefined) return admitted(memory, open);
+  if (open !== undefined) return admitted(open);
   const restriction = restrictionOf(memory.account, key.value, request.footprint);
   if (restriction !== null) return restriction;
   const rates = judgeRates(memory, key.value, request.footprint, nowMs);
@@ -78,7 +106,7 @@ export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: Epoch
   if (request.isFree) takeFreePlace(memory, account, hold);
   else keepHold(memory, hold);
   countInMinute(memory, hold, { requests: 1, tokens: hold.tokens });
-  return admitted(memory, hold);
+  return admitted(hold);
 }
 
 function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): HoldVerdict {
@@ -95,8 +123,9 @@ function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest,
     });
   const verdict = judged();
   if (verdict.kind === "held") return verdict;
-  // The alarm may be late because D1 is slow: nobody is refused for a hold whose time is over.
+  // The alarm may be late because D1 is slow: nobody is refused for a hold or lease whose time is over.
   endExpiredHolds(memory, nowMs);
+  endExpiredLeases(memory, nowMs);
   return judged();
 }
 
@@ -153,15 +182,30 @@ interface Booked {
   readonly lines: readonly Line[];
 }
 
+/** What of one call is written once at its end. */
+interface Changes {
+  readonly counters: Set<string>;
+  readonly leases: Touched;
+}
+
 /**
- * Charges and releases, all in one transaction. A settle whose hold has ended is charged from what is spendable.
- * @returns the ids taken, repeats among them.
+ * Charges and releases, then hears the leases' reports, all in one transaction. A settle whose hold has ended is charged
+ * from what is spendable.
+ * @param byokToken the present state of the tenant's own provider credentials: who plans with another must ask anew.
+ * @returns the ids taken, repeats among them, and an answer to each report.
  */
-export function settle(memory: AccountMemory, settlements: readonly Settlement[], nowMs: EpochMs): SettleReceipt {
+export function settle(
+  memory: AccountMemory,
+  settlements: readonly Settlement[],
+  nowMs: EpochMs,
+  reports: readonly LeaseReport[] = [],
+  byokToken: string = NO_BYOK,
+): SettleReceipt {
   const acknowledged: GenerationId[] = [];
   const fresh = new Set<GenerationId>();
   const before = memory.account;
-  const counters = new Set<string>();
+  const changes: Changes = { counters: new Set(), leases: new Set() };
+  const leases: LeaseAnswer[] = [];
   memory.store.atomically(() => {
     let chunk: Chunk = emptyChunk();
     for (const settlement of settlements.slice(0, SETTLEMENTS_MAX)) {
@@ -170,7 +214,7 @@ export function settle(memory: AccountMemory, settlements: readonly Settlement[]
       if (fresh.has(id) || isKnown(memory, id, nowMs)) continue;
       fresh.add(id);
       chunk.ids.push(id);
-      const booked = settleOne(memory, settlement, counters, nowMs);
+      const booked = settleOne(memory, settlement, changes, nowMs);
       if (booked === null) continue;
       chunk.booked.push(booked);
       chunk.sizeBytes += utf8Bytes(booked.row);
@@ -179,11 +223,21 @@ export function settle(memory: AccountMemory, settlements: readonly Settlement[]
       chunk = emptyChunk();
     }
     if (chunk.ids.length > 0) append(memory, chunk, nowMs);
+    for (const report of reports.slice(0, REPORTS_MAX)) {
+      hearReport(memory, report, nowMs, changes.leases);
+      const isStale = report.byokToken !== byokToken;
+      const answer = isStale
+        ? revokeReport(memory, report, changes.leases)
+        : answerReport(memory, report, nowMs, changes.leases);
+      if (answer !== null) leases.push(answer);
+    }
     // One row each, however many generations moved them: the platform bills rows, and every statement costs.
     if (memory.account !== before) keepAccount(memory, memory.account);
-    for (const id of counters) memory.store.writeCounter(id, memory.counters.get(id) ?? newCounter(nowMs));
+    keepLeases(memory, changes.leases);
+    for (const id of changes.counters) memory.store.writeCounter(id, memory.counters.get(id) ?? newCounter(nowMs));
   });
-  return { acknowledged };
+  rememberSettled(memory, fresh, nowMs);
+  return { acknowledged, leases };
 }
 
 /** What becomes one row of `settles`. */
@@ -218,27 +272,24 @@ function append(memory: AccountMemory, { ids, booked, sizeBytes }: Chunk, nowMs:
  * Moves the money of one settlement in memory; null when there is nothing to book. Account and counters are written by
  * the caller, once for all; a throw makes the gate load everything anew.
  */
-function settleOne(
-  memory: AccountMemory,
-  settlement: Settlement,
-  counters: Set<string>,
-  nowMs: EpochMs,
-): Booked | null {
+function settleOne(memory: AccountMemory, settlement: Settlement, changes: Changes, nowMs: EpochMs): Booked | null {
   const { generationId: id, record } = settlement;
   const hold = memory.holds.get(id);
+  const leased = hold === undefined ? leasedHoldOf(memory, settlement) : null;
   // Without a record there is no generation that could explain a charge: a tenant is never charged by guess.
   const costNusd = record === null ? 0n : within(settlement.costNusd);
   const charge = chargeOf({
     costNusd,
-    holdNusd: hold?.amountNusd ?? 0n,
+    holdNusd: hold?.amountNusd ?? leased?.heldNusd ?? 0n,
     balanceNusd: memory.account.balanceNusd,
     heldNusd: memory.heldNusd,
     limitLeftNusd: limitLeft(memory, memory.keys.get(settlement.keyHash), nowMs),
   });
   if (hold !== undefined) {
     endHold(memory, hold);
-    if (countEnded(memory, hold, settlement)) counters.add(hold.counter);
+    if (countEnded(memory, hold, settlement)) changes.counters.add(hold.counter);
   }
+  if (leased !== null) spendFromLease(memory, leased, settlement.costNusd, changes.leases);
   const changed = settlement.refundsFreeTier ? refunded(memory.account, hold, nowMs) : memory.account;
   if (charge.chargedNusd > 0n || charge.lossNusd > 0n || changed !== memory.account) {
     memory.account = {
@@ -249,8 +300,8 @@ function settleOne(
       spent: charge.chargedNusd === 0n ? changed.spent : spentWith(changed, charge.chargedNusd, nowMs),
     };
   }
-  const counter = hold?.counter ?? memory.keys.get(settlement.keyHash)?.counter;
-  if (counter !== undefined && countUsage(memory, counter, charge.chargedNusd, nowMs)) counters.add(counter);
+  const counter = hold?.counter ?? leased?.lease.counter ?? memory.keys.get(settlement.keyHash)?.counter;
+  if (counter !== undefined && countUsage(memory, counter, charge.chargedNusd, nowMs)) changes.counters.add(counter);
   if (settlement.byok !== undefined) noteByok(memory, settlement.byok, counter, nowMs);
   if (record === null) return null;
   const stored = [id, record.createdAtMs, nusdToStored(costNusd), nusdToStored(charge.chargedNusd), record];
@@ -284,7 +335,7 @@ function isKnown(memory: AccountMemory, id: GenerationId, nowMs: EpochMs): boole
   const keptSinceMs = nowMs - SETTLED_KEPT_MS;
   const madeAtMs = madeAt(id);
   if (madeAtMs !== null && madeAtMs < keptSinceMs) return true;
-  return memory.store.wasSettled(id, madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS);
+  return wasSettled(memory, id, madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS, nowMs);
 }
 
 function madeAt(id: GenerationId): EpochMs | null {
@@ -318,9 +369,8 @@ function refunded(account: AccountRow, hold: Hold | undefined, nowMs: EpochMs): 
   };
 }
 
-function admitted(memory: AccountMemory, hold: Hold): Admission {
-  const { amountNusd: holdNusd, expiresAtMs, tokens } = hold;
-  return { kind: "admitted", holdNusd, expiresAtMs, accountName: memory.account.name, tokens };
+function admitted({ amountNusd, expiresAtMs, tokens }: Hold): Admission {
+  return { kind: "admitted", holdNusd: amountNusd, expiresAtMs, tokens, lease: null };
 }
 
 function refused(error: RouterError): Admission {

@@ -9,7 +9,7 @@
  */
 import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
-import type { GenerationId, KeyHash } from "../core/ids.ts";
+import { asGenerationId, type GenerationId, type KeyHash, type LeaseId } from "../core/ids.ts";
 import { parseJson } from "../core/json.ts";
 import { nusdToStored } from "../core/money.ts";
 import { openByokStore } from "./account-byok-rows.ts";
@@ -20,6 +20,7 @@ import {
   CreditRow,
   HoldRow,
   KeyRow,
+  LeaseRow,
   LinesJson,
   SealedFlush,
   toRowJson,
@@ -37,6 +38,7 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS settles (seq INTEGER PRIMARY KEY, ids TEXT NOT NULL, value TEXT, rows TEXT);
   CREATE TABLE IF NOT EXISTS flush (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS credits (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS leases (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
 
 export type AccountStore = ReturnType<typeof openAccountStore>;
@@ -45,6 +47,10 @@ type Row = Record<string, unknown>;
 type Sql = (statement: string, ...parameters: readonly (string | number | null)[]) => readonly Row[];
 
 const Text = z.object({ value: z.string() });
+const SettledIds = z.object({
+  seq: z.int(),
+  ids: z.string().transform((ids) => ids.trim().split(" ").map(asGenerationId)),
+});
 const OutboxValue = z.object({
   count: z.int(),
   chargedNusd: z.string().transform(BigInt),
@@ -68,6 +74,7 @@ export function openAccountStore(storage: DurableObjectStorage) {
       if (sql("SELECT 1 FROM sqlite_master WHERE name = 'account'").length === 0) return false;
       return sql("SELECT 1 FROM account").length > 0;
     },
+    /** Makes the tables that are missing: all of them, or those that are newer than the account. */
     create(): void {
       storage.sql.exec(TABLES + PAYMENT_TABLES);
     },
@@ -81,6 +88,7 @@ export function openAccountStore(storage: DurableObjectStorage) {
     },
     ...accountStatements(sql),
     ...holdStatements(sql),
+    ...leaseStatements(sql),
     ...settleStatements(sql),
     ...flushStatements(sql),
     byok: openByokStore(storage),
@@ -151,6 +159,18 @@ function holdStatements(sql: Sql) {
   };
 }
 
+function leaseStatements(sql: Sql) {
+  return {
+    readLeases: (): readonly LeaseRow[] => sql("SELECT value FROM leases").map((row) => LeaseRow.parse(valueOf(row))),
+    writeLease(lease: LeaseRow): void {
+      sql("INSERT OR REPLACE INTO leases (id, value) VALUES (?, ?)", lease.id, toRowJson(lease));
+    },
+    deleteLease(id: LeaseId): void {
+      sql("DELETE FROM leases WHERE id = ?", id);
+    },
+  };
+}
+
 function settleStatements(sql: Sql) {
   return {
     /** Remembers settled ids and, when something is to be booked, the outbox row. */
@@ -170,6 +190,11 @@ function settleStatements(sql: Sql) {
     /** Whether a settle at or after `sinceMs` brought this id. */
     wasSettled: (id: GenerationId, sinceMs: EpochMs): boolean =>
       sql("SELECT 1 FROM settles WHERE seq >= ? AND instr(ids, ?) > 0 LIMIT 1", seqAt(sinceMs), ` ${id} `).length > 0,
+    /** The latest settles at or after `sinceMs`, newest first: their `seq` and ids. */
+    latestSettles: (sinceMs: EpochMs, limit: number): readonly z.infer<typeof SettledIds>[] =>
+      sql("SELECT seq, ids FROM settles WHERE seq >= ? ORDER BY seq DESC LIMIT ?", seqAt(sinceMs), limit).map((row) =>
+        SettledIds.parse(row),
+      ),
     lastSeq: (): number => z.int().parse(sql("SELECT COALESCE(MAX(seq), 0) AS seq FROM settles")[0]?.["seq"]),
     oldestSeq: (): number | null => z.int().nullable().parse(sql("SELECT MIN(seq) AS seq FROM settles")[0]?.["seq"]),
     /** Forgets settled ids from before `beforeMs` that D1 has. */

@@ -28,8 +28,11 @@ export interface AuditPage {
   /** The database that the page's accounts live in. */
   readonly shard: string;
   readonly open_holds: number;
-  /** Leases don't exist yet. */
   readonly open_leases: number;
+  /** What leases reserve. */
+  readonly leased: string;
+  /** Leases that ended unsettled, ever, and their sum: the most that the operator lost with isolates that died. */
+  readonly unsettled: { readonly count: number; readonly amount: string };
   /** Settled generations that D1 doesn't have yet. */
   readonly outbox: number;
   readonly checks: readonly AuditCheck[];
@@ -80,7 +83,12 @@ export async function auditBooks(ports: AuditPorts, { shard, afterId }: ShardCur
     ok: checks.every((check) => check.ok),
     shard: name,
     open_holds: audits.reduce((sum, audit) => sum + audit.openHolds, 0),
-    open_leases: 0,
+    open_leases: audits.reduce((sum, audit) => sum + audit.openLeases, 0),
+    leased: formatUsd(audits.reduce((sum, audit) => sum + audit.leasedNusd, 0n)),
+    unsettled: {
+      count: audits.reduce((sum, audit) => sum + audit.unsettledCount, 0),
+      amount: formatUsd(audits.reduce((sum, audit) => sum + audit.unsettledNusd, 0n)),
+    },
     outbox: audits.reduce((sum, audit) => sum + audit.outboxCount, 0),
     checks,
     totals: totals === null ? null : totalsOf(totals),
@@ -111,7 +119,7 @@ async function auditGate(ports: AuditPorts, id: AccountId): Promise<GateFinding>
   return { accountId: id, audit: answer.value, faults: answer.value.faults };
 }
 
-/** Gate balance = book balance - outbox; settled + open holds <= credits; every hold ends. */
+/** Gate balance = book balance - outbox; settled + open holds + open leases <= credits; every hold and lease ends. */
 function gateCheck(gates: readonly GateFinding[]): AuditCheck {
   const faults = gates.flatMap((gate) => gate.faults.map((fault) => `${gate.accountId}: ${fault}`));
   return {

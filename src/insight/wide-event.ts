@@ -33,6 +33,8 @@ export interface WideFields {
   readonly completion_tokens: number;
   readonly cost_nusd: number;
   readonly hold_nusd: number;
+  /** Admitted from the isolate's lease: no gate was asked. */
+  readonly leased: boolean;
   /** Request received to first content. */
   readonly ttft_ms: number;
   /** Request received to the answer of the account's gate. */

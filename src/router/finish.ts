@@ -10,6 +10,7 @@ import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { reportFailure, type PlanRun } from "./run-plan.ts";
 import type { Candidate } from "./score.ts";
+import { abandon } from "./serve.ts";
 import { billOf, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
 
 export type HowEnded =
@@ -41,9 +42,26 @@ export function tailOf(job: Job, run: PlanRun, bill: Bill): AnswerTail {
 }
 
 /**
- * Settles and reports. Resolves when the account's gate has taken the settlement; the caller gives that to `waitUntil`.
+ * Settles and reports. Resolves when the account's gate has taken the settlement, and then looks after the isolate's lease
+ * as long as that is nobody else's turn; the caller gives that to `waitUntil`.
  */
 export async function finish(
+  job: Job,
+  run: PlanRun,
+  meter: Meter,
+  ended: HowEnded,
+  bill: Bill,
+  ports: RouterPorts,
+): Promise<void> {
+  try {
+    await end(job, run, meter, ended, bill, ports);
+  } finally {
+    abandon(job, ports);
+  }
+  await ports.accounts.keep(job.input.asker.account);
+}
+
+async function end(
   job: Job,
   run: PlanRun,
   meter: Meter,

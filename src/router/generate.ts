@@ -1,7 +1,7 @@
 /**
  * The spine: one chat request from parsed body to settled generation, streamed and buffered alike.
  *   1. route     models, preferences, plan
- *   2. admit     one call to the account's gate: key, limits, hold of the worst case
+ *   2. admit     from this isolate's lease, or by one call to the account's gate: key, limits, hold of the worst case
  *   3. attempt   along the plan until one answers; nothing has been written, so a switch is invisible
  *   4. pump      events to the client, or all of them collected
  *   5. finish    usage -> cost -> settle; outcome to the provider's gate; one wide event
@@ -20,7 +20,7 @@ import { noEndpointsError } from "./explain.ts";
 import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
 import { routeOf, type Route } from "./route.ts";
-import { renewHold } from "./serve.ts";
+import { abandon, renewHold } from "./serve.ts";
 import { serveStreamed } from "./streamed.ts";
 
 /** How often an open generation renews its hold; holds live 60 s. */
@@ -50,8 +50,9 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   try {
     return await (route.request.stream ? serveStreamed(job, ports) : serveBuffered(job, ports));
   } catch (error) {
-    // A bug. Its hold ends by itself, once nobody renews it.
+    // A bug. A hold at the gate ends by itself, once nobody renews it; one of our own lease is ended here.
     job.cancellation.end();
+    abandon(job, ports);
     throw error;
   }
 }
@@ -138,7 +139,7 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
   const { asker, wide } = input;
   const need = needOf(route.request, route.plan.candidates, route.promptTokens);
   const footprint = footprintOf(route, need, input.refusesClamp);
-  const admission = await admitWithSlot(asker.account, ports, {
+  const asked = admitWithSlot(asker.account, ports, {
     keyHash: asker.keyHash,
     generationId: asker.generationId,
     isFree: route.plan.candidates.some(({ model }) => route.freeModels.has(model.id)),
@@ -147,7 +148,9 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
     footprint,
     byokToken: route.byok.token,
   });
-  wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs });
+  const isWarm = !(asked instanceof Promise);
+  const admission = isWarm ? asked : await asked;
+  wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: isWarm });
   switch (admission.kind) {
     case "refused":
       return { ok: false, error: admission.error };
@@ -195,8 +198,19 @@ function admittedWith(input: GenerateInput, route: Route, need: Need, leave: Lea
  * A slot is given back with the settlement, which travels some 20 ms behind the answer: whoever goes on one by one, with
  * a limit of one at once, must not be refused for that. So a refusal for concurrency alone asks once more.
  */
-async function admitWithSlot(account: AccountId, ports: RouterPorts, request: AdmitRequest): Promise<Admission> {
-  const first = await ports.accounts.admit(account, request);
+function admitWithSlot(account: AccountId, ports: RouterPorts, request: AdmitRequest): Admission | Promise<Admission> {
+  const asked = ports.accounts.admit(account, request);
+  // From the isolate's lease: nobody is waited for, nobody refused.
+  return asked instanceof Promise ? slotAfter(asked, account, ports, request) : asked;
+}
+
+async function slotAfter(
+  asked: Promise<Admission>,
+  account: AccountId,
+  ports: RouterPorts,
+  request: AdmitRequest,
+): Promise<Admission> {
+  const first = await asked;
   if (first.kind !== "refused" || first.error.kind !== "rate_limited") return first;
   if (!first.error.limitSource.endsWith("_concurrency")) return first;
   await new Promise<void>((resolve) => setTimeout(resolve, SLOT_PAUSE_MS));

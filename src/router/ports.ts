@@ -14,15 +14,20 @@ import type { Deadlines } from "./deadlines.ts";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Accounts as the spine sees them. Each call may cross an ocean. */
+/** Accounts as the spine sees them. Each promise may cross an ocean. */
 export interface AccountPort {
-  admit(account: AccountId, request: AdmitRequest): Promise<Admission>;
+  /** No promise when this isolate's lease covers it. */
+  admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /** True once the gate has durably taken it; keeps trying for 25 s, then false. */
   settle(account: AccountId, settlement: Settlement): Promise<boolean>;
   /** Keeps a hold alive; cheap to call often, calls the gate once per 20 s and account. */
   renew(account: AccountId, generation: GenerationId): Promise<void>;
   /** The generation needs no more renewals. */
   forget(account: AccountId, generation: GenerationId): void;
+  /** The generation will never be settled: a bug. */
+  abandon(account: AccountId, generation: GenerationId): void;
+  /** After a settle: gives leases back once they are idle, unless another request sees to it. */
+  keep(account: AccountId): Promise<void>;
 }
 
 /** Providers as the spine sees them: from isolate memory, never awaited while routing. */

@@ -31,6 +31,12 @@ export function renewHold(job: Job, ports: RouterPorts): void {
   ports.waitUntil(ports.accounts.renew(account, generationId));
 }
 
+/** After a bug: the generation is never settled, so the lease it may have been opened from is told. */
+export function abandon(job: Job, ports: RouterPorts): void {
+  const { account, generationId } = job.input.asker;
+  ports.accounts.abandon(account, generationId);
+}
+
 /** Why nobody answered. */
 export function unansweredError(job: Job, run: PlanRun): RouterError {
   if (job.cancellation.hasLeft()) return { kind: "client_gone" };

@@ -12,7 +12,7 @@ import { createMeter, type Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
-import { renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
+import { abandon, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
@@ -35,7 +35,8 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
   if (early === null) void client.writer.write(input.dialect.keepAlive);
   const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers, ...warningHeaders(job, early) };
   if (early?.answer) headers["X-Provider-Name"] = early.answer.candidate.provider.name;
-  ports.waitUntil(serve(job, early, running, client, ports));
+  const serving = serve(job, early, running, client, ports).finally(() => abandon(job, ports));
+  ports.waitUntil(serving);
   return { kind: "stream", body: client.readable, headers };
 }
 

@@ -67,7 +67,7 @@ test("a first use by 20 requests at once takes the account over once", async () 
 test("a hold between the minimum and the worst case takes what is there", async () => {
   const account = await newAccount(5n * USD);
   const admission = await account.gate.admit(request(account, { wantedNusd: 100n * USD, minimumNusd: USD }));
-  expect(admission).toMatchObject({ kind: "admitted", holdNusd: 5n * USD, accountName: "Test" });
+  expect(admission).toMatchObject({ kind: "admitted", holdNusd: 5n * USD });
 });
 
 test("admitting the same generation again answers its hold and takes no second one", async () => {
@@ -97,7 +97,7 @@ test("an unknown account is unauthenticated, leaves no storage, and works once i
   const gate = gateOf(id);
   const unknown = { ...(await newAccount()), id, gate };
   expect(await gate.admit(request(unknown))).toMatchObject({ kind: "refused", error: { kind: "unauthenticated" } });
-  expect(await gate.settle([settlement(unknown, newGeneration(), USD)])).toEqual({ acknowledged: [] });
+  expect(await gate.settle([settlement(unknown, newGeneration(), USD)])).toEqual({ acknowledged: [], leases: [] });
   const tables = await runInDurableObject(gate, (_gate: AccountGate, state) =>
     state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('account', 'holds')").toArray(),
   );
@@ -144,6 +144,7 @@ test("a settle charges exactly, releases the hold, and repeating it changes noth
   for (let at = 0; at < 3; at++) {
     expect(await account.gate.settle([settled, settled])).toEqual({
       acknowledged: [one.generationId, one.generationId],
+      leases: [],
     });
   }
   expect(await view(account)).toMatchObject({
@@ -154,7 +155,7 @@ test("a settle charges exactly, releases the hold, and repeating it changes noth
   const key = await account.gate.readKey(account.keyHash);
   expect(key).toMatchObject({ ok: true, value: { usageNusd: USD / 4n, usageDailyNusd: USD / 4n } });
   await runDurableObjectAlarm(account.gate);
-  expect(await account.gate.settle([settled])).toEqual({ acknowledged: [one.generationId] });
+  expect(await account.gate.settle([settled])).toEqual({ acknowledged: [one.generationId], leases: [] });
   expect((await view(account)).balanceNusd).toBe(5n * USD - USD / 4n);
   expect(await audit(account)).toMatchObject({ ok: true, outboxCount: 0, openHolds: 0 });
 });
@@ -196,7 +197,7 @@ test("a settle without a record releases and never charges by guess", async () =
 test("a generation from before the memory of settles is acknowledged and not charged", async () => {
   const account = await newAccount(5n * USD);
   const old = newGeneration(Date.now() - 3 * 3_600_000);
-  expect(await account.gate.settle([settlement(account, old, USD)])).toEqual({ acknowledged: [old] });
+  expect(await account.gate.settle([settlement(account, old, USD)])).toEqual({ acknowledged: [old], leases: [] });
   expect((await view(account)).balanceNusd).toBe(5n * USD);
 });
 

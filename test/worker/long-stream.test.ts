@@ -46,6 +46,7 @@ async function newScene(): Promise<Scene> {
   let nowMs = startMs;
   let isLost = false;
   const client = createAccountClient({
+    reporter: crypto.randomUUID(),
     clock: () => nowMs,
     gate(id) {
       if (isLost) throw new Error("the gate can't be reached");

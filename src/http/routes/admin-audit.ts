@@ -21,7 +21,11 @@ export const auditOperation: Operation = {
         ok: z.boolean(),
         shard: z.string().describe("The database that the page's accounts live in"),
         open_holds: z.int(),
-        open_leases: z.int(),
+        open_leases: z.int().describe("Parts of balances that isolates may spend from; each ends by itself"),
+        leased: z.string().describe("What open leases reserve"),
+        unsettled: z
+          .object({ count: z.int(), amount: z.string() })
+          .describe("Leases that ended unsettled, ever: the most that was lost with isolates that died"),
         outbox: z.int().describe("Settled generations that are not booked yet"),
         checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
         totals: z

@@ -38,6 +38,8 @@ function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
     refundedNusd: 0n,
     usageNusd: 0n,
     lossNusd: 0n,
+    unsettledCount: 0,
+    unsettledNusd: 0n,
     freeMinute: { id: "", count: 0 },
     freeDay: { id: "", count: 0 },
     tenantLimits: NO_ACCOUNT_LIMITS,

@@ -67,7 +67,7 @@ async function run(world: World, times = 1) {
     const balance = world.balanceNusd ?? 10n ** 9n;
     if (balance < request.minimumNusd) return { kind: "short", spendableNusd: balance, limitSource: "credits" };
     const holdNusd = balance < request.wantedNusd ? balance : request.wantedNusd;
-    return { kind: "admitted", holdNusd, expiresAtMs: NOW + 60_000, accountName: "T" };
+    return { kind: "admitted", holdNusd, expiresAtMs: NOW + 60_000, lease: null };
   };
   const entry = entryOf("test/m", [{ tag: "a", prompt: 1_000_000, completion: 2_000_000 }]);
   const [endpoint] = entry.model.endpoints;

@@ -29,7 +29,7 @@ const ports: RoutePorts = {
       isFree: false,
       warnings: [],
     }),
-  accounts: { admit: unused, settle: unused, renew: unused, forget: unused },
+  accounts: { admit: unused, settle: unused, renew: unused, forget: unused, abandon: unused, keep: unused },
   byok: NO_OWN,
   providers: {
     warm: () => null,

@@ -94,7 +94,14 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       randomBytes: (length) => new Uint8Array(length),
       waitUntil: () => undefined,
       resolve: () => Promise.reject(new Error("not asked")),
-      accounts: { admit: never, settle: never, renew: never, forget: () => undefined },
+      accounts: {
+        admit: never,
+        settle: never,
+        renew: never,
+        forget: () => undefined,
+        abandon: () => undefined,
+        keep: never,
+      },
       fetch: async (url, init) => {
         const tag = new URL(url).hostname.split(".")[0] ?? "";
         const body = JSON.parse(String(init.body)) as { model: string }; // what the adapter wrote

@@ -36,13 +36,15 @@ export function portsOf(log: string[]): RouterPorts {
         usage: { prompt_tokens: 1, completion_tokens: 1 },
       }),
     accounts: {
-      admit: async () => ({ kind: "admitted", holdNusd: 1_000_000n, expiresAtMs: NOW + 60_000, accountName: "T" }),
+      admit: async () => ({ kind: "admitted", holdNusd: 1_000_000n, expiresAtMs: NOW + 60_000, lease: null }),
       settle: async (_account, { costNusd }) => {
         log.push(`settle ${costNusd}`);
         return true;
       },
       renew: async () => void log.push("renew"),
       forget: () => void log.push("forget"),
+      abandon: () => undefined,
+      keep: async () => undefined,
     },
     byok: NO_OWN,
     providers: {

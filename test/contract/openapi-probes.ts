@@ -43,6 +43,7 @@ export async function probe(ask: Asker, server: Server, tenant: Tenant): Promise
   const id = await probeChat(ask, tenant);
   await probeOwn(ask, tenant, id);
   await probeKeys(ask, tenant);
+  await probeByok(ask, tenant);
   await probeChatErrors(ask, server, tenant);
 }
 
@@ -180,5 +181,32 @@ async function probeKeys(ask: Asker, { key, managementKey }: Tenant): Promise<vo
     const gone = operation === patch ? { body: change } : {};
     await ask({ operation, name: "unknown", key: managementKey, params, ...gone, status: 404 });
     await ask({ operation, name: "no key", params, ...gone, status: 401 });
+  }
+}
+
+async function probeByok(ask: Asker, { key, managementKey }: Tenant): Promise<void> {
+  const path = "/byok/{id}";
+  const body = { provider: "openai", key: "sk-own-of-the-tenant-0123", name: "own", allowed_models: [MODELS[0]] };
+  const created = await ask({ operation: "POST /byok", name: "full", key: managementKey, body, status: 201 });
+  const params = { id: (created as { data?: { id?: string } } | undefined)?.data?.id ?? "" };
+  const plain = { provider: "openai", key: "k", is_fallback: true };
+  await ask({ operation: "POST /byok", name: "fallback", key: managementKey, body: plain, status: 201 });
+  await ask({ operation: "POST /byok", name: "no key", body, status: 401 });
+  await ask({ operation: "POST /byok", name: "inference key", key, body, status: 403 });
+  const unknown = { ...body, provider: "nobody" };
+  await ask({ operation: "POST /byok", name: "unknown provider", key: managementKey, body: unknown, status: 400 });
+  await ask({ operation: "GET /byok", name: "all", key: managementKey, status: 200 });
+  await ask({ operation: "GET /byok", name: "bad limit", key: managementKey, query: { limit: "0" }, status: 400 });
+  await ask({ operation: "GET /byok", name: "no key", status: 401 });
+  await ask({ operation: `GET ${path}`, name: "one", key: managementKey, params, status: 200 });
+  const change = { name: null, allowed_models: null, disabled: true, key: "sk-another-of-the-tenant-45" };
+  await ask({ operation: `PATCH ${path}`, name: "change", key: managementKey, params, body: change, status: 200 });
+  const wrong = { allowed_models: [] };
+  await ask({ operation: `PATCH ${path}`, name: "no models", key: managementKey, params, body: wrong, status: 400 });
+  await ask({ operation: `DELETE ${path}`, name: "one", key: managementKey, params, status: 200 });
+  for (const method of ["GET", "PATCH", "DELETE"]) {
+    const gone = { operation: `${method} ${path}`, params, ...(method === "PATCH" ? { body: change } : {}) };
+    await ask({ ...gone, name: "unknown", key: managementKey, status: 404 });
+    await ask({ ...gone, name: "no key", status: 401 });
   }
 }

@@ -20,7 +20,7 @@ import type { Deps, Settings } from "./http/deps-port.ts";
 import type { JobPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
-import type { RouterPorts } from "./router/ports.ts";
+import type { Fetch, RouterPorts } from "./router/ports.ts";
 
 /** Verified keys that an isolate remembers; a key's own gate still decides whether it may be used. */
 const KEYS_MAX = 10_000;
@@ -40,6 +40,7 @@ interface Isolate {
   readonly byok: ByokClient;
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
+  readonly network: Fetch;
   readonly secrets: KeySecrets;
   readonly payments: Payments | null;
   /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
@@ -48,6 +49,9 @@ interface Isolate {
 
 // One per isolate, made with its first request and never stale: bindings don't change while an isolate lives.
 let isolate: Isolate | null = null;
+
+/** What the launcher of `npm start` binds for calls to the network; on Cloudflare there is none, and `fetch` is as short. */
+const NETWORK = "NETWORK";
 
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
@@ -115,6 +119,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
       reporter,
     }),
     environment,
+    network: networkOf(env),
     verified: new Map(),
   };
 }
@@ -170,6 +175,12 @@ function variable(env: Cloudflare.Env, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
+/** Calls to providers: straight to the network where the launcher binds one, else the platform's `fetch`. */
+function networkOf(env: Cloudflare.Env): Fetch {
+  const direct = (env as unknown as Record<string, Fetcher | undefined>)[NETWORK]; // only the launcher has it, not wrangler.toml
+  return direct === undefined ? (url, init) => fetch(url, init) : (url, init) => direct.fetch(url, init);
+}
+
 function providerGateOf(env: Cloudflare.Env, provider: ProviderId, region: RegionId): DurableObjectStub<ProviderGate> {
   const namespace = env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
   return namespace.getByName(`${provider} ${region}`);
@@ -196,13 +207,13 @@ async function verifyCached(
 }
 
 function routerPorts(
-  { settings, catalog, accounts, byok, providers, environment }: Isolate,
+  { settings, catalog, accounts, byok, providers, environment, network }: Isolate,
   waitUntil: (work: Promise<unknown>) => void,
 ): RouterPorts {
   return {
     clock: systemClock,
     randomBytes: systemRandomBytes,
-    fetch: (url, init) => fetch(url, init),
+    fetch: network,
     deadlines: settings.deadlines,
     waitUntil,
     byok,

@@ -12,6 +12,11 @@ import { drain, KEEPER_SCRIPT } from "./drain.ts";
 import { FRONT } from "./front-socket.ts";
 import type { Manifest } from "./manifest.ts";
 
+/**
+ * The binding by which the worker reaches the network. Miniflare puts a worker of its own (image resizing) behind the
+ * global `fetch`, through which every byte of every upstream would pass; a network binding goes straight out.
+ */
+const NETWORK = "NETWORK";
 /** Name of the worker that keeps workerd alive while it drains. */
 const KEEPER = "keeper";
 const KEEPER_AGAIN_MS = 250;
@@ -127,6 +132,9 @@ function miniflareOptions(options: RuntimeOptions): ReturnType<typeof convertV4M
         durableObjects: Object.fromEntries(
           manifest.durableObjects.map(({ binding, className }) => [binding, { className, useSQLite: true }]),
         ),
+        serviceBindings: {
+          [NETWORK]: { network: { allow: ["public", "private"], tlsOptions: { trustBrowserCas: true } } },
+        },
         unsafeBindings: [
           {
             name: FRONT,

@@ -1,6 +1,6 @@
 /**
  * The limit to compare with: a bare pass-through Worker, served by the product's own launcher (same workerd, same
- * socket, no inspector, no request log). Any other Worker can be served in its place, so that a design can be measured
+ * socket, same binding to the network, no inspector, no request log). Any other Worker can be served in its place, so that a design can be measured
  * alone: `node test/bench/passthrough.ts <upstream origin> [bundled-worker.js] [port]`. It finds the upstream's origin
  * in `env.UPSTREAM`. Prints or sends `{"port":...}`.
  */
@@ -13,7 +13,7 @@ import { freePort } from "./children.ts";
 const PASS_THROUGH = `export default {
   fetch(request, env) {
     const { pathname, search } = new URL(request.url);
-    return fetch(env.UPSTREAM + pathname + search, {
+    return env.NETWORK.fetch(env.UPSTREAM + pathname + search, {
       method: request.method,
       headers: request.headers,
       body: request.body,

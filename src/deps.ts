@@ -97,7 +97,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
   const secrets = await importKeySecrets(env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS"));
   const payments = openPayments(env);
   if (!payments.ok) throw new Error(payments.error);
-  const sealing = [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
+  const sealing = openingSecrets(env);
   const unseal = async (sealed: string, context: string): Promise<string | null> => {
     const opened = await openCredential(sealed, context, sealing);
     return opened.ok ? opened.value : null;
@@ -134,9 +134,15 @@ function settingsOf(env: Cloudflare.Env): Settings {
   return {
     operatorKey: env.OPERATOR_KEY,
     sealingSecret: env.WAYPOST_SECRET,
+    openingSecrets: openingSecrets(env),
     trustsPlace: env.PLACE !== "none",
     deadlines: deadlinesOf(env),
   };
+}
+
+/** The present secret, and the one before while rotating. */
+function openingSecrets(env: Cloudflare.Env): readonly string[] {
+  return [env.WAYPOST_SECRET, variable(env, "WAYPOST_SECRET_PREVIOUS") ?? ""].filter((text) => text !== "");
 }
 
 /** Deadlines of the environment, e.g. WAYPOST_DEADLINE_IDLE_MS; whole milliseconds, else the default. */

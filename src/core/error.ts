@@ -165,7 +165,14 @@ export type RouterError =
     }
   | { readonly kind: "not_found"; readonly message: string }
   | { readonly kind: "method_not_allowed"; readonly allowed: readonly string[] }
-  | { readonly kind: "conflict"; readonly message: string }
+  | {
+      readonly kind: "conflict";
+      readonly message: string;
+      /** Worth trying again after so long. */
+      readonly retryAfterS?: number | undefined;
+      /** The generation that was charged before. */
+      readonly generationId?: string | undefined;
+    }
   /** The last attempt's failure is passed on: nothing else may or can be tried. */
   | { readonly kind: "upstream"; readonly attempts: readonly FailedAttempt[]; readonly models: readonly string[] }
   | { readonly kind: "client_gone" }

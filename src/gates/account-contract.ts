@@ -11,6 +11,7 @@ import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
+import type { AccountRepliesRpc } from "./account-replies-contract.ts";
 import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
 import type { AccountPaymentsRpc } from "./account-payments-contract.ts";
 import type { BudgetInterval } from "../limits/budget.ts";
@@ -166,11 +167,14 @@ export interface AccountLimitsView {
   readonly limits: TenantLimits;
   /** By interval; absent: none. */
   readonly budgets: { readonly [Interval in BudgetInterval]?: BudgetView | undefined };
+  /** No answer is kept, not even for a repeated request. */
+  readonly zeroRetention: boolean;
 }
 
 export interface AccountLimitsChange {
   readonly limits?: LimitsChange | undefined;
   readonly budgets?: { readonly [Interval in BudgetInterval]?: NanoUsd | null | undefined } | undefined;
+  readonly zeroRetention?: boolean | undefined;
 }
 
 export interface AccountView {
@@ -276,7 +280,8 @@ export interface RotatedKey {
 }
 
 /** The RPC surface of the AccountGate. Nothing here throws for an unknown account: it refuses with `unauthenticated`. */
-export interface AccountGateRpc extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc, AccountPaymentsRpc {}
+export interface AccountGateRpc
+  extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc, AccountPaymentsRpc, AccountRepliesRpc {}
 
 /** How long a hold lives without renewal; isolates renew every 20 s. */
 export const HOLD_LIFE_MS: EpochMs = 60_000;

@@ -43,7 +43,7 @@ import {
 import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
 import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
-import { limitAccount } from "./account-limits.ts";
+import { isZeroRetention, limitAccount } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
 import { endExpiredLeases } from "./account-leases.ts";
 import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
@@ -51,6 +51,8 @@ import { admit, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
 import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
 import { createPaymentsDesk } from "./account-payments-desk.ts";
 import type { CreditRow } from "./account-rows.ts";
+import type { ReplyAnswer, ReplyCommand } from "./account-replies-contract.ts";
+import { claimOrWait, createReplies } from "./account-replies.ts";
 import { openAccountStore, seqAt, type AccountStore } from "./account-store.ts";
 import { accountView } from "./account-view.ts";
 import { createCrowd } from "./crowd.ts";
@@ -93,6 +95,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     wakeBy: (atMs) => this.wakeBy(atMs),
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
+  private readonly keptReplies = createReplies(this.ctx.storage);
 
   async admit(request: AdmitRequest): Promise<Admission> {
     await this.crowd(this.clock());
@@ -114,11 +117,25 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const answer = await this.with((memory) => {
       const byokToken = byokGrant(memory, NO_BYOK, this.byokTerms, this.clock())?.token ?? NO_BYOK;
       const receipt = settle(memory, settlements, this.clock(), reports, byokToken);
+      this.keptReplies.noteSettled(settlements);
       if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace, this.clock()));
       this.wakeBy(this.desk.dueMs(memory));
       return receipt;
     });
     return answer.ok ? answer.value : { acknowledged: [], leases: [] };
+  }
+
+  async replies(command: ReplyCommand): Promise<Result<ReplyAnswer, RouterError>> {
+    if (command.kind !== "claim") return await this.with(() => this.keptReplies.answer(command, this.clock()));
+    const tryClaim = async () =>
+      await this.flatWith((memory) => {
+        const key = usableKey(memory, command.keyHash, this.clock());
+        if (!key.ok) return key;
+        const claim = this.keptReplies.claim(command, isZeroRetention(memory.account), this.clock());
+        this.wakeBy(this.keptReplies.nextDueMs());
+        return ok(claim);
+      });
+    return await claimOrWait(this.keptReplies, command, tryClaim, this.clock);
   }
 
   async identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>> {
@@ -246,6 +263,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       this.desk.topUp(memory);
     } finally {
       memory.store.forgetSettles(this.clock() - SETTLED_KEPT_MS);
+      this.keptReplies.forget(this.clock());
       this.wakeBy(this.nextDueMs(memory));
     }
   }
@@ -281,6 +299,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
     const topUpMs = this.desk.dueMs(memory);
     if (topUpMs !== null) times.push(topUpMs);
+    const repliesDueMs = this.keptReplies.nextDueMs();
+    if (repliesDueMs !== null) times.push(Math.max(nowMs, repliesDueMs));
     return times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time));
   }
 

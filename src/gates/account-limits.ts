@@ -56,7 +56,7 @@ import {
 } from "./account-memory.ts";
 import type { AccountLimitsRow, AccountRow, Hold, KeyRow } from "./account-rows.ts";
 
-export const NO_ACCOUNT_LIMITS: AccountLimitsRow = { limits: NO_LIMITS, budgets: {} };
+export const NO_ACCOUNT_LIMITS: AccountLimitsRow = { limits: NO_LIMITS, budgets: {}, zeroRetention: false };
 const NO_WINDOW = { id: "", nusd: 0n };
 export const NO_SPENT: AccountRow["spent"] = { daily: NO_WINDOW, weekly: NO_WINDOW, monthly: NO_WINDOW };
 
@@ -124,7 +124,9 @@ function subjectsOf(memory: AccountMemory, key: KeyRow, nowMs: EpochMs): readonl
  */
 export function countEnded(memory: AccountMemory, hold: Hold, settlement: Settlement): boolean {
   const usage = settlement.record?.usage;
-  const tokens = usage === undefined ? 0 : promptTokens(usage) + completionTokens(usage);
+  const used = usage === undefined ? 0 : promptTokens(usage) + completionTokens(usage);
+  // A count that is none must not keep the gate from waking up.
+  const tokens = Number.isSafeInteger(used) && used >= 0 ? used : hold.tokens;
   countInMinute(memory, hold, { requests: 0, tokens: tokens - hold.tokens });
   const ended = { requests: 1, tokens };
   if (hasRates(accountLimits(memory.account))) {
@@ -226,8 +228,15 @@ export function limitAccount(
     ? budgetFault(limitsOf(budgets), spentNow(memory.account, nowMs), memory.heldNusd)
     : undefined;
   if (fault !== undefined) return err({ kind: "bad_request", message: sentence(fault), path: "budgets" });
-  keepAccount(memory, { ...memory.account, [name]: { limits: limitsWith(before.limits, change.limits), budgets } });
+  const limits = limitsWith(before.limits, change.limits);
+  const zeroRetention = change.zeroRetention ?? before.zeroRetention;
+  keepAccount(memory, { ...memory.account, [name]: { limits, budgets, zeroRetention } });
   return ok(null);
+}
+
+/** Whether the tenant or the operator wants no answer of the account kept. */
+export function isZeroRetention({ tenantLimits, operatorLimits }: AccountRow): boolean {
+  return tenantLimits.zeroRetention || operatorLimits.zeroRetention;
 }
 
 /** The account's limits as shown. */

@@ -42,8 +42,9 @@ const AccountLimitsRow = z
   .object({
     limits: LimitsRow,
     budgets: z.object({ daily: BudgetRow, weekly: BudgetRow, monthly: BudgetRow, lifetime: BudgetRow }),
+    zeroRetention: z.boolean().default(false),
   })
-  .default({ limits: NO_LIMITS, budgets: {} });
+  .default({ limits: NO_LIMITS, budgets: {}, zeroRetention: false });
 export type AccountLimitsRow = z.infer<typeof AccountLimitsRow>;
 
 const NO_WINDOW = { id: "", nusd: 0n };

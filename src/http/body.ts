@@ -23,6 +23,8 @@ let inFlightBytes = 0;
 
 export interface ReadBody {
   readonly value: unknown;
+  /** SHA-256 of its text, in hexadecimal; null unless it was asked for. */
+  readonly digest: string | null;
   /** The body is no longer held in memory by its reader. */
   release(): void;
 }
@@ -50,7 +52,7 @@ export async function readShortText(request: Request, limitBytes: number): Promi
 }
 
 /** @returns `too_large`, `overloaded` or `bad_request`; call `release` when the body's values are sent or dropped. */
-export async function readJson(request: Request): Promise<Result<ReadBody, RouterError>> {
+export async function readJson(request: Request, wantsDigest = false): Promise<Result<ReadBody, RouterError>> {
   const share = openShare();
   const declared = Number(request.headers.get("content-length") ?? Number.NaN);
   const fault = share.faultOf(declared);
@@ -64,7 +66,8 @@ export async function readJson(request: Request): Promise<Result<ReadBody, Route
       share.release();
       return text;
     }
-    return ok({ value: JSON.parse(text.value) as unknown, release: share.release });
+    const value = JSON.parse(text.value) as unknown;
+    return ok({ value, digest: wantsDigest ? await sha256(text.value) : null, release: share.release });
   } catch {
     share.release();
     return err({
@@ -72,6 +75,12 @@ export async function readJson(request: Request): Promise<Result<ReadBody, Route
       message: "The body is not valid JSON. Send a JSON object with Content-Type: application/json.",
     });
   }
+}
+
+/** SHA-256 of a text's UTF-8, in hexadecimal. */
+export async function sha256(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** What one body holds of the bytes in flight. */

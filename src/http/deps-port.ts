@@ -19,6 +19,8 @@ export interface Settings {
   readonly operatorKey: string;
   /** Seals provider credentials. */
   readonly sealingSecret: string;
+  /** Open what was sealed: the present secret, and the one before while rotating. */
+  readonly openingSecrets: readonly string[];
   /** `request.cf` is Cloudflare's own, or a trusted proxy's. */
   readonly trustsPlace: boolean;
   readonly deadlines: Deadlines;

@@ -90,9 +90,18 @@ const usdText = z.string().nullable().describe("Decimal USD; null: none");
 const BudgetsShape = z.object({ daily: usdText, weekly: usdText, monthly: usdText, lifetime: usdText });
 
 /** An account's limits as its operator sees them. */
-export const AccountLimitsShape = z.object({ ...limitsShape, budgets: BudgetsShape });
+export const AccountLimitsShape = z.object({ ...limitsShape, budgets: BudgetsShape, zero_retention: z.boolean() });
 
-export function accountLimitsBody({ limits, budgets }: AccountLimitsView): z.infer<typeof AccountLimitsShape> {
+export const zeroRetentionField = z
+  .boolean()
+  .optional()
+  .describe("Keep no answer, not even for a repeat with the same Idempotency-Key");
+
+export function accountLimitsBody({
+  limits,
+  budgets,
+  zeroRetention,
+}: AccountLimitsView): z.infer<typeof AccountLimitsShape> {
   const limit = (interval: BudgetInterval): string | null => {
     const budget = budgets[interval];
     return budget === undefined ? null : formatUsd(budget.limitNusd);
@@ -105,6 +114,7 @@ export function accountLimitsBody({ limits, budgets }: AccountLimitsView): z.inf
       monthly: limit("monthly"),
       lifetime: limit("lifetime"),
     },
+    zero_retention: zeroRetention,
   };
 }
 

@@ -154,7 +154,12 @@ function operationObject(operation: Operation): JsonObject {
     };
   }
   responses["default"] = { $ref: "#/components/responses/Error" };
-  const parameters = [...pathParameters(operation), ...queryParameters(operation)];
+  const { query, headers } = operation;
+  const parameters = [
+    ...pathParameters(operation),
+    ...namedParameters("query", query),
+    ...namedParameters("header", headers),
+  ];
   return {
     operationId: operation.id,
     summary: operation.summary,
@@ -201,12 +206,12 @@ function pathParameters({ path, pathParts }: Operation): readonly JsonObject[] {
   }));
 }
 
-function queryParameters({ query }: Operation): readonly JsonObject[] {
-  return Object.entries(query?.shape ?? {}).map(([name, schema]) => {
+function namedParameters(place: "query" | "header", parameters: z.ZodObject | undefined): readonly JsonObject[] {
+  return Object.entries(parameters?.shape ?? {}).map(([name, schema]) => {
     const { description, ...rest } = jsonSchema(schema, "input");
     return {
       name,
-      in: "query",
+      in: place,
       required: !z.safeParse(schema, undefined).success,
       ...(description === undefined ? {} : { description }),
       schema: rest,

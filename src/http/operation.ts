@@ -28,6 +28,8 @@ export interface Operation {
   readonly pathParts?: Readonly<Record<string, string>>;
   /** Parameters of the query string. Each property is one; its `description` is shown. */
   readonly query?: z.ZodObject;
+  /** Headers that it understands beside the usual ones; as `query`. */
+  readonly headers?: z.ZodObject;
   /** The JSON body. */
   readonly request?: z.ZodType;
   /** Successes by status; errors are the same everywhere and are added by `openapi.ts`. */

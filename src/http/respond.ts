@@ -102,7 +102,10 @@ export function faceOf(error: RouterError): ErrorFace {
     case "method_not_allowed":
       return face(405, "invalid_request", `Method not allowed. Allowed: ${error.allowed.join(", ")}`);
     case "conflict":
-      return face(409, "conflict", error.message);
+      return face(409, "conflict", error.message, {
+        ...(error.retryAfterS === undefined ? {} : { retry_after_seconds: wholeSeconds(error.retryAfterS) }),
+        ...(error.generationId === undefined ? {} : { generation_id: error.generationId }),
+      });
     case "upstream":
       return faceOfExhausted(error);
     case "client_gone":
@@ -226,6 +229,8 @@ function headersOf(error: RouterError): Record<string, string> {
       return { "Retry-After": retryAfter(error.retryAfterS) };
     case "storage":
       return { "Retry-After": retryAfter(STORAGE_RETRY_S) };
+    case "conflict":
+      return error.retryAfterS === undefined ? {} : { "Retry-After": retryAfter(error.retryAfterS) };
     case "insufficient_credit":
       return error.limitSource === "in_flight_budget" ? { "Retry-After": retryAfter(IN_FLIGHT_RETRY_S) } : {};
     case "method_not_allowed":
@@ -244,7 +249,6 @@ function headersOf(error: RouterError): Record<string, string> {
     case "unknown_model":
     case "free_variant_ended":
     case "not_found":
-    case "conflict":
     case "client_gone":
     case "catalog_refused":
     case "internal":

@@ -94,6 +94,9 @@ async function end(
     endedAtMs,
     catalogVersion: route.catalogVersion,
   };
+  // With an own credential the provider charges the tenant itself.
+  const isCharged = ended.kind === "completed" || bill.charged.totalNusd > 0n || completionTokens(bill.usage) > 0;
+  input.copy?.ended({ isCharged, hasLeft: ended.kind === "cancelled" && route.request.stream });
   reportOutcome(job, run, ended, bill, endedAtMs, ports);
   const settlement = settlementOf(input.asker, ending);
   note(job, run, ending);

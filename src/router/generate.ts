@@ -37,6 +37,7 @@ export function generate(input: GenerateInput, ports: RouterPorts): Promise<Gene
 }
 
 async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
+  if (input.parsed.provider?.["zdr"] === true) input.copy?.withhold();
   const admitted = await planAndAdmit(input, ports);
   if (!admitted.ok) return refused(admitted.error, admitted.route === null ? null : explain(input, admitted.route));
   const { route } = admitted;

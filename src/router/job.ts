@@ -24,9 +24,23 @@ export interface GenerateInput {
   /** Fires when the client leaves. */
   readonly signal: AbortSignal;
   readonly wide: WideEvent;
+  /** Takes a copy of the answer; null for nearly all. */
+  readonly copy?: AnswerCopy | null | undefined;
   /** The rim's wording of errors that happen after the first byte. */
   readonly faceOf: (error: RouterError) => ErrorFace;
   readonly faceOfFailure: (failure: UpstreamFailure, providerName: string) => ErrorFace;
+}
+
+/** Takes a copy of an answer while it is delivered. Synchronous; never throws. */
+export interface AnswerCopy {
+  /** What the client's stream gets, but for what only keeps it open. */
+  add(text: string): void;
+  /** How it ended; comes before its last bytes. `isCharged`: it cost something, or it is whole. */
+  ended(how: { readonly isCharged: boolean; readonly hasLeft: boolean }): void;
+  /** The stream has ended: nothing more is added. */
+  close(): void;
+  /** The request wants nothing kept. */
+  withhold(): void;
 }
 
 export type Generated =

@@ -7,7 +7,7 @@ import type { AnswerHead, ErrorFace, StreamRenderer } from "../dialects/dialect.
 import { malformedFailure } from "../providers/failure.ts";
 import { openClient, type ClientEnd } from "./client-writer.ts";
 import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
-import { explain, refused, type Generated, type Job } from "./job.ts";
+import { explain, refused, type AnswerCopy, type Generated, type Job } from "./job.ts";
 import { createMeter, type Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
@@ -30,7 +30,8 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
     ports.waitUntil(finish(job, early, meter, ended, billFor(job, early, meter, ended), ports));
     return refused(unansweredError(job, early), explain(input, route, early.attempts));
   }
-  const client = openClient(input.dialect.keepAlive, ports.clock, cancellation, () => renewHold(job, ports));
+  const opened = openClient(input.dialect.keepAlive, ports.clock, cancellation, () => renewHold(job, ports));
+  const client = copied(opened, input.copy ?? null);
   // Whoever counts the silence has counted the wait until now as well.
   if (early === null) void client.writer.write(input.dialect.keepAlive);
   const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers, ...warningHeaders(job, early) };
@@ -38,6 +39,26 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
   const serving = serve(job, early, running, client, ports).finally(() => abandon(job, ports));
   ports.waitUntil(serving);
   return { kind: "stream", body: client.readable, headers };
+}
+
+/** The client's end, with a copy of what is written to it. */
+function copied(client: ClientEnd, copy: AnswerCopy | null): ClientEnd {
+  if (copy === null) return client;
+  const { writer } = client;
+  return {
+    ...client,
+    writer: {
+      isGone: writer.isGone,
+      write(text) {
+        copy.add(text);
+        return writer.write(text);
+      },
+      close() {
+        copy.close();
+        return writer.close();
+      },
+    },
+  };
 }
 
 async function serve(

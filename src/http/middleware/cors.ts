@@ -47,6 +47,7 @@ const EXPOSED_HEADERS = [
   "X-RateLimit-Reset",
   "X-Waypost-Warning",
   "X-Waypost-Max-Tokens",
+  "Idempotent-Replayed",
 ].join(", ");
 
 /** The answer to a preflight request. */

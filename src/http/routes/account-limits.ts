@@ -13,15 +13,19 @@ import {
   limitsBody,
   LimitsShape,
   limitsOf,
+  zeroRetentionField,
 } from "../limits-shape.ts";
 import { gateAnswer, PRIVATE } from "../middleware/identify.ts";
 import type { Operation } from "../operation.ts";
 import { readStrict } from "../strict-body.ts";
 import { managerOf } from "./budgets.ts";
 
-const LimitsBody = z.strictObject(limitFields);
+const LimitsBody = z.strictObject({ ...limitFields, zero_retention: zeroRetentionField });
 const Answer = z.object({
-  data: LimitsShape.extend({ operator: AccountLimitsShape.describe("Set by the operator; holds as well") }),
+  data: LimitsShape.extend({
+    zero_retention: z.boolean(),
+    operator: AccountLimitsShape.describe("Set by the operator; holds as well"),
+  }),
 });
 
 const pathParts = { id: "The account's id, or `default`" };
@@ -63,10 +67,17 @@ async function updateLimits(context: AppContext): Promise<Response> {
   if (!caller.ok) return fail(context, caller.error);
   const body = await readStrict(context.req.raw, LimitsBody);
   if (!body.ok) return fail(context, body.error);
-  const changed = await gateAnswer(caller.value.gate.limitAccount("tenant", { limits: limitsOf(body.value) }));
+  const change = { limits: limitsOf(body.value), zeroRetention: body.value.zero_retention };
+  const changed = await gateAnswer(caller.value.gate.limitAccount("tenant", change));
   return changed.ok ? json(bodyOf(changed.value), 200, PRIVATE) : fail(context, changed.error);
 }
 
 function bodyOf({ limits }: AccountView): z.infer<typeof Answer> {
-  return { data: { ...limitsBody(limits.tenant.limits), operator: accountLimitsBody(limits.operator) } };
+  return {
+    data: {
+      ...limitsBody(limits.tenant.limits),
+      zero_retention: limits.tenant.zeroRetention,
+      operator: accountLimitsBody(limits.operator),
+    },
+  };
 }

@@ -23,7 +23,14 @@ import type { AccountView } from "../../gates/account-contract.ts";
 import { cursorAfter, type ShardCursor } from "../../ledger/shards.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import type { Operation } from "../operation.ts";
-import { accountLimitsBody, AccountLimitsShape, budgetsField, limitFields, limitsOf } from "../limits-shape.ts";
+import {
+  accountLimitsBody,
+  AccountLimitsShape,
+  budgetsField,
+  limitFields,
+  limitsOf,
+  zeroRetentionField,
+} from "../limits-shape.ts";
 import { asked, stored } from "../stored.ts";
 import { readStrict } from "../strict-body.ts";
 
@@ -38,6 +45,7 @@ const AccountChange = z.strictObject({
   name: AccountName.optional(),
   ...limitFields,
   budgets: budgetsField,
+  zero_retention: zeroRetentionField,
 });
 
 const Region = z
@@ -160,7 +168,7 @@ async function getAccount(context: AppContext): Promise<Response> {
 async function patchAccount(context: AppContext): Promise<Response> {
   const body = await readStrict(context.req.raw, AccountChange);
   if (!body.ok) return fail(context, body.error);
-  const { suspended, name, budgets } = body.value;
+  const { suspended, name, budgets, zero_retention: zeroRetention } = body.value;
   if (Object.keys(body.value).length === 0) {
     const message = "The body changes nothing: give suspended, name, limits or budgets.";
     return fail(context, { kind: "bad_request", message });
@@ -171,7 +179,7 @@ async function patchAccount(context: AppContext): Promise<Response> {
   // Each part is safe to repeat, so a failure between two is mended by sending the same body again. What can be refused
   // goes first: then nothing is changed.
   const limited = await asked(
-    async () => await gate.limitAccount("operator", { limits: limitsOf(body.value), budgets }),
+    async () => await gate.limitAccount("operator", { limits: limitsOf(body.value), budgets, zeroRetention }),
   );
   if (!limited.ok) return fail(context, limited.error);
   const renamed = await asked(async () => (name === undefined ? await gate.view() : await gate.rename(name)));

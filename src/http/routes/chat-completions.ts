@@ -1,15 +1,14 @@
 /** POST /chat/completions: the main job. */
 import type { Hono } from "hono";
 import * as z from "zod";
-import { asRequestId, newGenerationId, placeOfAccount } from "../../core/ids.ts";
+import { asRequestId, placeOfAccount } from "../../core/ids.ts";
 import { ChatBody } from "../../dialects/openai-chat-schema.ts";
 import { openAiChat } from "../../dialects/openai-chat.ts";
 import { generate } from "../../router/generate.ts";
 import type { Asker } from "../../router/settlement.ts";
-import { readJson } from "../body.ts";
+import { billable, billableHeaders, type BillableRequest } from "../billable.ts";
 import { fail, type AppContext, type AppEnv } from "../context.ts";
 import { faceOfFailure } from "../error-exhausted.ts";
-import { authenticate, type Caller } from "../middleware/authenticate.ts";
 import type { Operation } from "../operation.ts";
 import { faceOf } from "../respond.ts";
 
@@ -41,6 +40,7 @@ export const chatCompletionsOperation: Operation = {
   path: "/chat/completions",
   summary: "Answer a conversation",
   auth: "inference",
+  headers: billableHeaders,
   request: ChatBody,
   responses: {
     200: { description: "The answer; with `stream`, server-sent events of `chat.completion.chunk`", body: ChatReply },
@@ -51,69 +51,67 @@ export const chatCompletionsOperation: Operation = {
 const HEADER_CHARS_MAX = 256;
 
 export function registerChatCompletions(app: Hono<AppEnv>): void {
-  app.post("/chat/completions", chatCompletions);
+  app.post("/chat/completions", billable(chatCompletions));
 }
 
-async function chatCompletions(context: AppContext): Promise<Response> {
+async function chatCompletions(context: AppContext, billed: BillableRequest): Promise<Response> {
   const { deps, wide } = context.var;
-  const caller = await authenticate(context);
-  if (!caller.ok) return fail(context, caller.error);
-  const body = await readJson(context.req.raw);
-  if (!body.ok) return fail(context, body.error);
-  try {
-    const parsed = openAiChat.parse(body.value.value);
-    if (!parsed.ok) return fail(context, parsed.error);
-    const { user } = parsed.value.request;
-    // The body wins over the header. Both name the conversation to routing and to the record.
-    const sessionId = parsed.value.sessionId ?? shortHeader(context, "x-session-id");
-    const asker = askerOf(context, caller.value, sessionId, user ?? null);
-    wide.set({ generation_id: asker.generationId });
-    const generated = await generate(
-      {
-        dialect: openAiChat,
-        parsed: { ...parsed.value, sessionId },
-        asker,
-        home: placeOfAccount(asker.account)?.home ?? "gl",
-        place: context.var.place,
-        userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
-        wantsMetadata: wantsMetadata(context),
-        refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
-        signal: context.req.raw.signal,
-        wide,
-        faceOf,
-        faceOfFailure,
-      },
-      deps.router,
-    );
-    switch (generated.kind) {
-      case "refused": {
-        const response = fail(context, generated.error, generated.metadata);
-        response.headers.set("X-Generation-Id", asker.generationId);
-        return response;
-      }
-      case "reply":
-        return new Response(JSON.stringify(generated.body), {
-          headers: { "Content-Type": "application/json", ...generated.headers },
-        });
-      case "stream":
-        context.set("isStreaming", true);
-        return new Response(generated.body, { headers: generated.headers });
-      default:
-        return generated satisfies never;
+  const parsed = openAiChat.parse(billed.body);
+  if (!parsed.ok) return fail(context, parsed.error);
+  const { user } = parsed.value.request;
+  // The body wins over the header. Both name the conversation to routing and to the record.
+  const sessionId = parsed.value.sessionId ?? shortHeader(context, "x-session-id");
+  const asker = askerOf(context, billed, sessionId, user ?? null);
+  wide.set({ generation_id: asker.generationId });
+  const generated = await generate(
+    {
+      dialect: openAiChat,
+      parsed: { ...parsed.value, sessionId },
+      asker,
+      home: placeOfAccount(asker.account)?.home ?? "gl",
+      place: context.var.place,
+      userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
+      wantsMetadata: wantsMetadata(context),
+      refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
+      signal: context.req.raw.signal,
+      wide,
+      copy: billed.copy,
+      faceOf,
+      faceOfFailure,
+    },
+    deps.router,
+  );
+  switch (generated.kind) {
+    case "refused": {
+      const response = fail(context, generated.error, generated.metadata);
+      response.headers.set("X-Generation-Id", asker.generationId);
+      return response;
     }
-  } finally {
-    body.value.release();
+    case "reply":
+      return new Response(JSON.stringify(generated.body), {
+        headers: { "Content-Type": "application/json", ...generated.headers },
+      });
+    case "stream":
+      context.set("isStreaming", true);
+      return new Response(generated.body, { headers: generated.headers });
+    default:
+      return generated satisfies never;
   }
 }
 
-function askerOf(context: AppContext, caller: Caller, sessionId: string | null, user: string | null): Asker {
-  const { deps, place, receivedAtMs, requestId } = context.var;
+function askerOf(
+  context: AppContext,
+  { caller, generationId }: BillableRequest,
+  sessionId: string | null,
+  user: string | null,
+): Asker {
+  const { place, receivedAtMs, requestId } = context.var;
   const header = (name: string): string | null => shortHeader(context, name);
   return {
     account: caller.account,
     keyHash: caller.keyHash,
     requestId: asRequestId(requestId),
-    generationId: newGenerationId(receivedAtMs, deps.randomBytes),
+    generationId,
     receivedAtMs,
     httpReferer: header("http-referer") ?? header("referer"),
     appTitle: header("x-openrouter-title") ?? header("x-title"),

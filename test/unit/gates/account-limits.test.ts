@@ -52,7 +52,7 @@ function rowsWith(limits: TenantLimits, costNusd: bigint): number {
   const storage = openStorage();
   const store = openAccountStore(storage);
   store.create();
-  store.writeAccount({ ...ACCOUNT, operatorLimits: { limits, budgets: {} } });
+  store.writeAccount({ ...ACCOUNT, operatorLimits: { ...NO_ACCOUNT_LIMITS, limits } });
   store.writeCounter(HASH, newCounter(NOW));
   store.writeKey({ ...KEY, limits });
   const memory = loadMemory(store);
@@ -94,7 +94,7 @@ test.each([
   {
     name: "the operator's concurrency",
     key: KEY,
-    account: { ...ACCOUNT, operatorLimits: { limits: limited({ maxConcurrency: 1 }), budgets: {} } },
+    account: { ...ACCOUNT, operatorLimits: { ...NO_ACCOUNT_LIMITS, limits: limited({ maxConcurrency: 1 }) } },
     expected: true,
   },
   {
@@ -102,7 +102,7 @@ test.each([
     key: KEY,
     account: {
       ...ACCOUNT,
-      tenantLimits: { limits: NO_LIMITS, budgets: { daily: { limitNusd: 1n, createdAtMs: 0, updatedAtMs: 0 } } },
+      tenantLimits: { ...NO_ACCOUNT_LIMITS, budgets: { daily: { limitNusd: 1n, createdAtMs: 0, updatedAtMs: 0 } } },
     },
     expected: true,
   },

@@ -34,6 +34,7 @@ import { registerRedeemVoucher } from "./routes/redeem-voucher.ts";
 import { registerRotateKey } from "./routes/rotate-key.ts";
 import { registerStripeWebhook } from "./routes/stripe-webhook.ts";
 import { registerUpdateByok } from "./routes/update-byok.ts";
+import { registerStatement } from "./routes/statement.ts";
 import { registerUpdateKey } from "./routes/update-key.ts";
 
 /** The application. `depsOf` makes the ports of one request. */
@@ -48,6 +49,7 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerListProviders(api);
   registerReadOwnKey(api);
   registerReadCredits(api);
+  registerStatement(api);
   registerCreateCheckout(api);
   registerPurchases(api);
   registerAutoTopUp(api);

@@ -45,6 +45,7 @@ import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
 import { stripeWebhookOperation } from "./routes/stripe-webhook.ts";
 import { updateByokOperation } from "./routes/update-byok.ts";
+import { readAccountStatementOperation, readStatementOperation } from "./routes/statement.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
 
 /** The document itself; here rather than beside its route, because the route imports this file. */
@@ -69,6 +70,7 @@ export const OPERATIONS: readonly Operation[] = [
   listProvidersOperation,
   ...readOwnKeyOperations,
   readCreditsOperation,
+  readStatementOperation,
   createCheckoutOperation,
   ...purchaseOperations,
   ...autoTopUpOperations,
@@ -93,6 +95,7 @@ export const OPERATIONS: readonly Operation[] = [
   readAccountOperation,
   updateAccountOperation,
   grantCreditOperation,
+  readAccountStatementOperation,
   publishCatalogOperation,
   readCatalogOperation,
   rollbackCatalogOperation,

@@ -10,12 +10,14 @@ import { registerAdminProviders } from "./admin-providers.ts";
 import { registerAdminVouchers } from "./admin-vouchers.ts";
 import { registerAdminReconciliation } from "./admin-reconciliation.ts";
 import { registerRollbackCatalog } from "./rollback-catalog.ts";
+import { registerAdminStatement } from "./statement.ts";
 
 export function registerAdmin(api: Hono<AppEnv>): void {
   const admin = new Hono<AppEnv>();
   admin.use(requireOperator);
   registerAdminAccounts(admin);
   registerAdminCredits(admin);
+  registerAdminStatement(admin);
   registerAdminCatalog(admin);
   registerRollbackCatalog(admin);
   registerAdminProviders(admin);

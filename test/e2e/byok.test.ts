@@ -168,7 +168,7 @@ test("filters: a key that a credential does not name is served by the shared one
   expect(arrived()).toEqual([`near ${CREDENTIALS.near}`, `near ${OWN}`]);
 });
 
-test("what the tenant changes counts for its next request", async () => {
+test("what the tenant changes counts within a lease's ten seconds", async () => {
   const account = await newAccount(world);
   const arrived = mark();
   const served = async (): Promise<string | undefined> => {

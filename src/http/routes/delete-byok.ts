@@ -1,4 +1,4 @@
-/** DELETE /byok/{id}: wipes a provider credential. Isolates that hold its copy forget it within 10 s. */
+/** DELETE /byok/{id}: wipes a provider credential. No request uses it 10 s later. */
 import type { Hono } from "hono";
 import * as z from "zod";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";

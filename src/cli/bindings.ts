@@ -1,6 +1,7 @@
 /**
  * Which environment variables the worker gets: `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL` for the catalog's
- * providers and for any other (an operator may publish more), and settings of its own (`WAYPOST_...`).
+ * providers and for any other (an operator may publish more), payments (`STRIPE_...`), and settings of its own
+ * (`WAYPOST_...`).
  * Only those of known providers are checked: a machine has other software's variables too. When no known provider has a
  * credential, all of them are pointed at the demo upstream, except where a base URL says otherwise.
  */
@@ -10,7 +11,7 @@ import { type Environment, variablePrefix } from "./environment.ts";
 
 /** Variables of the tools themselves; the worker does not see them. */
 const OWN = new Set(["WAYPOST_LOG", "WAYPOST_SCHEDULE_S", "WAYPOST_DEV_VARS", "WAYPOST_URL", "WAYPOST_SECRET"]);
-const PASSED = /^([A-Z0-9_]+_(API_KEY|BASE_URL)|WAYPOST_[A-Z0-9_]+)$/;
+const PASSED = /^([A-Z0-9_]+_(API_KEY|BASE_URL)|STRIPE_WEBHOOK_SECRET|WAYPOST_[A-Z0-9_]+)$/;
 
 export type ProviderFace = Pick<Provider, "slug" | "base_url">;
 

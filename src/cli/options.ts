@@ -4,6 +4,7 @@
  */
 import path from "node:path";
 import { err, ok, type Result } from "../core/result.ts";
+import { readPaymentSettings } from "../ledger/payment-settings.ts";
 import type { Environment } from "./environment.ts";
 import { ROOT } from "./paths.ts";
 
@@ -49,7 +50,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
-  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env) ?? scheduleFault(env);
+  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env) ?? scheduleFault(env) ?? paymentFault(env);
   if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
@@ -84,6 +85,12 @@ function byokFault(env: Environment): string | undefined {
   const free = env["WAYPOST_BYOK_FREE_USD_MONTHLY"] ?? "0";
   if (/^\d{1,9}$/.test(free)) return undefined;
   return `WAYPOST_BYOK_FREE_USD_MONTHLY must be a whole number of dollars, not "${free}".`;
+}
+
+/** The worker reads these itself, and would refuse every request. */
+function paymentFault(env: Environment): string | undefined {
+  const settings = readPaymentSettings((name) => env[name]);
+  return settings.ok ? undefined : settings.error;
 }
 
 /** A new account in a shard without a database would be refused: that is found here. */

@@ -53,7 +53,12 @@ export function purchaseBody(view: PurchaseView): z.infer<typeof PurchaseShape> 
 /** @returns `not_found` where the operator has not set up payments. */
 export function paymentsOf(context: AppContext): Result<Payments, RouterError> {
   const { payments } = context.var.deps;
-  return payments === null ? err({ kind: "not_found", message: "This deployment takes no payments" }) : ok(payments);
+  return payments === null
+    ? err({
+        kind: "not_found",
+        message: "This deployment takes no payments: its operator has not set STRIPE_WEBHOOK_SECRET",
+      })
+    : ok(payments);
 }
 
 /** What the payment provider's fault is to a client. */

@@ -1,7 +1,8 @@
 /**
  * The operator's payment settings: environment variables, parsed once. Each fault is one sentence that names the variable;
- * a secret's value is never repeated. Without STRIPE_API_KEY there are no payments, which is no fault.
- *   STRIPE_API_KEY, STRIPE_WEBHOOK_SECRET   the payment provider's credentials; both or neither
+ * a secret's value is never repeated. Without STRIPE_WEBHOOK_SECRET there are no payments, which is no fault: a machine
+ * may have other software's STRIPE_API_KEY.
+ *   STRIPE_API_KEY, STRIPE_WEBHOOK_SECRET   the payment provider's credentials
  *   STRIPE_BASE_URL                         another server that speaks its wire: an origin, without a path
  *   WAYPOST_PURCHASE_FEE_BPS, _FEE_MIN, _CRYPTO_FEE_BPS, _MIN, _MAX   the terms (purchase.ts)
  */
@@ -32,13 +33,13 @@ export function readPaymentSettings(
   if (!terms.ok) return terms;
   const baseUrl = readBaseUrl(variable("STRIPE_BASE_URL"));
   if (!baseUrl.ok) return baseUrl;
-  if (apiKey === undefined && webhookSecret === undefined) return ok(null);
+  if (webhookSecret === undefined) return ok(null);
   for (const [name, value] of Object.entries({ STRIPE_API_KEY: apiKey, STRIPE_WEBHOOK_SECRET: webhookSecret })) {
     if (value === undefined)
       return err(`${name} must be set too: payments need STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET.`);
     if (!/^[\x21-\x7e]+$/.test(value)) return err(`${name} must be printable ASCII without spaces.`);
   }
-  return ok({ apiKey: apiKey ?? "", webhookSecret: webhookSecret ?? "", baseUrl: baseUrl.value, terms: terms.value });
+  return ok({ apiKey: apiKey ?? "", webhookSecret, baseUrl: baseUrl.value, terms: terms.value });
 }
 
 function readTerms(variable: (name: string) => string | undefined): Result<PurchaseTerms, string> {

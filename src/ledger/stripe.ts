@@ -1,6 +1,6 @@
 /**
- * The payment port over Stripe's API. The SDK is loaded by the first call that needs it: it is a third of the bundle's
- * text, and no other request pays for it. Every call carries an idempotency key where it writes, and has
+ * The payment port over Stripe's API. The SDK is loaded by the first call that needs it: it is two fifths of the
+ * bundle's text, and no other request pays for it. Every call carries an idempotency key where it writes, and has
  * CALL_TIMEOUT_MS. Stripe's messages may quote what we sent, so only codes leave this file.
  */
 import * as z from "zod";

@@ -74,6 +74,8 @@ test("every block is known here", () => {
     "python: import json, os, urllib.request",
     'ts: import OpenAI from "openai";',
     "sh: export OPERATOR_KEY=...",
+    // The checkout: payments.test.ts.
+    "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: npm run deploy",
     // The map of the house.
@@ -139,12 +141,12 @@ test("the TypeScript streams an answer", () => {
 test("every route of the document is in the table", async () => {
   const answer = await fetch(`${server.apiBase}/openapi.json`);
   const { paths } = z.looseObject({ paths: z.record(z.string(), z.json()) }).parse(await answer.json());
-  const named = new Set([...README.matchAll(/(?<=[ `·v1])\/[\w/{}.]+/g)].map(([path]) => path.replace("/api/v1", "")));
+  const named = new Set([...README.matchAll(/(?<=[ `·v1])\/[\w/{}.-]+/g)].map(([path]) => path.replace("/api/v1", "")));
   expect(Object.keys(paths).filter((path) => !named.has(path))).toEqual([]);
 });
 
 test("the operator's curl grants credits, once", () => {
-  const grant = () => shell(block("sh", "/credits"), { OPERATOR_KEY: undefined });
+  const grant = () => shell(block("sh", "$ACCOUNT/credits"), { OPERATOR_KEY: undefined });
   const balance = () => z.looseObject({ data: z.looseObject({ balance: z.string() }) }).parse(JSON.parse(grant())).data;
   const before = balance();
   expect(before.balance).toMatch(/^1(11|12)\.\d+$/);

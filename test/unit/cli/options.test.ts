@@ -48,6 +48,8 @@ test.each([
     env: { WAYPOST_BYOK_FREE_USD_MONTHLY: "10.50" },
     says: "WAYPOST_BYOK_FREE_USD_MONTHLY",
   },
+  { name: "payments without a key", env: { STRIPE_WEBHOOK_SECRET: "whsec_1" }, says: "STRIPE_API_KEY" },
+  { name: "a fee in words", env: { WAYPOST_PURCHASE_FEE_BPS: "5.5%" }, says: "WAYPOST_PURCHASE_FEE_BPS" },
   { name: "a deadline in words", env: { WAYPOST_DEADLINE_IDLE_MS: "60s" }, says: "WAYPOST_DEADLINE_IDLE_MS" },
   { name: "a deadline of nothing", env: { WAYPOST_DEADLINE_TOTAL_MS: "0" }, says: "WAYPOST_DEADLINE_TOTAL_MS" },
   { name: "the first database as a further one", env: { SHARDS: "gl1" }, says: "SHARDS" },

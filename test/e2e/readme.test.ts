@@ -94,6 +94,8 @@ test("every npm command is known here, and its script exists", () => {
     "npm run catalog -- rollback <version>",
     "npm run dev",
     "npm run bench",
+    // Runs by itself, for as long as it is told.
+    "npm run soak -- --seed 1 --minutes 10",
     // Up to where a Cloudflare account is needed: deploy.test.ts.
     "npm run deploy",
     "npm run deploy -- --dry-run",

@@ -87,18 +87,28 @@ export async function linesOf(tenant: Tenant, kinds: readonly string[]): Promise
   return Object.fromEntries(results.map(({ account, sum }) => [account.replace(tenant.id, "me"), sum]));
 }
 
-/** Rings the gate's alarm, and waits for the work that it leaves behind. */
-export async function ring(tenant: Tenant): Promise<void> {
-  const left: Promise<unknown>[] = [];
+// What the gates have left to do in the background, by account; the alarm may also ring by itself.
+const left = new Map<string, Promise<unknown>[]>();
+const watched = new WeakSet<object>();
+
+/** Remembers from now on what the gate leaves to do in the background. Again after an eviction. */
+export async function watch(tenant: Tenant): Promise<void> {
   await runInDurableObject(tenant.gate, (_gate: AccountGate, state) => {
+    if (watched.has(state)) return;
+    watched.add(state);
     const waitUntil = state.waitUntil.bind(state);
     state.waitUntil = (work) => {
-      left.push(work);
+      left.set(tenant.id, [...(left.get(tenant.id) ?? []), work]);
       waitUntil(work);
     };
   });
+}
+
+/** Rings the gate's alarm, if it has not rung by itself, and waits for the work that it leaves behind. */
+export async function ring(tenant: Tenant): Promise<void> {
+  await watch(tenant);
   await runDurableObjectAlarm(tenant.gate);
   await runInDurableObject(tenant.gate, async (_gate: AccountGate) => {
-    await Promise.all(left);
+    await Promise.all(left.get(tenant.id) ?? []);
   });
 }

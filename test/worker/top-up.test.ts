@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { NANO_PER_USD } from "../../src/core/money.ts";
 import { failWrites, request, setClock, settlement } from "./account-setup.ts";
 import { ask, dataOf, newTenant, type Tenant } from "./fixture.ts";
-import { balanceOf, bought, deliver, ring, stripe, useStripe } from "./payments-setup.ts";
+import { balanceOf, bought, deliver, ring, stripe, useStripe, watch } from "./payments-setup.ts";
 
 useStripe();
 
@@ -21,6 +21,7 @@ const charges = () => stripe.calls.filter(({ call }) => call === "POST /v1/payme
 async function saver(method = "pm_card"): Promise<Tenant> {
   const tenant = await newTenant();
   await bought(tenant, { save_payment_method: true }, method);
+  await watch(tenant);
   return tenant;
 }
 
@@ -86,6 +87,15 @@ test("enabling it below the threshold buys at once", async () => {
   await enable(tenant, { ...ON, threshold: 15 });
   await ring(tenant);
   expect(await balanceOf(tenant)).toBe(30n * USD);
+});
+
+test("what takes the balance to nothing without a settlement buys as well", async () => {
+  const tenant = await saver();
+  await enable(tenant);
+  await ring(tenant);
+  await tenant.gate.credit({ idempotencyKey: "taken", amountNusd: -12n * USD, reason: "taken" });
+  await ring(tenant);
+  expect(await balanceOf(tenant)).toBe(18n * USD);
 });
 
 test("a declined card ends it until the tenant enables it again", async () => {
@@ -161,7 +171,7 @@ test("D1 away after the charge, and the gate gone: credited once it is back, cha
   await failWrites(tenant, ["before"]);
   await ring(tenant);
   await evictDurableObject(tenant.gate);
-  await tenant.gate.view();
+  await watch(tenant);
   await ring(tenant);
   expect(await balanceOf(tenant)).toBe(30n * USD);
   expect(charges()).toHaveLength(1);

@@ -73,6 +73,9 @@ export function budgetFault(budgets: Budgets, spent: Spent, heldNusd: NanoUsd): 
 /** Why a limit of money can't be set below what it already covers; undefined when it is not. */
 export function spentFault(limitNusd: NanoUsd, spentNusd: NanoUsd, heldNusd: NanoUsd): string | undefined {
   if (limitNusd >= spentNusd + heldNusd) return undefined;
-  const reserved = heldNusd === 0n ? "" : `, and $${formatUsd(heldNusd)} more are reserved by running requests`;
+  const reserved =
+    heldNusd === 0n
+      ? ""
+      : `, and $${formatUsd(heldNusd)} more are reserved by running requests; what they leave is free in seconds`;
   return `of $${formatUsd(limitNusd)} is below what is already spent: $${formatUsd(spentNusd)}${reserved}`;
 }

@@ -24,6 +24,8 @@ const STEPS = 60;
 const account = asAccountId("gl10000000000abc");
 const keys = [asKeyHash("a".repeat(64)), asKeyHash("b".repeat(64))] as const;
 const LIMIT_NUSD = 40n;
+/** What the account may spend in all. */
+const BUDGET_NUSD = 150n;
 
 function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
   const store = openAccountStore(openStorage());
@@ -43,7 +45,10 @@ function newAccount(nowMs: number): { readonly load: () => AccountMemory } {
     freeMinute: { id: "", count: 0 },
     freeDay: { id: "", count: 0 },
     tenantLimits: NO_ACCOUNT_LIMITS,
-    operatorLimits: NO_ACCOUNT_LIMITS,
+    operatorLimits: {
+      ...NO_ACCOUNT_LIMITS,
+      budgets: { lifetime: { limitNusd: BUDGET_NUSD, createdAtMs: nowMs, updatedAtMs: nowMs } },
+    },
     minute: NO_COUNT,
     spent: NO_SPENT,
   });
@@ -226,6 +231,9 @@ async function run(seed: string): Promise<void> {
     const { balanceNusd, usageNusd, creditsNusd, debitsNusd } = memory.account;
     if (balanceNusd < 0n) expect(debitsNusd > takenBefore || balanceNusd >= balanceBefore).toBe(true);
     if (!wasDebited) expect(usageNusd + memory.heldNusd <= creditsNusd).toBe(true);
+    expect(usageNusd + memory.heldNusd <= BUDGET_NUSD).toBe(true);
+    const spentNusd = memory.counters.get(keys[1])?.totalNusd ?? 0n;
+    expect(spentNusd + (memory.heldByCounter.get(keys[1]) ?? 0n) <= LIMIT_NUSD).toBe(true);
     const audit = await auditAccount(memory, books.db, clock, null);
     expect(audit.faults).toEqual([]);
   }

@@ -29,6 +29,8 @@ const report = path.join(work, "tests.json");
 const TESTS = "vitest";
 const REPORTERS = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
 
+const QUIET = { quiet: true };
+
 const STEPS: readonly Step[] = [
   { name: "build", run: builds },
   { name: "types:check", run: () => script("types:check") },
@@ -40,6 +42,10 @@ const STEPS: readonly Step[] = [
   {
     name: "deploy --dry-run",
     run: () => run(process.execPath, ["src/cli/deploy.ts", "--dry-run"], { quiet: true, env: QUIET_WRANGLER }),
+  },
+  {
+    name: "model",
+    run: () => run("npm", ["run", "--silent", "model", "--", "--count", "20000", "--seed", "1"], QUIET),
   },
   { name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) },
 ];

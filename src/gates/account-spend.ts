@@ -63,6 +63,8 @@ const AMOUNT_NUSD_MAX: NanoUsd = NUSD_MAX / 1_000n;
 /** Isolates and the gate may disagree about the time by this much. */
 const CLOCK_SKEW_MS = 60_000;
 
+const SETTLED: RouterError = { kind: "conflict", message: "This generation was settled before." };
+
 /** Key, limits, hold and lease together. */
 export function admit(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs): Admission {
   const report = request.isFree ? null : (request.lease ?? null);
@@ -85,6 +87,8 @@ function admitOne(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs):
   }
   const open = memory.holds.get(request.generationId);
   if (open !== undefined) return admitted(open);
+  // An admission that was overtaken by its own settle: a hold would make the settle's repeat look new.
+  if (wasSettled(memory, request.generationId, sinceMadeMs(request.generationId), nowMs)) return refused(SETTLED);
   const restriction = restrictionOf(memory.account, key.value, request.footprint);
   if (restriction !== null) return restriction;
   const rates = judgeRates(memory, key.value, request.footprint, nowMs);
@@ -335,7 +339,13 @@ function isKnown(memory: AccountMemory, id: GenerationId, nowMs: EpochMs): boole
   const keptSinceMs = nowMs - SETTLED_KEPT_MS;
   const madeAtMs = madeAt(id);
   if (madeAtMs !== null && madeAtMs < keptSinceMs) return true;
-  return wasSettled(memory, id, madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS, nowMs);
+  return wasSettled(memory, id, sinceMadeMs(id), nowMs);
+}
+
+/** Before this time no settle of the generation can have come. */
+function sinceMadeMs(id: GenerationId): EpochMs {
+  const madeAtMs = madeAt(id);
+  return madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS;
 }
 
 function madeAt(id: GenerationId): EpochMs | null {

@@ -9,7 +9,7 @@ export interface SoakOptions {
   readonly killEveryMs: number;
   /** Clients that each have one request open at most. */
   readonly lanes: number;
-  /** Wait at the end until every hold and lease has ended by itself; else only what must be at once is checked. */
+  /** Wait at the end until every hold has ended by itself; else only what must be at once is checked. */
   readonly waitsForHolds: boolean;
   readonly script: "npm start" | null;
   readonly jsonPath: string | undefined;

@@ -28,7 +28,7 @@ const RICH_NUSD = 50_000_000_000n;
 const POOR_NUSD = 10_000_000n;
 const CREDIT_EVERY_MS = 3_000;
 const CREDITS_MAX = 2_000;
-/** A hold or lease of a request that died ends within this time of its last sign of life. */
+/** A hold of a request that died ends within this time of its last sign of life. */
 const HOLDS_END_MS = 150_000;
 /** After the end of the traffic, clients wait so long for what is open, and leave. */
 const LEAVE_MS = 4_000;
@@ -221,7 +221,7 @@ async function give(run: Run, account: SoakAccount, amountNusd: bigint, cause: s
   run.creditCount++;
 }
 
-/** Waits until the upstream is quiet, D1 has everything and, where asked, no hold or lease is open. */
+/** Waits until the upstream is quiet, D1 has everything and, where asked, no hold is open. */
 async function closeBooks(run: Run): Promise<Audit> {
   const quietByMs = Date.now() + QUIET_MS_MAX;
   while (run.upstream.openCount() > 0 && Date.now() < quietByMs) await sleep(50);
@@ -229,7 +229,7 @@ async function closeBooks(run: Run): Promise<Audit> {
   const bookedByMs = Date.now() + (run.options.waitsForHolds ? HOLDS_END_MS : BOOKED_MS_MAX);
   for (;;) {
     const found = await audit(run.server);
-    const isEnded = !run.options.waitsForHolds || found.open_holds + found.open_leases === 0;
+    const isEnded = !run.options.waitsForHolds || found.open_holds === 0;
     if ((found.outbox === 0 && isEnded) || Date.now() > bookedByMs) return found;
     await sleep(500);
   }

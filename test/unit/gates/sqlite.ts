@@ -4,28 +4,40 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
 const migrations = path.resolve(import.meta.dirname, "../../../migrations");
 
 /** What account-store.ts uses of a Durable Object's storage. */
 export function openStorage(): DurableObjectStorage {
   const db = new DatabaseSync(":memory:");
+  // Transactions may lie within each other, as there.
+  let depth = 0;
   const transactionSync = <T>(change: () => T): T => {
-    db.exec("BEGIN");
+    db.exec(depth === 0 ? "BEGIN" : `SAVEPOINT s${depth}`);
+    depth++;
     try {
       const result = change();
-      db.exec("COMMIT");
+      depth--;
+      db.exec(depth === 0 ? "COMMIT" : `RELEASE s${depth}`);
       return result;
     } catch (error) {
-      db.exec("ROLLBACK");
+      depth--;
+      db.exec(depth === 0 ? "ROLLBACK" : `ROLLBACK TO s${depth}`);
       throw error;
     }
   };
+  const statements = new Map<string, StatementSync>();
+  const prepared = (text: string): StatementSync => {
+    const statement = statements.get(text) ?? db.prepare(text);
+    statements.set(text, statement);
+    return statement;
+  };
   const exec = (statement: string, ...parameters: SQLInputValue[]) => {
     // Only the table definitions are several statements at once.
-    const rows = parameters.length === 0 && statement.includes(";") ? [] : db.prepare(statement).all(...parameters);
-    if (statement.includes(";")) db.exec(statement);
+    const isScript = parameters.length === 0 && statement.includes(";");
+    const rows = isScript ? [] : prepared(statement).all(...parameters);
+    if (isScript) db.exec(statement);
     return { toArray: () => rows };
   };
   return { sql: { exec }, transactionSync } as unknown as DurableObjectStorage;
@@ -51,12 +63,18 @@ export function openBooks(): TestBooks {
     .toSorted()) {
     raw.exec(readFileSync(path.join(migrations, name), "utf8"));
   }
+  const statements = new Map<string, StatementSync>();
+  const prepared = (text: string): StatementSync => {
+    const statement = statements.get(text) ?? raw.prepare(text);
+    statements.set(text, statement);
+    return statement;
+  };
   const prepare = (query: string) => {
     const statement = (parameters: readonly SQLInputValue[]): object => ({
       query,
       parameters,
       bind: (...given: SQLInputValue[]) => statement(given),
-      all: async () => ({ results: raw.prepare(query).all(...parameters) }),
+      all: async () => ({ results: prepared(query).all(...parameters) }),
     });
     return statement([]);
   };
@@ -67,7 +85,7 @@ export function openBooks(): TestBooks {
     if (fate === "before") throw new Error("D1 can't be reached");
     raw.exec("BEGIN");
     try {
-      const results = statements.map((one) => ({ results: raw.prepare(one.query).all(...one.parameters) }));
+      const results = statements.map((one) => ({ results: prepared(one.query).all(...one.parameters) }));
       raw.exec("COMMIT");
       if (fate === "after") throw new Error("the answer was lost");
       return results;

@@ -112,11 +112,12 @@ function openShare(): Share {
 
 /** The text of a body. Counted as it arrives, so that neither a missing length nor a slow sender makes a false count. */
 async function readText(request: Request, declaredBytes: number, share: Share): Promise<Result<string, RouterError>> {
-  if (request.body === null) return ok("");
+  // Before `body` is looked at: the stream object behind it is dearer than a small body.
   if (declaredBytes <= SMALL_BYTES_MAX) {
     share.take(declaredBytes);
     return ok(await request.text());
   }
+  if (request.body === null) return ok("");
   const decoder = new TextDecoder();
   let text = "";
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();

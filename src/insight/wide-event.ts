@@ -54,11 +54,11 @@ export interface WideEvent {
 
 /** An event that began at `startedAtMs` and is written by `log`. */
 export function createWideEvent(startedAtMs: EpochMs, clock: Clock, log: (line: string) => void): WideEvent {
-  let fields: Partial<WideFields> = {};
+  const fields: Partial<WideFields> = {};
   let isWritten = false;
   return {
     set(more) {
-      fields = { ...fields, ...more };
+      Object.assign(fields, more);
     },
     emit() {
       if (isWritten) return;

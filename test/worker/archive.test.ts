@@ -227,6 +227,27 @@ test("the books let no generation go that no file has", async () => {
   await expect(deleted).rejects.toThrow(/leaves for a file/);
 });
 
+test("leaving D1 writes one row a generation by its own count, and two for the file", async () => {
+  const account = await newAccount(100n * USD);
+  await book(
+    account,
+    noon(34),
+    Array.from({ length: 40 }, () => USD),
+  );
+  let rows = 0;
+  const counting: Pick<D1Database, "prepare" | "batch"> = {
+    prepare: (query) => env.DB.prepare(query),
+    batch: async (statements) => {
+      const results = await env.DB.batch<never>(statements);
+      for (const { meta } of results) rows += meta.rows_written;
+      return results;
+    },
+  };
+  expect(await archiveOnce({ db: counting as D1Database, archive: env.ARCHIVE }, account.id, CUTOFF_MS)).toBe(40);
+  // Each generation's, one for the day's usage, one for the file's count.
+  expect(rows).toBe(42);
+});
+
 test("a day of more generations than a file takes becomes several, none of them overlapping", async () => {
   const account = await newAccount(100n * USD);
   const atMs = noon(34);

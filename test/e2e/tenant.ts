@@ -11,7 +11,7 @@ export interface Tenant {
 }
 
 /** Makes an account and grants it credits; rejects with the answer when the server refuses. */
-export async function makeTenant(server: Server, creditsUsd: string): Promise<Tenant> {
+export async function makeTenant(server: Pick<Server, "apiBase" | "operatorKey">, creditsUsd: string): Promise<Tenant> {
   const {
     data,
     key,
@@ -25,7 +25,7 @@ export async function makeTenant(server: Server, creditsUsd: string): Promise<Te
   return { account: data.id, key, managementKey };
 }
 
-async function operate(server: Server, path: string, body: unknown): Promise<unknown> {
+async function operate(server: Pick<Server, "apiBase" | "operatorKey">, path: string, body: unknown): Promise<unknown> {
   const answer = await fetch(`${server.apiBase}${path}`, {
     method: "POST",
     headers: { Authorization: `Bearer ${server.operatorKey}`, "Content-Type": "application/json" },

@@ -8,8 +8,15 @@
 import type { EpochMs } from "../core/clock.ts";
 import type { FailureScope } from "../core/error.ts";
 import { BREAKER_CLOSED, breakerNext, closedUntil, type Breaker, type BreakerRule, BREAKER_RULE } from "./breaker.ts";
-import { EMPTY_WINDOW, percentilesOf, windowHistogram, windowWith } from "./histogram.ts";
-import type { HistogramWindow, Percentiles } from "./histogram.ts";
+import {
+  EMPTY_WINDOW,
+  mergedHistogram,
+  percentilesOf,
+  sampleCountOf,
+  windowHistogram,
+  windowWith,
+} from "./histogram.ts";
+import type { Histogram, HistogramWindow, Percentiles } from "./histogram.ts";
 import { isStalledStart, typicalAfter } from "./slow-start.ts";
 
 /** Where clients are, as coarsely as latency cares: the platform's own location hints. */
@@ -23,6 +30,8 @@ export type Outcome =
       readonly bucket: ClientBucket | null;
       /** Sent to first event. */
       readonly ttftMs: number;
+      /** What of it distance explains (`knownNetworkMs` of router/geography.ts); absent or 0 where it is not known. */
+      readonly networkMs?: number | undefined;
       /** Completion tokens. */
       readonly tokens: number;
       /** Sent to last event. */
@@ -52,7 +61,8 @@ export interface HealthState {
   readonly latency: HistogramWindow;
   /** Moving average of the same; absent: nothing was seen yet. */
   readonly typicalTtftMs?: number | undefined;
-  readonly latencyByBucket: { readonly [bucket in ClientBucket]?: HistogramWindow };
+  /** Time to first token beyond what distance explains, ms, by where the client is; absent in what older versions saved. */
+  readonly beyondByBucket?: { readonly [bucket in ClientBucket]?: HistogramWindow };
   /** Tokens per second over the whole attempt. */
   readonly throughput: HistogramWindow;
   readonly minutes: readonly UptimeSlot[];
@@ -75,14 +85,22 @@ export interface Health {
   readonly latencyMs30m: Percentiles | null;
   readonly throughputTps5m: Percentiles | null;
   readonly throughputTps30m: Percentiles | null;
-  /** Time to first token as measured for clients of each bucket in the last 30 minutes. */
-  readonly latencyMsByBucket: { readonly [bucket in ClientBucket]?: Percentiles };
+  /**
+   * Time to first token beyond what distance explains, in the last 10 minutes (30 where those say little): for clients of
+   * each bucket, and for all. A bucket is a continent wide: with the distance in it, its figure would be right for its
+   * average client only.
+   */
+  readonly beyondMsByBucket: { readonly [bucket in ClientBucket]?: Percentiles };
+  readonly beyondMs: Percentiles | null;
 }
 
 const MINUTE_MS = 60_000;
 const HALF_HOUR_MS = 30 * MINUTE_MS;
 const MINUTE_SLOTS = 30;
 const HALF_HOUR_SLOTS = 48;
+/** What routing predicts from is so young, where there are so many samples of it. */
+const FRESH_MINUTES = 10;
+const FRESH_SAMPLES_MIN = 30;
 const NEUTRAL_STATUSES: ReadonlySet<number> = new Set([400, 403, 413, 429]);
 
 export const NEW_HEALTH: HealthState = {
@@ -90,7 +108,7 @@ export const NEW_HEALTH: HealthState = {
   breaker: BREAKER_CLOSED,
   closedUntilMs: 0,
   latency: EMPTY_WINDOW,
-  latencyByBucket: {},
+  beyondByBucket: {},
   throughput: EMPTY_WINDOW,
   minutes: [],
   halfHours: [],
@@ -123,7 +141,7 @@ export function healthAfter(
       ),
       typicalTtftMs: typicalAfter(state.typicalTtftMs ?? null, outcome.ttftMs),
       latency: windowWith(state.latency, outcome.ttftMs, nowMs),
-      latencyByBucket: withBucket(state.latencyByBucket, outcome.bucket, outcome.ttftMs, nowMs),
+      beyondByBucket: withBucket(state.beyondByBucket, outcome.bucket, beyondOf(outcome), nowMs),
       throughput:
         outcome.tokens > 0 && outcome.durationMs > 0
           ? windowWith(state.throughput, (outcome.tokens * 1000) / outcome.durationMs, nowMs)
@@ -153,11 +171,16 @@ export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
   const day = counted(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS) - HALF_HOUR_SLOTS);
   const long = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 30);
   const short = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 5);
-  const latencyMsByBucket: { [bucket in ClientBucket]?: Percentiles } = {};
+  const beyondMsByBucket: { [bucket in ClientBucket]?: Percentiles } = {};
+  const beyond: Histogram[] = [];
   for (const bucket of CLIENT_BUCKETS) {
-    const window = state.latencyByBucket[bucket];
-    const found = window === undefined ? null : percentilesOf(windowHistogram(window, 30, nowMs));
-    if (found !== null) latencyMsByBucket[bucket] = found;
+    const window = state.beyondByBucket?.[bucket];
+    if (window === undefined) continue;
+    const histogram = freshEnough(window, nowMs);
+    const found = percentilesOf(histogram);
+    if (found === null) continue;
+    beyondMsByBucket[bucket] = found;
+    beyond.push(histogram);
   }
   return {
     lastFailureMs: state.lastFailureMs,
@@ -171,8 +194,15 @@ export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
     latencyMs30m: percentilesOf(windowHistogram(state.latency, 30, nowMs)),
     throughputTps5m: percentilesOf(windowHistogram(state.throughput, 5, nowMs)),
     throughputTps30m: percentilesOf(windowHistogram(state.throughput, 30, nowMs)),
-    latencyMsByBucket,
+    beyondMsByBucket,
+    beyondMs: percentilesOf(mergedHistogram(beyond)),
   };
+}
+
+/** The last minutes where they say enough, since load changes within half an hour; else the whole window. */
+function freshEnough(window: HistogramWindow, nowMs: EpochMs): Histogram {
+  const fresh = windowHistogram(window, FRESH_MINUTES, nowMs);
+  return sampleCountOf(fresh) >= FRESH_SAMPLES_MIN ? fresh : windowHistogram(window, 30, nowMs);
 }
 
 function withCount(state: HealthState, isGood: boolean, nowMs: EpochMs): HealthState {
@@ -195,14 +225,18 @@ function countedIn(slots: readonly UptimeSlot[], slot: number, isGood: boolean, 
   return before === found ? kept.with(at, after) : kept.toSpliced(at + 1, 0, after);
 }
 
+function beyondOf(outcome: { readonly ttftMs: number; readonly networkMs?: number | undefined }): number {
+  return Math.max(0, outcome.ttftMs - (outcome.networkMs ?? 0));
+}
+
 function withBucket(
-  byBucket: HealthState["latencyByBucket"],
+  byBucket: NonNullable<HealthState["beyondByBucket"]> = {},
   bucket: ClientBucket | null,
-  ttftMs: number,
+  valueMs: number,
   nowMs: EpochMs,
-): HealthState["latencyByBucket"] {
+): NonNullable<HealthState["beyondByBucket"]> {
   if (bucket === null) return byBucket;
-  return { ...byBucket, [bucket]: windowWith(byBucket[bucket] ?? EMPTY_WINDOW, ttftMs, nowMs) };
+  return { ...byBucket, [bucket]: windowWith(byBucket[bucket] ?? EMPTY_WINDOW, valueMs, nowMs) };
 }
 
 function counted(slots: readonly UptimeSlot[], after: number): { good: number; bad: number } {

@@ -4,7 +4,7 @@
 import type { UpstreamFailure } from "../core/error.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
 import type { AnswerTail } from "../dialects/dialect.ts";
-import { clientBucket } from "./geography.ts";
+import { clientBucket, knownNetworkMs } from "./geography.ts";
 import { explain, type Job } from "./job.ts";
 import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
@@ -123,6 +123,7 @@ function reportOutcome(
     kind: "success",
     bucket: clientBucket(job.input.place),
     ttftMs: answered.firstAtMs - answered.sentAtMs,
+    networkMs: knownNetworkMs(job.input.place, region),
     tokens: completionTokens(bill.usage),
     durationMs: endedAtMs - answered.sentAtMs,
   });

@@ -65,6 +65,14 @@ export function networkPriorMs(distance: number): number {
   return ((2 * distance) / FIBRE_KM_PER_MS) * DETOUR;
 }
 
+/** `networkPriorMs` of two places that are both known, else 0: what a measured time to first token owes to distance. */
+export function knownNetworkMs(
+  from: Place | null,
+  to: { readonly latitude: number | null; readonly longitude: number | null },
+): number {
+  return from === null || to.latitude === null || to.longitude === null ? 0 : networkPriorMs(distanceKm(from, to));
+}
+
 /** The bucket that latencies of a client here are kept under; null when the place is unknown. */
 export function clientBucket(place: Place | null): ClientBucket | null {
   if (place === null) return null;

@@ -18,7 +18,15 @@ import { classOf, CREDENTIAL_CLASSES } from "./byok.ts";
 import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filter.ts";
 import type { Place } from "./geography.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
-import { candidateOf, missesWishes, orderKey, STANDINGS, type Candidate, type Scene } from "./score.ts";
+import {
+  candidateOf,
+  missesWishes,
+  orderKey,
+  STANDINGS,
+  typicalLatencyMs,
+  type Candidate,
+  type Scene,
+} from "./score.ts";
 
 /** What is known of an endpoint region. Tags are unique within a model only, so the model is part of the question. */
 export type HealthLookup = (
@@ -123,13 +131,13 @@ function rankRegions(
 ): EpochMs | null {
   let reopensMs: EpochMs | null = null;
   const open: { readonly candidate: Candidate; readonly health: Health | undefined }[] = [];
-  for (const region of choice.regions) {
-    const health = healthOf(choice, region, input);
+  const { known, typicalMs } = knownOf(choice, input);
+  for (const { region, health } of known) {
     if (health !== undefined && health.closedUntilMs > input.nowMs) {
       reopensMs = Math.min(reopensMs ?? health.closedUntilMs, health.closedUntilMs);
       continue;
     }
-    open.push({ candidate: candidateOf(choice, region, health, scene), health });
+    open.push({ candidate: candidateOf(choice, region, health, typicalMs, scene), health });
   }
   const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
   if (own !== null) rankOwn(own, choice, group, sort, input, scene, ranked);
@@ -158,10 +166,11 @@ function rankOwn(
 ): void {
   const { byok } = input;
   if (byok === undefined) return;
-  const regions = choice.regions.map((region) => {
-    const health = healthOf(choice, region, input);
-    return { candidate: { ...candidateOf(choice, region, health, scene), isProbe: false }, health };
-  });
+  const { known, typicalMs } = knownOf(choice, input);
+  const regions = known.map(({ region, health }) => ({
+    candidate: { ...candidateOf(choice, region, health, typicalMs, scene), isProbe: false },
+    health,
+  }));
   const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
   if (best === undefined) return;
   for (const [index, credential] of own.usable.entries()) {
@@ -170,6 +179,18 @@ function rankOwn(
     const rank = rankOf(choice, candidate, best.health, group, sort, input, turn);
     ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
   }
+}
+
+interface Known {
+  readonly known: readonly { readonly region: Region; readonly health: Health | undefined }[];
+  /** Of a region where nothing was measured. */
+  readonly typicalMs: number;
+}
+
+function knownOf(choice: Choice, input: PlanInput): Known {
+  const known = choice.regions.map((region) => ({ region, health: healthOf(choice, region, input) }));
+  const healths = known.map(({ health }) => health);
+  return { known, typicalMs: typicalLatencyMs(choice.endpoint, healths) };
 }
 
 /** Where a candidate stands by its credential: the class, its place within it, and whether it is the endpoint's first region. */

@@ -14,7 +14,7 @@ import type { Percentiles } from "../limits/histogram.ts";
 import type { ByokPin } from "./byok.ts";
 import type { Choice, RequestFacts } from "./filter.ts";
 import { pricesAt } from "./filter.ts";
-import { distanceKm, networkPriorMs, type Place } from "./geography.ts";
+import { distanceKm, knownNetworkMs, networkPriorMs, type Place } from "./geography.ts";
 import type { PercentileKey, Preferences, SortKey, Thresholds } from "./preferences.ts";
 
 /** From best to worst; `broken` means that the breaker is open. */
@@ -81,19 +81,45 @@ export function standingOf(health: Health | undefined, nowMs: EpochMs): Standing
   return failedLately && (health.uptime5m ?? 0) < OUTAGE_UPTIME ? "failed-lately" : "healthy";
 }
 
-/** Expected ms to the first token: measured for clients of this bucket, else distance and what is typical there. */
+/**
+ * Expected ms to the first token: what distance explains, and beyond it what was measured for clients of this bucket, else
+ * for all clients, else `typicalMs`. A region of unknown place counts as far until something was measured.
+ */
 export function predictLatencyMs(
-  endpoint: ListedEndpoint,
+  typicalMs: number,
   health: Health | undefined,
-  bucket: ClientBucket | null,
-  distance: number,
+  { place, bucket }: Pick<Scene, "place" | "bucket">,
+  region: Region,
 ): number {
-  const measured = bucket === null ? undefined : health?.latencyMsByBucket[bucket];
-  if (measured !== undefined && measured.sampleCount >= SAMPLES_MIN) return measured.p50;
-  const own = health?.latencyMs30m ?? null;
-  const typical =
-    own !== null && own.sampleCount >= SAMPLES_MIN ? own.p50 : (endpoint.typical_ttft_ms ?? TYPICAL_TTFT_MS);
-  return networkPriorMs(distance) + typical;
+  const here = bucket === null ? undefined : health?.beyondMsByBucket[bucket];
+  if (here !== undefined && here.sampleCount >= SAMPLES_MIN) return knownNetworkMs(place, region) + here.p50;
+  const everywhereMs = measuredMs(health);
+  if (everywhereMs === null) return networkPriorMs(distanceKm(place, region)) + typicalMs;
+  // Nobody knows how far an unknown place is, and what was measured has other clients' way in it: taken as it is, so that
+  // it is tried from here and measured.
+  const isKnown = place !== null && region.latitude !== null && region.longitude !== null;
+  return everywhereMs + (isKnown ? networkPriorMs(distanceKm(place, region)) : 0);
+}
+
+/**
+ * What an endpoint's time to first token is beyond distance in a region where nothing was measured: as in the fastest of
+ * its regions where something was, for the same model runs there; else what is published or usual.
+ */
+export function typicalLatencyMs(endpoint: ListedEndpoint, siblings: readonly (Health | undefined)[]): number {
+  let leastMs: number | null = null;
+  for (const health of siblings) {
+    const ms = measuredMs(health);
+    if (ms !== null && (leastMs === null || ms < leastMs)) leastMs = ms;
+  }
+  return leastMs ?? endpoint.typical_ttft_ms ?? TYPICAL_TTFT_MS;
+}
+
+/** Clients of unknown place leave nothing but their whole time. */
+function measuredMs(health: Health | undefined): number | null {
+  for (const measured of [health?.beyondMs, health?.latencyMs30m]) {
+    if (measured !== undefined && measured !== null && measured.sampleCount >= SAMPLES_MIN) return measured.p50;
+  }
+  return null;
 }
 
 /** What a token of this request costs on average, in pico-dollars; at least PRICE_MIN_PUSD. */
@@ -112,10 +138,16 @@ export function drawUniform(seedHash: number, model: string, tag: string, salt =
 }
 
 /** The candidate for one region of a choice. */
-export function candidateOf(choice: Choice, region: Region, health: Health | undefined, scene: Scene): Candidate {
+export function candidateOf(
+  choice: Choice,
+  region: Region,
+  health: Health | undefined,
+  typicalMs: number,
+  scene: Scene,
+): Candidate {
   const { model, endpoint, provider } = choice;
   const distance = distanceKm(scene.place, region);
-  const predictedLatencyMs = predictLatencyMs(endpoint, health, scene.bucket, distance);
+  const predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region);
   const price = blendedPricePusd(choice.price, scene.facts);
   const isProbe = health !== undefined && health.breaker.kind !== "closed";
   // A request that may not fall back is no place for a probe.

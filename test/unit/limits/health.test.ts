@@ -38,7 +38,8 @@ test("a new endpoint has no figures", () => {
     latencyMs30m: null,
     throughputTps5m: null,
     throughputTps30m: null,
-    latencyMsByBucket: {},
+    beyondMsByBucket: {},
+    beyondMs: null,
   });
 });
 
@@ -48,8 +49,45 @@ test("a success is counted, timed, and kept by the client's bucket", () => {
   expect(health.latencyMs5m?.p50).toBeCloseTo(400, -2);
   expect(health.throughputTps5m?.p50).toBeGreaterThan(45);
   expect(health.throughputTps5m?.p50).toBeLessThan(55);
-  expect(health.latencyMsByBucket.weur?.sampleCount).toBe(2);
-  expect(health.latencyMsByBucket.apac).toBeUndefined();
+  expect(health.beyondMsByBucket.weur?.sampleCount).toBe(2);
+  expect(health.beyondMsByBucket.apac).toBeUndefined();
+  expect(health.beyondMs?.sampleCount).toBe(2);
+});
+
+test("what distance explains is kept apart, so that one bucket's near and far clients agree", () => {
+  const near: Outcome = { ...good, ttftMs: 410, networkMs: 10 };
+  const far: Outcome = { ...good, ttftMs: 550, networkMs: 150 };
+  const health = healthSnapshot(
+    fold([near, far, near, far, { ...good, bucket: "apac", ttftMs: 90, networkMs: 100 }]),
+    NOW,
+  );
+  expect(health.beyondMsByBucket.weur?.p50).toBeCloseTo(400, -2);
+  expect(health.beyondMsByBucket.weur?.p99).toBeLessThan(440);
+  expect(health.beyondMsByBucket.apac?.p50).toBeLessThan(2);
+  expect(health.beyondMs?.sampleCount).toBe(5);
+});
+
+test("routing predicts from the last ten minutes once they say enough, else from thirty", () => {
+  const old = fold(
+    Array.from({ length: 100 }, (): Outcome => ({ ...good, ttftMs: 2_000 })),
+    NOW - 15 * MINUTE,
+  );
+  const few = fold(
+    Array.from({ length: 29 }, () => good),
+    NOW,
+    old,
+  );
+  expect(healthSnapshot(few, NOW).beyondMsByBucket.weur?.p50).toBeGreaterThan(1_500);
+  const enough = fold([good], NOW, few);
+  expect(healthSnapshot(enough, NOW).beyondMsByBucket.weur?.p50).toBeLessThan(500);
+  // What the public statistics show is the whole window.
+  expect(healthSnapshot(enough, NOW).latencyMs30m?.p50).toBeGreaterThan(1_500);
+});
+
+test("health that an older version saved has no figures by bucket yet, and takes new ones", () => {
+  const { beyondByBucket: _, ...older } = fold([good]);
+  expect(healthSnapshot(older, NOW)).toMatchObject({ beyondMsByBucket: {}, beyondMs: null, requestCount30m: 1 });
+  expect(healthSnapshot(fold([good], NOW, older), NOW).beyondMsByBucket.weur?.sampleCount).toBe(1);
 });
 
 test("an answer without tokens says nothing of throughput", () => {

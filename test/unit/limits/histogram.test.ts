@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  bucketMiddle,
   bucketOf,
+  bucketPoint,
   EMPTY_HISTOGRAM,
   EMPTY_WINDOW,
   histogramWith,
@@ -22,7 +22,7 @@ const ofAll = (given: readonly number[]): Histogram => given.reduce(histogramWit
 test("a bucket's middle is within 9% of every value in it", () => {
   fc.assert(
     fc.property(fc.double({ min: 1, max: 900_000, noNaN: true }), (value) => {
-      const middle = bucketMiddle(bucketOf(value));
+      const middle = bucketPoint(bucketOf(value), 0.5);
       expect(Math.abs(middle / value - 1)).toBeLessThan(0.091);
     }),
   );
@@ -50,10 +50,18 @@ test("percentiles are the nearest rank within a bucket", () => {
         ["p99", 0.99],
       ] as const) {
         const exact = sorted[Math.ceil(given.length * share) - 1] ?? 0;
-        expect(found?.[key]).toBe(bucketMiddle(bucketOf(exact)));
+        expect(bucketOf(found?.[key] ?? Number.NaN)).toBe(bucketOf(exact));
       }
     }),
   );
+});
+
+test("percentiles tell apart what lies in one bucket, by the share of it that is below", () => {
+  // 400 and 430 share a bucket (362 to 431); their neighbours lie evenly.
+  const slower = ofAll([380, 400, 410, 420, 430, 440, 450]);
+  const faster = ofAll([340, 350, 380, 400, 410, 420, 430]);
+  expect(bucketOf(percentilesOf(slower)?.p50 ?? 0)).toBe(bucketOf(percentilesOf(faster)?.p50 ?? 0));
+  expect(percentilesOf(faster)?.p50).toBeLessThan(percentilesOf(slower)?.p50 ?? 0);
 });
 
 test("an empty histogram has no percentiles", () => {

@@ -76,8 +76,8 @@ test.each<Case>([
     wishes: [{ tag: "one", regions: ["frankfurt", "virginia"] }],
     more: { place: FRANKFURT, bucket: "weur" },
     health: {
-      "one@frankfurt": { latencyMsByBucket: { weur: figures(900) } },
-      "one@virginia": { latencyMsByBucket: { weur: figures(300) } },
+      "one@frankfurt": { beyondMsByBucket: { weur: figures(900) } },
+      "one@virginia": { beyondMsByBucket: { weur: figures(300) } },
     },
     want: ["one@virginia", "one@frankfurt"],
   },

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { RegionSchema, type Region } from "../../../src/catalog/schema.ts";
 import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
 import {
   blendedPricePusd,
@@ -6,6 +7,7 @@ import {
   missesWishes,
   predictLatencyMs,
   standingOf,
+  typicalLatencyMs,
 } from "../../../src/router/score.ts";
 import { BROKEN, entryOf, FACTS, FAILED_LATELY, NOW, wishesOf } from "./world.ts";
 
@@ -49,35 +51,71 @@ test.each([
   expect(standingOf(health, NOW)).toBe(standing);
 });
 
-test.each([
-  { name: "nothing known: distance and the usual time", endpoint: {}, health: undefined, want: 600 + 15.01 },
-  { name: "the catalog's typical time", endpoint: { typical_ttft_ms: 300 }, health: undefined, want: 300 + 15.01 },
+const CLIENT = { latitude: 50, longitude: 8 };
+const REGION = { id: "there", latitude: 50, longitude: 22, country: null, jurisdiction: null, source: "test" };
+const region = (coordinates: "known" | "unknown"): Region =>
+  RegionSchema.parse(coordinates === "known" ? REGION : { ...REGION, latitude: null, longitude: null });
+/** 999 km there and back at two thirds of light speed, times 1.5. */
+const NETWORK_MS = 15;
+const FAR_MS = 300.2;
+
+test.each<{ name: string; health: Health | undefined; at?: "unknown"; want: number }>([
+  { name: "nothing known: distance and what is typical", health: undefined, want: 600 + NETWORK_MS },
+  { name: "nothing known of an unknown place: far", health: undefined, at: "unknown", want: 600 + FAR_MS },
   {
-    name: "measured for all clients: typical time",
-    endpoint: {},
-    health: healthOf({ latencyMs30m: figures(200) }),
-    want: 200 + 15.01,
+    name: "measured for clients of this bucket: on top of this client's own distance",
+    health: healthOf({ beyondMs: figures(200), beyondMsByBucket: { weur: figures(120, 5) } }),
+    want: 120 + NETWORK_MS,
   },
   {
-    name: "measured for clients of this bucket: taken as it is",
-    endpoint: {},
-    health: healthOf({ latencyMs30m: figures(200), latencyMsByBucket: { weur: figures(120, 5) } }),
+    name: "measured for this bucket at an unknown place: taken as it is",
+    health: healthOf({ beyondMsByBucket: { weur: figures(120, 5) } }),
+    at: "unknown",
     want: 120,
   },
   {
-    name: "four samples are too few",
-    endpoint: {},
-    health: healthOf({ latencyMsByBucket: { weur: figures(120, 4) } }),
-    want: 600 + 15.01,
+    name: "measured for clients elsewhere: on top of the distance from here",
+    health: healthOf({ beyondMs: figures(200), beyondMsByBucket: { apac: figures(200) } }),
+    want: 200 + NETWORK_MS,
   },
   {
-    name: "another bucket's samples say nothing",
-    endpoint: {},
-    health: healthOf({ latencyMsByBucket: { apac: figures(120) } }),
-    want: 600 + 15.01,
+    name: "measured for clients elsewhere, at an unknown place: as it is, so that it is tried from here",
+    health: healthOf({ beyondMs: figures(200), beyondMsByBucket: { apac: figures(200) } }),
+    at: "unknown",
+    want: 200,
   },
-])("$name", ({ endpoint, health, want }) => {
-  expect(predictLatencyMs(endpointOf(endpoint), health, "weur", 1_000)).toBeCloseTo(want, 1);
+  {
+    name: "four samples are too few",
+    health: healthOf({ beyondMs: figures(120, 4), beyondMsByBucket: { weur: figures(120, 4) } }),
+    want: 600 + NETWORK_MS,
+  },
+  {
+    name: "clients of unknown place leave their whole time",
+    health: healthOf({ latencyMs30m: figures(200) }),
+    want: 200 + NETWORK_MS,
+  },
+])("$name", ({ health, at, want }) => {
+  const found = predictLatencyMs(600, health, { place: CLIENT, bucket: "weur" }, region(at ?? "known"));
+  expect(found).toBeCloseTo(want, 0);
+});
+
+test.each([
+  { name: "the usual time", endpoint: {}, siblings: [undefined], want: 600 },
+  { name: "the published one", endpoint: { typical_ttft_ms: 300 }, siblings: [undefined, healthOf({})], want: 300 },
+  {
+    name: "the fastest of its regions where something was measured",
+    endpoint: { typical_ttft_ms: 300 },
+    siblings: [undefined, healthOf({ beyondMs: figures(420) }), healthOf({ beyondMs: figures(380) })],
+    want: 380,
+  },
+  {
+    name: "not of regions with too few samples",
+    endpoint: {},
+    siblings: [healthOf({ beyondMs: figures(380, 4) })],
+    want: 600,
+  },
+])("typical of an endpoint: $name", ({ endpoint, siblings, want }) => {
+  expect(typicalLatencyMs(endpointOf(endpoint), siblings)).toBe(want);
 });
 
 test("the compared price is what a token of this request costs on average", () => {

@@ -23,6 +23,8 @@ export interface Job {
   readonly connections: number;
   readonly warmMs: number;
   readonly runMs: number;
+  /** Answers after which a `throughput` job ends before its time. */
+  readonly answersMax?: number;
 }
 
 /** Times in milliseconds: of whole answers, of first bytes or of event delays, as the job's kind says. */
@@ -103,7 +105,8 @@ function busyLane(
     if (at !== -1 && at < soFar.length) firstEventAtUs = monotonicUs();
   };
   const next = (): void => {
-    if (monotonicUs() >= window.untilUs || tally.faultCount > 50) {
+    const isEnough = tally.served + tally.faultCount + job.connections > (job.answersMax ?? Number.POSITIVE_INFINITY);
+    if (isEnough || monotonicUs() >= window.untilUs || tally.faultCount > 50) {
       lane.close();
       closed();
       return;

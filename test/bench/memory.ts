@@ -20,6 +20,8 @@ export interface Staying {
   /** Peak growth while a request of 24 MB is answered. */
   readonly imagePeakMib: number;
   readonly imageStatus: string;
+  /** Resident after so many short streams, one after the other on 16 connections, in MiB. */
+  readonly afterShortMib: readonly { readonly streams: number; readonly mib: number }[];
   /** The measured answers that the account owes for. */
   readonly paid: readonly Measured[];
 }
@@ -38,8 +40,13 @@ const OPEN_STREAMS = 200;
 const MANY_STREAMS = 1_000;
 const STALL_MS = 8_000;
 const IMAGE_BYTES = 24_000_000;
+/** Short streams after which memory is looked at. */
+const SHORT_STREAMS = [1_000, 10_000] as const;
+const SHORT_MS_MAX = 90_000;
+/** For garbage to be collected and batches to end. */
+const REST_MS = 2_000;
 
-/** Measures one fresh target. Takes about 25 s. */
+/** Measures one fresh target. Takes about a minute. */
 export async function measureStaying(running: Running, loader: Loader, upstreamUrl: string): Promise<Staying> {
   const { target, pids } = running;
   const job = { target, warmMs: 0, runMs: 300 } as const;
@@ -50,6 +57,7 @@ export async function measureStaying(running: Running, loader: Loader, upstreamU
   const stalled = await stall(running, upstreamUrl);
   const image = await withPeak(pids, () => sendImage(running));
   const many = await loader.run({ ...slow, connections: MANY_STREAMS });
+  const short = await afterShortStreams(running, loader);
   return {
     perStreamKib: open.growthKib / OPEN_STREAMS,
     openStreams: open.value,
@@ -57,8 +65,33 @@ export async function measureStaying(running: Running, loader: Loader, upstreamU
     stalled,
     imagePeakMib: image.growthKib / 1_024,
     imageStatus: image.value,
-    paid: [warm, warmStream, open.value, many],
+    afterShortMib: short.map(({ streams, mib }) => ({ streams, mib })),
+    paid: [warm, warmStream, open.value, many, ...short.map(({ measured }) => measured)],
   };
+}
+
+/** What stays behind: a leak of a kilobyte per stream would show as 9 MiB. */
+async function afterShortStreams(
+  { target, pids }: Running,
+  loader: Loader,
+): Promise<readonly { readonly streams: number; readonly mib: number; readonly measured: Measured }[]> {
+  const found = [];
+  let streams = 0;
+  for (const total of SHORT_STREAMS) {
+    const measured = await loader.run({
+      kind: "throughput",
+      target,
+      role: "brief",
+      connections: 16,
+      warmMs: 0,
+      runMs: SHORT_MS_MAX,
+      answersMax: total - streams,
+    });
+    streams += measured.served;
+    await sleep(REST_MS);
+    found.push({ streams, mib: residentKib(pids) / 1_024, measured });
+  }
+  return found;
 }
 
 /** Runs `work` and says by how much the processes grew at most. */

@@ -91,6 +91,18 @@ export function rowsOf(
       stay((found) => found.manyStreams.p99Ms),
     ),
     row(
+      "after 1,000 short streams: resident",
+      "MiB",
+      "",
+      stay((found) => found.afterShortMib[0]?.mib ?? null),
+    ),
+    row(
+      "after 10,000 short streams: resident",
+      "MiB",
+      "no higher",
+      stay((found) => found.afterShortMib[1]?.mib ?? null),
+    ),
+    row(
       "stalled reader of 50 MiB: memory grew",
       "MiB",
       "<= 2",

@@ -48,19 +48,19 @@ export function createBacklogReader(body: ReadableStream<Uint8Array>, clock: Clo
 
   return {
     async read(pauseMs) {
+      // Not when it was noticed: what has been read goes out first, and is often the first word.
+      if (!isFast && backlogReads >= BACKLOG_READS) {
+        isFast = true;
+        source.reader.releaseLock();
+        source = split(body);
+      }
       if (isFast && pauseMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
       const startMs = clock();
       const { value, done } = await source.reader.read(new Uint8Array(buffer, 0, READ_BYTES));
       if (done || value === undefined) return null;
       buffer = value.buffer as ArrayBuffer; // a BYOB read hands back the buffer it was given
       source.onRead(value.byteLength);
-      if (isFast) return value;
-      backlogReads = clock() - startMs <= WAITING_MS ? backlogReads + 1 : 0;
-      if (backlogReads === BACKLOG_READS) {
-        isFast = true;
-        source.reader.releaseLock();
-        source = split(body);
-      }
+      if (!isFast) backlogReads = clock() - startMs <= WAITING_MS ? backlogReads + 1 : 0;
       return value;
     },
   };

@@ -5,6 +5,7 @@
 import { importKeySecrets, verifyKey, type KeySecrets } from "./accounts/keys.ts";
 import { openCredential } from "./accounts/seal.ts";
 import { resolveModel } from "./catalog/resolve.ts";
+import type { Capacity } from "./catalog/schema.ts";
 import { createCatalogReader, type CatalogReader } from "./catalog/store.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
 import type { Result } from "./core/result.ts";
@@ -14,11 +15,14 @@ import { accountGateOf } from "./gates/account-stub.ts";
 import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
 import { openPayments, type Payments } from "./gates/payments.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
+import { splitCredentials } from "./gates/provider-credentials.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
+import { createSnapshotSharing } from "./gates/snapshot-sharing.ts";
 import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import type { JobPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
+import type { CapacityRule } from "./limits/capacity.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
 import type { Fetch, RouterPorts } from "./router/ports.ts";
 
@@ -41,6 +45,8 @@ interface Isolate {
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
+  /** Null for what was sealed with another secret. */
+  readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   readonly secrets: KeySecrets;
   readonly payments: Payments | null;
   /** Key text -> whose it is; at most KEYS_MAX, the oldest leave first. */
@@ -74,6 +80,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     payments: own.payments,
     providers,
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
+    credentialIds: (provider, sealed) => credentialIds(own, provider, sealed),
     verify: (text) => verifyCached(text, own),
     router: routerPorts(own, waitUntil),
   };
@@ -116,12 +123,31 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
       gate: (provider, region) => providerGateOf(env, provider, region),
       environment,
       unseal,
+      // One machine has one isolate: nobody to share with.
+      sharing: env.PLACE === "cf" ? createSnapshotSharing((name) => caches.open(name)) : null,
       reporter,
     }),
     environment,
+    unseal,
     network: networkOf(env),
     verified: new Map(),
   };
+}
+
+async function credentialIds(
+  { environment, unseal }: Isolate,
+  provider: ProviderId,
+  sealed: string | null,
+): Promise<readonly string[]> {
+  const opened = sealed === null ? null : await unseal(sealed, provider);
+  const { secret } = environment(provider);
+  const found =
+    opened !== null
+      ? splitCredentials("stored", opened)
+      : secret === null
+        ? []
+        : splitCredentials("environment", secret);
+  return found.map(({ id }) => id);
 }
 
 function settingsOf(env: Cloudflare.Env): Settings {
@@ -230,26 +256,28 @@ function routerPorts(
       health: providers.health,
       switchedOff: providers.switchedOff,
       withCredential: providers.withCredential,
-      credential: providers.credential,
       baseUrl: (provider) => environment(provider).baseUrl,
-      report: (provider, region, tag, model, outcome) =>
-        providers.report({ provider, region }, { model, tag, outcome }, waitUntil),
-      mayProbe: (provider, region, tag, model) => providers.mayProbe({ provider, region }, tag, model),
-      permit: (provider, region, capacity, tokens) =>
-        providers.permit(
-          { provider, region },
-          capacity === undefined
-            ? null
-            : {
-                requestsPerMin: capacity.requests_per_min,
-                tokensPerMin: capacity.tokens_per_min,
-                concurrency: capacity.concurrency,
-              },
-          tokens,
-          waitUntil,
-        ),
+      report: (at, outcome, permit) => providers.report(at, outcome, permit, waitUntil),
+      mayProbe: providers.mayProbe,
+      permit: (at, capacity, ask) =>
+        providers.permit(at, { ...ask, rule: ruleOf(capacity), isShared: capacity?.scope === "credential" }, waitUntil),
     },
   };
+}
+
+// Rules by what the catalog says; they leave with its entries.
+const rules = new WeakMap<Capacity, CapacityRule>();
+
+/** Null where the operator has set no limit. */
+function ruleOf(capacity: Capacity | undefined): CapacityRule | null {
+  if (capacity === undefined) return null;
+  const known = rules.get(capacity);
+  if (known !== undefined) return known;
+  const { requests_per_min: requestsPerMin, tokens_per_min: tokensPerMin, concurrency } = capacity;
+  if (requestsPerMin === undefined && tokensPerMin === undefined && concurrency === undefined) return null;
+  const rule: CapacityRule = { requestsPerMin, tokensPerMin, concurrency };
+  rules.set(capacity, rule);
+  return rule;
 }
 
 function logLine(line: string): void {

@@ -106,8 +106,10 @@ export const DataPolicySchema = z.strictObject({
  */
 const CancellationSchema = z.strictObject({ policy: z.enum(["stops", "bills_all"]), source: Source });
 
-/** Operator-set capacity of a credential per region; absent: none is configured. */
+/** Operator-set capacity of each credential; absent: none is configured, and what the provider takes is learnt. */
 export const CapacitySchema = z.strictObject({
+  /** `region`: each region takes as much; `credential`: all regions share it. */
+  scope: z.enum(["region", "credential"]).optional(),
   requests_per_min: z.int().min(1).optional(),
   tokens_per_min: z.int().min(1).optional(),
   concurrency: z.int().min(1).optional(),

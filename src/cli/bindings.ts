@@ -60,6 +60,7 @@ function faultOf(name: string, value: string): string | undefined {
     if (url.search !== "" || url.hash !== "") return `${name} must end with its path, without "?" or "#".`;
     return undefined;
   }
-  // It travels in a header.
-  return /^[\x21-\x7e]+$/.test(value) ? undefined : `${name} must be printable ASCII without spaces.`;
+  // It travels in a header. Several are separated by commas, and there a space does no harm.
+  const isSendable = /^[\x21-\x7e]+$/.test(value.replaceAll(/, +/g, ","));
+  return isSendable ? undefined : `${name} must be printable ASCII without spaces, several with commas between them.`;
 }

@@ -1,48 +1,88 @@
 /**
- * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches.
- * Nothing here is awaited while routing but `warm`, in an isolate that is cold or was idle for STALE_MS, and `permit`
- * where the operator set a capacity.
+ * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches, leave for
+ * attempts from leases. Nothing here is awaited while routing but `warm`, in an isolate that is cold or was idle for
+ * STALE_MS, and `permit` where a limit is near.
  * Memory: one place per provider and region in use, at most PLACES_MAX; a snapshot is at most REFRESH_MS old while there
- * is traffic. An isolate's own failures count at once, before the gate has heard of them.
+ * is traffic. Where the colo shares snapshots, one isolate of it asks the gate and the others read what it got.
  */
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
-import { isProbeDue, type Breaker } from "../limits/breaker.ts";
-import type { CapacityRule } from "../limits/bucket.ts";
-import { healthAfter, healthSnapshot, NEW_HEALTH, type Health, type HealthState } from "../limits/health.ts";
-import type { ProviderGateRpc, ProviderSnapshot, ReportedOutcome } from "./provider-contract.ts";
-
-export interface PlaceName {
-  readonly provider: ProviderId;
-  readonly region: RegionId;
-}
-
-export interface Secret {
-  readonly secret: string;
-  readonly baseUrl: string | null;
-}
+import type { Health, Outcome } from "../limits/health.ts";
+import type { CapacityRule } from "../limits/capacity.ts";
+import type { EndpointKey, ProviderGateRpc, ProviderSnapshot } from "./provider-contract.ts";
+import {
+  chooseCredentials,
+  closedUntilMs,
+  splitCredentials,
+  type Credential,
+  type CredentialSource,
+} from "./provider-credentials.ts";
+import { createPermits, type Permit, type Permits } from "./provider-permits.ts";
+import {
+  foldOwn,
+  hasUsable,
+  healthOf,
+  newPlace,
+  requestOf,
+  takeLeave,
+  takeSnapshot,
+  type Place,
+  type PlaceName,
+} from "./provider-place.ts";
 
 /** What the environment says of a provider; each of the two may be given without the other. */
 export interface EnvironmentProvider {
+  /** One credential, or several separated by commas. */
   readonly secret: string | null;
   /** Where its traffic goes instead of the catalog's place. */
   readonly baseUrl: string | null;
 }
 
-export type Permit =
-  | { readonly kind: "granted"; done(): void }
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
+/** A place's snapshot as the isolates of one colo share it; a bound on staleness is the reader's. */
+export interface SharedSnapshot {
+  readonly atMs: EpochMs;
+  /** Until then somebody is getting a newer one. */
+  readonly claimedUntilMs: EpochMs;
+  readonly snapshot: ProviderSnapshot;
+}
+
+/** Null where the platform shares nothing. Neither ever rejects. */
+export interface SnapshotSharing {
+  read(place: PlaceName): Promise<SharedSnapshot | null>;
+  write(place: PlaceName, shared: SharedSnapshot): Promise<void>;
+}
 
 export interface ProviderClientPorts {
   readonly clock: Clock;
-  readonly gate: (
-    provider: ProviderId,
-    region: RegionId,
-  ) => Pick<ProviderGateRpc, "sync" | "lease" | "renew" | "giveBack">;
+  readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "sync" | "exchange" | "ask">;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
+  readonly sharing: SnapshotSharing | null;
   /** Names this isolate to the gates. */
   readonly reporter: string;
+}
+
+/** One endpoint in one region. */
+export interface EndpointPlace extends PlaceName {
+  readonly tag: EndpointTag;
+  readonly model: ModelId;
+}
+
+export interface AttemptAsk {
+  /** The operator's limit of each credential here; null: none is set. */
+  readonly rule: CapacityRule | null;
+  /** The limit is the credential's over all regions. */
+  readonly isShared: boolean;
+  /** Expected to be used. */
+  readonly tokens: number;
+  readonly account: string;
+  readonly isPaid: boolean;
+  /** 0: be refused rather than wait. */
+  readonly waitMs: number;
+  /** Chooses among the credentials, the same one for the same seed; null: by turns. */
+  readonly seed: number | null;
+  /** Credentials that this request has tried here. */
+  readonly tried: ReadonlySet<string>;
 }
 
 type WaitUntil = (work: Promise<unknown>) => void;
@@ -52,10 +92,10 @@ export interface ProviderClient {
   health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
   switchedOff(): ReadonlySet<ProviderId>;
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
-  credential(provider: ProviderId): Secret | null;
-  report(place: PlaceName, outcome: ReportedOutcome, waitUntil: WaitUntil): void;
-  mayProbe(place: PlaceName, tag: EndpointTag, model: ModelId): boolean;
-  permit(place: PlaceName, rule: CapacityRule | null, tokens: number, waitUntil: WaitUntil): Promise<Permit>;
+  permit(at: EndpointPlace, ask: AttemptAsk, waitUntil: WaitUntil): Permit | Promise<Permit>;
+  /** Null permit: the attempt was not made with one of the operator's credentials. */
+  report(at: EndpointPlace, outcome: Outcome, permit: Permit | null, waitUntil: WaitUntil): void;
+  mayProbe(at: EndpointPlace): boolean;
 }
 
 const PLACES_MAX = 2_000;
@@ -70,103 +110,94 @@ const WARM_MS = 1_000;
 const LOOK_MS = 5;
 /** A call that has not returned for so long is given up as lost. */
 const SYNC_MS_MAX = 10_000;
-/** One probe of a broken endpoint per isolate and so long. */
-const PROBE_MS = 60_000;
-const PROBES_MAX = 1_000;
-/** How often a long attempt renews its lease, which lives three times as long. */
-const RENEW_MS = 60_000;
+/** How long an isolate's word that it is asking the gate keeps those of its colo from asking. */
+const CLAIM_MS = 1_000;
 /** Outcomes kept for the next report; the oldest leave first. */
 const QUEUE_MAX = 1_000;
 
-type TimedOutcome = ReportedOutcome & { readonly atMs: EpochMs };
-
-interface PlaceState extends PlaceName {
-  snapshot: ProviderSnapshot | null;
-  readonly health: Map<string, Health>;
-  /** Own failures since the last snapshot. */
-  readonly own: Map<string, HealthState>;
-  queue: TimedOutcome[];
-  /** When the snapshot was taken in, its credential opened. */
-  seenAtMs: EpochMs;
-  /** Start of the running call; 0 when none runs. */
-  syncingSinceMs: EpochMs;
-  triedAtMs: EpochMs;
-}
-
 interface Memory {
   readonly ports: ProviderClientPorts;
-  readonly places: Map<string, PlaceState>;
+  readonly permits: Permits;
+  readonly places: Map<string, Place>;
+  /** The same places. */
+  readonly byProvider: Map<ProviderId, Place[]>;
   readonly disabled: Set<ProviderId>;
-  /** Credentials that the provider refuses. */
-  readonly refused: Map<ProviderId, Breaker>;
   /** The operator's own credentials, unsealed. */
-  readonly opened: Map<ProviderId, { readonly sealed: string; readonly secret: string | null }>;
-  /** When an endpoint was last probed from here; cleared when it grows past PROBES_MAX. */
-  readonly probes: Map<string, EpochMs>;
-  permitCount: number;
+  readonly opened: Map<ProviderId, { readonly sealed: string; readonly credentials: readonly Credential[] }>;
+  /** The environment's, as large as the catalog. */
+  readonly environment: Map<ProviderId, readonly Credential[]>;
+  turn: number;
 }
-
-const UNLIMITED: Permit = { kind: "granted", done() {} };
 
 /** One client per isolate. */
 export function createProviderClient(ports: ProviderClientPorts): ProviderClient {
   const memory: Memory = {
     ports,
+    permits: createPermits({
+      clock: ports.clock,
+      reporter: ports.reporter,
+      gate: ({ provider, region }) => ports.gate(provider, region),
+    }),
     places: new Map(),
+    byProvider: new Map(),
     disabled: new Set(),
-    refused: new Map(),
     opened: new Map(),
-    probes: new Map(),
-    permitCount: 0,
+    environment: new Map(),
+    turn: 0,
   };
   return {
     warm: (places, waitUntil) => warm(memory, places, waitUntil),
-    health: (provider, region, tag, model) => healthOf(memory, `${provider} ${region}`, `${model} ${tag}`),
+    health(provider, region, tag, model) {
+      const place = memory.places.get(`${provider} ${region}`);
+      return place && healthOf(place, keyOf(model, tag), credentialsOf(memory, provider), ports.clock());
+    },
     switchedOff: () => memory.disabled,
     withCredential: (providers) => new Set(providers.filter((provider) => canUse(memory, provider))),
-    credential: (provider) => secretOf(memory, provider),
-    report: (place, outcome, waitUntil) => report(memory, place, outcome, waitUntil),
-    mayProbe: ({ provider, region }, tag, model) => mayProbe(memory, `${provider} ${region} ${model} ${tag}`),
-    permit: (place, rule, tokens, waitUntil) => permit(memory, place, rule, tokens, waitUntil),
+    permit: (at, ask, waitUntil) => permit(memory, at, ask, waitUntil),
+    report: (at, outcome, given, waitUntil) => report(memory, at, outcome, given, waitUntil),
+    mayProbe: (at) => takeLeave(placeOf(memory, at), keyOf(at.model, at.tag), ports.clock()),
   };
 }
 
-function placeOf({ places }: Memory, { provider, region }: PlaceName): PlaceState {
-  const key = `${provider} ${region}`;
+function keyOf(model: ModelId, tag: EndpointTag): EndpointKey {
+  return `${model} ${tag}`;
+}
+
+function placeOf({ places, byProvider }: Memory, name: PlaceName): Place {
+  const key = `${name.provider} ${name.region}`;
   const known = places.get(key);
   if (known !== undefined) return known;
-  const oldest = places.size >= PLACES_MAX ? places.keys().next().value : undefined;
-  if (oldest !== undefined) places.delete(oldest);
-  const place: PlaceState = {
-    provider,
-    region,
-    snapshot: null,
-    health: new Map(),
-    own: new Map(),
-    queue: [],
-    seenAtMs: Number.NEGATIVE_INFINITY,
-    syncingSinceMs: 0,
-    triedAtMs: 0,
-  };
+  const [oldestKey, oldest] = places.size >= PLACES_MAX ? (places.entries().next().value ?? []) : [];
+  if (oldestKey !== undefined && oldest !== undefined) {
+    places.delete(oldestKey);
+    const rest = (byProvider.get(oldest.provider) ?? []).filter((one) => one !== oldest);
+    if (rest.length === 0) byProvider.delete(oldest.provider);
+    else byProvider.set(oldest.provider, rest);
+  }
+  const place = newPlace(name);
   places.set(key, place);
+  byProvider.set(name.provider, [...(byProvider.get(name.provider) ?? []), place]);
   return place;
 }
 
-function isDue(place: PlaceState, nowMs: EpochMs, intervalMs: number): boolean {
-  return (
-    nowMs - place.triedAtMs >= Math.max(intervalMs, place.snapshot?.nextInMs ?? 0) &&
-    (place.syncingSinceMs === 0 || nowMs - place.syncingSinceMs > SYNC_MS_MAX)
-  );
+function isDue(place: Place, nowMs: EpochMs, intervalMs: number): boolean {
+  return nowMs - place.triedAtMs >= Math.max(intervalMs, place.nextInMs) && !isSyncing(place, nowMs);
 }
 
-async function sync(memory: Memory, place: PlaceState): Promise<void> {
+function isSyncing({ syncingSinceMs }: Place, nowMs: EpochMs): boolean {
+  return syncingSinceMs !== 0 && nowMs - syncingSinceMs <= SYNC_MS_MAX;
+}
+
+async function sync(memory: Memory, place: Place): Promise<void> {
   const { ports } = memory;
-  const outcomes = place.queue;
-  place.queue = [];
   place.syncingSinceMs = ports.clock();
   place.triedAtMs = place.syncingSinceMs;
+  const outcomes = place.queue;
+  const request = requestOf(place, ports.reporter);
   try {
-    await take(memory, place, await ports.gate(place.provider, place.region).sync(ports.reporter, outcomes));
+    const answer = await ports.gate(place.provider, place.region).sync(request);
+    await take(memory, place, answer, answer.leaves, ports.clock());
+    if (ports.sharing !== null) await share(memory, place, ports.sharing, answer);
   } catch {
     // Statistics only: they go with the next report, what is over the bound is forgotten.
     place.queue = [...outcomes, ...place.queue].slice(-QUEUE_MAX);
@@ -175,34 +206,73 @@ async function sync(memory: Memory, place: PlaceState): Promise<void> {
   }
 }
 
-async function take(memory: Memory, place: PlaceState, snapshot: ProviderSnapshot): Promise<void> {
+async function take(
+  memory: Memory,
+  place: Place,
+  snapshot: ProviderSnapshot,
+  leaves: readonly string[],
+  asOfMs: EpochMs,
+): Promise<void> {
   const { provider } = place;
-  place.snapshot = snapshot;
-  place.health.clear();
-  place.own.clear();
-  // What failed while the call ran is in the queue still, and the gate's figures know nothing of it.
-  for (const reported of place.queue) foldOwn(place, reported);
-  for (const { model, tag, health } of snapshot.endpoints) place.health.set(`${model} ${tag}`, health);
+  takeSnapshot(place, snapshot, leaves, memory.ports.clock());
   if (snapshot.isDisabled) memory.disabled.add(provider);
   else memory.disabled.delete(provider);
-  if (snapshot.credential.kind === "closed") memory.refused.delete(provider);
-  else memory.refused.set(provider, snapshot.credential);
   const sealed = snapshot.credentialSealed;
   if (sealed === null) memory.opened.delete(provider);
   else if (memory.opened.get(provider)?.sealed !== sealed) {
-    memory.opened.set(provider, { sealed, secret: await memory.ports.unseal(sealed, provider) });
+    const text = await memory.ports.unseal(sealed, provider);
+    memory.opened.set(provider, { sealed, credentials: text === null ? [] : named(memory, provider, "stored", text) });
   }
-  place.seenAtMs = memory.ports.clock();
+  place.credentialSealed = sealed;
+  place.seenAtMs = Math.max(place.seenAtMs, asOfMs);
+}
+
+/** What this isolate knows of the place, for the others of its colo. */
+async function share(memory: Memory, place: Place, sharing: SnapshotSharing, answer: ProviderSnapshot): Promise<void> {
+  const { atMs, isDisabled, credentialSealed, credentials, nextInMs } = answer;
+  const endpoints = [...place.endpoints.values()];
+  await sharing.write(place, {
+    atMs: memory.ports.clock(),
+    claimedUntilMs: 0,
+    snapshot: { atMs, isDisabled, credentialSealed, credentials, nextInMs, endpoints },
+  });
+}
+
+/** Reads what another isolate of the colo has got; asks the gate when that is old and nobody else does. */
+async function refresh(memory: Memory, place: Place, sharing: SnapshotSharing): Promise<void> {
+  const { clock } = memory.ports;
+  place.syncingSinceMs = clock();
+  const shared = await sharing.read(place);
+  const nowMs = clock();
+  if (shared !== null && nowMs - shared.atMs < REFRESH_MS) {
+    try {
+      await take(memory, place, shared.snapshot, [], shared.atMs);
+    } finally {
+      place.syncingSinceMs = 0;
+    }
+    return;
+  }
+  const isClaimed = shared !== null && shared.claimedUntilMs > nowMs && nowMs - shared.atMs < STALE_MS;
+  if (shared !== null && !isClaimed) await sharing.write(place, { ...shared, claimedUntilMs: nowMs + CLAIM_MS });
+  place.syncingSinceMs = 0;
+  if (!isClaimed) await sync(memory, place);
 }
 
 function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil): Promise<void> | null {
-  const nowMs = memory.ports.clock();
+  const { clock, sharing } = memory.ports;
+  const nowMs = clock();
   const missing: Promise<void>[] = [];
   for (const name of wanted) {
     const place = placeOf(memory, name);
     const isKnown = nowMs - place.seenAtMs <= STALE_MS;
-    if (isDue(place, nowMs, REFRESH_MS)) {
-      const work = sync(memory, place);
+    const isOld = nowMs - place.seenAtMs >= REFRESH_MS && !isSyncing(place, nowMs);
+    const work =
+      sharing !== null && isOld
+        ? refresh(memory, place, sharing)
+        : isDue(place, nowMs, REFRESH_MS)
+          ? sync(memory, place)
+          : null;
+    if (work !== null) {
       waitUntil(work);
       if (!isKnown) missing.push(work);
     } else if (!isKnown && place.syncingSinceMs !== 0) missing.push(synced(place));
@@ -211,93 +281,70 @@ function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil
 }
 
 /** Another request's call has ended. Looked for by time, since a promise must not be shared between requests. */
-async function synced(place: PlaceState): Promise<void> {
+async function synced(place: Place): Promise<void> {
   for (let looks = 0; place.syncingSinceMs !== 0 && looks < WARM_MS / LOOK_MS; looks++) {
     await new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 
-function healthOf({ places, ports }: Memory, at: string, key: string): Health | undefined {
-  const place = places.get(at);
-  const own = place?.own.get(key);
-  const shared = place?.health.get(key);
-  return own === undefined ? shared : withOwn(shared, healthSnapshot(own, ports.clock()));
+/** The stored ones, else the environment's. */
+function credentialsOf(memory: Memory, provider: ProviderId): readonly Credential[] {
+  const opened = memory.opened.get(provider)?.credentials ?? [];
+  if (opened.length > 0) return opened;
+  const known = memory.environment.get(provider);
+  if (known !== undefined) return known;
+  const { secret } = memory.ports.environment(provider);
+  const made = secret === null ? [] : named(memory, provider, "environment", secret);
+  memory.environment.set(provider, made);
+  return made;
+}
+
+function named({ ports }: Memory, provider: ProviderId, source: CredentialSource, text: string): readonly Credential[] {
+  const { baseUrl } = ports.environment(provider);
+  return splitCredentials(source, text).map((one) => ({ ...one, baseUrl }));
 }
 
 function canUse(memory: Memory, provider: ProviderId): boolean {
-  const breaker = memory.refused.get(provider);
-  const isOut = breaker !== undefined && breaker.kind !== "closed" && !isProbeDue(breaker, memory.ports.clock());
-  return !isOut && secretOf(memory, provider) !== null;
+  const credentials = credentialsOf(memory, provider);
+  if (credentials.length === 0) return false;
+  const places = memory.byProvider.get(provider);
+  if (places === undefined) return true;
+  let isAny = false;
+  for (const place of places) isAny = hasUsable(place, credentials, memory.ports.clock()) || isAny;
+  return isAny;
 }
 
-function secretOf({ ports, opened }: Memory, provider: ProviderId): Secret | null {
-  const { secret, baseUrl } = ports.environment(provider);
-  const used = opened.get(provider)?.secret ?? secret;
-  return used === null ? null : { secret: used, baseUrl };
-}
-
-function report(memory: Memory, name: PlaceName, outcome: ReportedOutcome, waitUntil: WaitUntil): void {
+function permit(memory: Memory, at: EndpointPlace, ask: AttemptAsk, waitUntil: WaitUntil): Permit | Promise<Permit> {
+  const place = placeOf(memory, at);
   const nowMs = memory.ports.clock();
-  const place = placeOf(memory, name);
-  const reported = { ...outcome, atMs: nowMs };
+  const endpoint = keyOf(at.model, at.tag);
+  const turn = ask.seed ?? memory.turn++;
+  const all = credentialsOf(memory, at.provider);
+  const { usable, reopensMs } = chooseCredentials(all, place, endpoint, ask.tried, turn, nowMs);
+  if (usable.length === 0) {
+    return reopensMs === null
+      ? { kind: "no_credential" }
+      : { kind: "refused", retryAfterMs: Math.max(1, reopensMs - nowMs) };
+  }
+  const options = usable.map((credential) => ({
+    credential,
+    limit: place.limits.get(`${credential.id} ${endpoint}`),
+    closedUntilMs: () => closedUntilMs(credential.id, place, endpoint),
+  }));
+  const first = options[0];
+  if (first !== undefined) takeLeave(place, first.credential.id, nowMs);
+  return memory.permits.ask({ place: at, endpoint, ...ask }, options, waitUntil);
+}
+
+function report(memory: Memory, at: EndpointPlace, outcome: Outcome, given: Permit | null, waitUntil: WaitUntil): void {
+  const nowMs = memory.ports.clock();
+  const place = placeOf(memory, at);
+  const used = given?.kind === "granted" ? { credential: given.credential.id, inFlight: given.inFlight() } : {};
+  const reported = { model: at.model, tag: at.tag, outcome, atMs: nowMs, ...used };
   place.queue.push(reported);
   if (place.queue.length > QUEUE_MAX) place.queue.shift();
   foldOwn(place, reported);
-  const isFailure = reported.outcome.kind === "failure";
-  if (isDue(place, nowMs, isFailure ? 0 : REPORT_MS)) waitUntil(sync(memory, place));
-}
-
-function mayProbe({ probes, ports }: Memory, key: string): boolean {
-  const nowMs = ports.clock();
-  if (nowMs - (probes.get(key) ?? Number.NEGATIVE_INFINITY) < PROBE_MS) return false;
-  if (probes.size >= PROBES_MAX) probes.clear();
-  probes.set(key, nowMs);
-  return true;
-}
-
-async function permit(
-  memory: Memory,
-  { provider, region }: PlaceName,
-  rule: CapacityRule | null,
-  tokens: number,
-  waitUntil: WaitUntil,
-): Promise<Permit> {
-  if (rule === null) return UNLIMITED;
-  const id = `${memory.ports.reporter} ${++memory.permitCount}`;
-  const gate = memory.ports.gate(provider, region);
-  // A gate that cannot be asked limits nobody: the provider's own 429 does.
-  const answer = await gate.lease({ rule, id, permits: 1, tokensEach: tokens }).catch(() => null);
-  if (answer === null) return UNLIMITED;
-  if (answer.granted === 0) return { kind: "refused", retryAfterMs: answer.retryAfterMs };
-  const renewal = setInterval(() => waitUntil(gate.renew(id).catch(() => {})), RENEW_MS);
-  return {
-    kind: "granted",
-    done() {
-      clearInterval(renewal);
-      waitUntil(gate.giveBack(id, rule, 1).catch(() => {}));
-    },
-  };
-}
-
-/** The gate's figures, with what this isolate has seen fail since. */
-function withOwn(shared: Health | undefined, own: Health): Health {
-  if (shared === undefined) return own;
-  return {
-    ...shared,
-    breaker: own.breaker.kind !== "closed" && shared.breaker.kind === "closed" ? own.breaker : shared.breaker,
-    closedUntilMs: Math.max(shared.closedUntilMs, own.closedUntilMs),
-    lastFailureMs:
-      own.lastFailureMs === null ? shared.lastFailureMs : Math.max(own.lastFailureMs, shared.lastFailureMs ?? 0),
-  };
-}
-
-/** Adds an outcome to what this isolate knows by itself: failures, and whatever comes after one. */
-function foldOwn(place: PlaceState, { model, tag, outcome, atMs }: TimedOutcome): void {
-  const key = `${model} ${tag}`;
-  const own = place.own.get(key);
-  if (outcome.kind === "failure" || own !== undefined) {
-    place.own.set(key, healthAfter(own ?? NEW_HEALTH, outcome, atMs));
-  }
+  if (isDue(place, nowMs, outcome.kind === "failure" ? 0 : REPORT_MS)) waitUntil(sync(memory, place));
 }
 
 /** Waits for `work`, but no longer than `limitMs`; never rejects. */

@@ -1,6 +1,6 @@
 /**
- * ProviderGate: one Durable Object per provider and region. Folds what isolates report into health, leases the
- * operator's capacity, and holds the operator's settings. Thin: state in, pure rules, state out.
+ * ProviderGate: one Durable Object per provider and region. Folds what isolates report into health, lends the operator's
+ * capacity and keeps the queue before it, and holds the operator's settings. Thin: the rules are in limits.
  * Health is kept in memory and written at most every SAVE_MS, so a crash forgets seconds of statistics and nothing that
  * anybody is owed; settings are written before they are answered; leases end by themselves.
  */
@@ -9,58 +9,47 @@ import { readProviderSetting } from "../accounts/provider-settings.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import { asProviderId } from "../core/ids.ts";
 import { systemClock } from "../core/system.ts";
-import { BREAKER_CLOSED, breakerNext, type Breaker, type BreakerRule } from "../limits/breaker.ts";
 import {
-  capacityGiveBack,
-  capacityLease,
-  capacityRenew,
-  FULL_CAPACITY,
-  type CapacityRule,
-  type CapacityState,
-} from "../limits/bucket.ts";
-import { healthAfter, healthSnapshot, NEW_HEALTH, type HealthState } from "../limits/health.ts";
-import type {
-  CapacityAnswer,
-  CapacityWish,
-  EndpointHealth,
-  ProviderGateRpc,
-  ProviderSnapshot,
-  ProviderSwitch,
-  ReportedOutcome,
+  createCapacityDesk,
+  type CapacityAnswer,
+  type CapacityAsk,
+  type CapacityDesk,
+  type PoolName,
+  type SavedPool,
+} from "../limits/capacity-desk.ts";
+import type { LeaseGrant, LeaseWish } from "../limits/capacity.ts";
+import { isSlowStart } from "../limits/slow-start.ts";
+import {
+  HOME_REGION,
+  type CredentialHealth,
+  type ProviderGateRpc,
+  type ProviderSnapshot,
+  type ProviderSwitch,
+  type ReportedOutcome,
+  type SyncAnswer,
+  type SyncRequest,
 } from "./provider-contract.ts";
+import { createPlaceHealth, type PlaceHealth, type SavedEndpoint } from "./provider-health.ts";
 
-/** A refused credential is confirmed by a second refusal and tried again every minute. */
-const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_000, probeMs: 30_000 };
-/** How long a permit lasts that is neither renewed nor given back: three renewals, so that a crash frees it soon. */
-const LEASE_MS = 180_000;
 const SAVE_MS = 10_000;
-/** How long an endpoint's figures are shown before they are computed anew; what fails is seen at once. */
-const SHOWN_MS = 500;
 /** Reports that the gate takes per second; more isolates report less often. */
 const REPORTS_PER_S = 300;
 const REPORT_MS_MIN = 1_000;
 /** An isolate that has not reported for so long is no longer counted. */
 const REPORTER_MS = 60_000;
 const REPORTERS_MAX = 20_000;
-/** Endpoints that one gate keeps health of; the longest unreported leaves first. */
-const ENDPOINTS_MAX = 500;
-
-interface Saved {
-  readonly endpoints: readonly (readonly [string, HealthState])[];
-  readonly credential: Breaker;
-}
+const ENDPOINTS_PREFIX = "endpoints ";
 
 export class ProviderGate extends DurableObject<Cloudflare.Env> implements ProviderGateRpc {
   /** Replaced in tests. */
   clock: Clock = systemClock;
-  readonly #endpoints = new Map<string, HealthState>();
-  /** Figures as last computed, of endpoints in `#endpoints`: percentiles of all of them for each report cost too much. */
-  readonly #shown = new Map<string, { readonly atMs: EpochMs; readonly endpoint: EndpointHealth }>();
   readonly #reporters = new Map<string, EpochMs>();
-  #credential: Breaker = BREAKER_CLOSED;
+  #desk: CapacityDesk = createCapacityDesk();
+  #health: PlaceHealth = this.#healthOf([], []);
   #settings: ProviderSwitch = { isDisabled: false, credentialSealed: null };
-  #capacity: CapacityState = FULL_CAPACITY;
   #savedAtMs: EpochMs = 0;
+  /** When the queue is looked at again; 0: nobody waits. */
+  #serveAtMs: EpochMs = 0;
 
   constructor(state: DurableObjectState, env: Cloudflare.Env) {
     super(state, env);
@@ -69,100 +58,124 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
 
   async #load(): Promise<void> {
     const kv = this.ctx.storage.kv;
-    const saved = kv.get<Saved>("health");
-    for (const [key, health] of saved?.endpoints ?? []) this.#endpoints.set(key, health);
-    this.#credential = saved?.credential ?? BREAKER_CLOSED;
+    this.#desk = createCapacityDesk(kv.get<readonly SavedPool[]>("pools"));
+    const endpoints = [...kv.list<readonly SavedEndpoint[]>({ prefix: ENDPOINTS_PREFIX })].flatMap(([, part]) => part);
+    this.#health = this.#healthOf(endpoints, kv.get<readonly CredentialHealth[]>("credentials") ?? []);
     const settings = kv.get<ProviderSwitch>("settings");
     // A gate that is new learns what the operator decided before it existed.
     this.#settings = settings ?? (await this.#settingsFromBooks());
     if (settings === undefined) kv.put("settings", this.#settings);
   }
 
+  #healthOf(endpoints: readonly SavedEndpoint[], credentials: readonly CredentialHealth[]): PlaceHealth {
+    const limitOf = (credential: string, key: string): number | undefined => this.#desk.learnt(`${credential} ${key}`);
+    return createPlaceHealth({ endpoints, credentials }, limitOf, this.clock());
+  }
+
+  /** Provider and region. */
+  #place(): readonly [string, string] {
+    const [slug = "", region = ""] = this.ctx.id.name?.split(" ") ?? [];
+    return [slug, region];
+  }
+
   async #settingsFromBooks(): Promise<ProviderSwitch> {
-    const slug = this.ctx.id.name?.split(" ")[0];
-    const row = slug === undefined ? undefined : await readProviderSetting(this.env.DB, asProviderId(slug));
+    const [slug] = this.#place();
+    const row = slug === "" ? undefined : await readProviderSetting(this.env.DB, asProviderId(slug));
     return { isDisabled: row?.isDisabled ?? false, credentialSealed: row?.credentialSealed ?? null };
   }
 
-  async sync(reporter: string, outcomes: readonly ReportedOutcome[]): Promise<ProviderSnapshot> {
+  async sync(request: SyncRequest): Promise<SyncAnswer> {
     const nowMs = this.clock();
-    for (const reported of outcomes) this.#fold(reported, Math.min(nowMs, reported.atMs ?? nowMs));
-    this.#count(reporter, nowMs);
-    if (outcomes.length > 0 && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
-    return this.#snapshotAt(nowMs);
+    for (const reported of request.outcomes) this.#fold(reported, Math.min(nowMs, reported.atMs ?? nowMs));
+    this.#count(request.reporter, nowMs);
+    const leaves = request.probes.filter((name) => this.#health.leave(name, nowMs));
+    if (request.outcomes.length > 0 && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
+    return { ...this.#basics(nowMs), endpoints: this.#health.changed(request.wants, nowMs), leaves };
   }
 
-  async snapshot(): Promise<ProviderSnapshot> {
-    return this.#snapshotAt(this.clock());
+  async snapshot(model?: string): Promise<ProviderSnapshot> {
+    const nowMs = this.clock();
+    return { ...this.#basics(nowMs), endpoints: this.#health.all(model, nowMs) };
   }
 
-  #snapshotAt(nowMs: EpochMs): ProviderSnapshot {
+  #basics(nowMs: EpochMs): Omit<ProviderSnapshot, "endpoints"> {
     return {
       atMs: nowMs,
-      endpoints: [...this.#endpoints].map(([key, state]) => this.#shownAt(key, state, nowMs)),
       ...this.#settings,
-      credential: this.#credential,
+      credentials: this.#health.credentials(),
       nextInMs: Math.max(REPORT_MS_MIN, Math.ceil((this.#reporters.size * 1000) / REPORTS_PER_S)),
     };
   }
 
-  #shownAt(key: string, state: HealthState, nowMs: EpochMs): EndpointHealth {
-    const known = this.#shown.get(key);
-    if (known !== undefined && Math.abs(nowMs - known.atMs) < SHOWN_MS) return known.endpoint;
-    const [model = "", tag = ""] = key.split(" ");
-    const endpoint = { model, tag, health: healthSnapshot(state, nowMs) };
-    this.#shown.set(key, { atMs: nowMs, endpoint });
-    return endpoint;
-  }
-
   async configure(settings: ProviderSwitch): Promise<void> {
-    if (settings.credentialSealed !== this.#settings.credentialSealed) this.#credential = BREAKER_CLOSED;
+    if (settings.credentialSealed !== this.#settings.credentialSealed) this.#health.forgetCredentials();
     this.#settings = settings;
     this.ctx.storage.kv.put("settings", settings);
     this.#save(this.clock());
   }
 
-  async lease(wish: CapacityWish): Promise<CapacityAnswer> {
+  async exchange(name: PoolName, wish: LeaseWish): Promise<LeaseGrant> {
     const nowMs = this.clock();
-    const untilMs = nowMs + LEASE_MS;
-    const { state, granted, retryAtMs } = capacityLease(
-      this.#capacity,
-      wish.rule,
-      { id: wish.id, permits: wish.permits, tokensEach: wish.tokensEach, untilMs },
-      nowMs,
+    const grant = this.#desk.exchange(name, wish, nowMs);
+    if (name.rule !== null && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
+    this.#serve();
+    return grant;
+  }
+
+  async ask(ask: CapacityAsk): Promise<CapacityAnswer> {
+    return await new Promise<CapacityAnswer>((resolve) => {
+      this.#desk.ask(ask, resolve, this.clock());
+      this.#serve();
+    });
+  }
+
+  /** Serves the queue now, and again when something may have changed. */
+  #serve(): void {
+    const nowMs = this.clock();
+    this.#askHome(nowMs);
+    const nextMs = this.#desk.serve(nowMs);
+    if (nextMs === null || this.#serveAtMs > nowMs) return;
+    this.#serveAtMs = nextMs;
+    setTimeout(
+      () => {
+        this.#serveAtMs = 0;
+        this.#serve();
+      },
+      Math.max(1, nextMs - nowMs),
     );
-    this.#capacity = state;
-    return { granted, untilMs, retryAfterMs: retryAtMs === null ? 0 : Math.max(1, retryAtMs - nowMs) };
   }
 
-  async renew(id: string): Promise<void> {
-    this.#capacity = capacityRenew(this.#capacity, id, this.clock() + LEASE_MS);
-  }
-
-  async giveBack(id: string, rule: CapacityRule, finished: number): Promise<void> {
-    const back = { id, finished, unusedRequests: 0, unusedTokens: 0 };
-    this.#capacity = capacityGiveBack(this.#capacity, rule, back, this.clock());
-  }
-
-  #fold({ model, tag, outcome }: ReportedOutcome, nowMs: EpochMs): void {
-    const key = `${model} ${tag}`;
-    const before = this.#endpoints.get(key) ?? NEW_HEALTH;
-    this.#endpoints.delete(key);
-    this.#endpoints.set(key, healthAfter(before, outcome, nowMs));
-    if (outcome.kind === "failure" || before.breaker.kind !== "closed") this.#shown.delete(key);
-    const oldest = this.#endpoints.size > ENDPOINTS_MAX ? this.#endpoints.keys().next().value : undefined;
-    if (oldest !== undefined) {
-      this.#endpoints.delete(oldest);
-      this.#shown.delete(oldest);
+  /** Borrows what the region lacks of credential-wide limits, and gives back what it does not need. */
+  #askHome(nowMs: EpochMs): void {
+    const [slug, region] = this.#place();
+    const gates = this.env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
+    for (const { name, wish } of this.#desk.homeWishes(region, nowMs)) {
+      const taken = gates
+        .getByName(`${slug} ${HOME_REGION}`)
+        .exchange({ ...name, isShared: false }, wish)
+        // A home that cannot be asked is asked again.
+        .catch(() => null)
+        .then((grant) => {
+          this.#desk.homeGrant(name.pool, grant, nowMs);
+          if (grant !== null && this.#desk.waiting() > 0) this.#serve();
+        });
+      this.ctx.waitUntil(taken);
     }
-    const isRefused = outcome.kind === "failure" && outcome.scope === "credential";
-    if (outcome.kind !== "success" && !isRefused) return;
-    this.#credential = breakerNext(
-      this.#credential,
-      isRefused ? { kind: "failure" } : { kind: "success" },
-      nowMs,
-      CREDENTIAL_RULE,
-    );
+  }
+
+  #fold(reported: ReportedOutcome, nowMs: EpochMs): void {
+    const { model, tag, outcome, credential } = reported;
+    const key = `${model} ${tag}`;
+    const typicalMs = this.#health.fold(reported, nowMs);
+    if (credential === undefined) return;
+    const inFlight = reported.inFlight ?? 1;
+    const pool = `${credential} ${key}`;
+    if (outcome.kind === "success") {
+      const kind = isSlowStart(typicalMs, outcome.ttftMs) ? "slow" : "success";
+      if (this.#desk.learn(pool, { kind, inFlight }, outcome.durationMs, nowMs)) this.#health.touch(key);
+    } else if (outcome.scope === "capacity") {
+      if (this.#desk.learn(pool, { kind: "throttled", inFlight }, 0, nowMs)) this.#health.touch(key);
+    }
   }
 
   #count(reporter: string, nowMs: EpochMs): void {
@@ -175,8 +188,10 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   }
 
   #save(nowMs: EpochMs): void {
+    const kv = this.ctx.storage.kv;
     this.#savedAtMs = nowMs;
-    const saved: Saved = { endpoints: [...this.#endpoints], credential: this.#credential };
-    this.ctx.storage.kv.put("health", saved);
+    for (const [chunk, endpoints] of this.#health.dirty()) kv.put(`${ENDPOINTS_PREFIX}${chunk}`, endpoints);
+    kv.put("credentials", this.#health.credentials());
+    kv.put("pools", this.#desk.saved());
   }
 }

@@ -45,6 +45,8 @@ export interface Deps {
   readonly providers: ProviderClient;
   /** Whether the environment brings a credential for the provider. */
   readonly hasEnvironmentCredential: (provider: ProviderId) => boolean;
+  /** Ids of the credentials in use: the stored ones, or else the environment's. Those that cannot be opened are none. */
+  readonly credentialIds: (provider: ProviderId, sealed: string | null) => Promise<readonly string[]>;
   /** @returns an error sentence, fit for a client, for a key that is not ours. No I/O. */
   readonly verify: (text: string) => Promise<Result<{ readonly account: AccountId; readonly hash: KeyHash }, string>>;
   readonly router: RouterPorts;

@@ -40,7 +40,10 @@ export async function readSnapshots(entry: ModelEntry, ports: StatisticsPorts): 
   const work = async (): Promise<void> => {
     for (let place = queue.shift(); place !== undefined; place = queue.shift()) {
       try {
-        found.set(`${place.provider} ${place.region}`, await ports.gate(place.provider, place.region).snapshot());
+        found.set(
+          `${place.provider} ${place.region}`,
+          await ports.gate(place.provider, place.region).snapshot(entry.model.id),
+        );
       } catch {
         // Statistics only: what can't be read is shown as not measured.
       }
@@ -83,22 +86,13 @@ export function createSnapshotReader(): (
       if (nowMs - known.readAtMs < RECENT_MS || nowMs - known.begunAtMs < READ_MS_MAX) return known.snapshots;
       known.begunAtMs = nowMs;
     }
-    const snapshots = ofModel(id, await readSnapshots(entry, ports));
+    const snapshots = await readSnapshots(entry, ports);
     recent.delete(id);
     recent.set(id, { entry, begunAtMs: nowMs, readAtMs: nowMs, snapshots });
     const oldest = recent.size > RECENT_MODELS_MAX ? recent.keys().next().value : undefined;
     if (oldest !== undefined) recent.delete(oldest);
     return snapshots;
   };
-}
-
-function ofModel(id: ModelId, snapshots: Snapshots): Snapshots {
-  return new Map(
-    [...snapshots].map(([place, snapshot]) => [
-      place,
-      { ...snapshot, endpoints: snapshot.endpoints.filter(({ model }) => model === id) },
-    ]),
-  );
 }
 
 /**
@@ -146,12 +140,17 @@ function statusOf(
 ): EndpointStatistics["status"] {
   if (seen.some((snapshot) => snapshot.isDisabled)) return -5;
   if (!hasCredential && !seen.some((snapshot) => snapshot.credentialSealed !== null)) return -10;
-  if (seen.length > 0 && seen.every((snapshot) => snapshot.credential.kind === "open")) return -10;
+  if (seen.length > 0 && seen.every(({ credentials }) => areAllRefused(credentials))) return -10;
   // A region without figures has seen no failure yet, so it counts as up.
   const downCount = healths.filter(({ breaker }) => breaker.kind === "open").length;
   if (downCount > 0 && downCount === seen.length) return -2;
   const isImpaired = healths.some(({ breaker, closedUntilMs }) => breaker.kind !== "closed" || closedUntilMs > nowMs);
   return isImpaired ? -1 : 0;
+}
+
+/** Those never used are not known to the gate, so one that works is enough, and one that is refused is not. */
+function areAllRefused(credentials: ProviderSnapshot["credentials"]): boolean {
+  return credentials.length > 0 && credentials.every(({ breaker }) => breaker.kind === "open");
 }
 
 function uptimePercent(healths: readonly Health[], shareOf: (health: Health) => number | null): number | null {

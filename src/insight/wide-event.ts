@@ -25,6 +25,8 @@ export interface WideFields {
   readonly byok: boolean;
   /** `provider:status` of each upstream call, in order. */
   readonly attempts: readonly string[];
+  /** `provider:credential` of the operator's credentials that were refused; the credential by its place, never itself. */
+  readonly refused_credentials: readonly string[];
   readonly streamed: boolean;
   readonly cancelled: boolean;
   readonly estimated: boolean;

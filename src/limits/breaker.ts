@@ -25,7 +25,10 @@ export interface BreakerRule {
 }
 
 /** Five failures in a row, 10 s at first, at most 5 minutes (behaviour seen elsewhere: 5 failures, 60 s). */
-export const BREAKER_RULE: BreakerRule = { limit: 5, coolMs: 10_000, coolMsMax: 300_000, probeMs: 60_000 };
+export const BREAKER_RULE: BreakerRule = { limit: 5, coolMs: 10_000, coolMsMax: 300_000, probeMs: 30_000 };
+
+/** A refused credential is confirmed by a second refusal and tried again every minute. */
+export const CREDENTIAL_RULE: BreakerRule = { limit: 2, coolMs: 60_000, coolMsMax: 60_000, probeMs: 30_000 };
 
 export const BREAKER_CLOSED: Breaker = { kind: "closed", failures: 0 };
 

@@ -63,7 +63,8 @@ export interface CapacityDesk {
   learnt(pool: string): number | undefined;
   /** Pools that must ask their home now, and what they say. */
   homeWishes(region: string, nowMs: EpochMs): readonly { readonly name: PoolName; readonly wish: LeaseWish }[];
-  homeGrant(pool: string, grant: LeaseGrant, sentAtMs: EpochMs): void;
+  /** What the home answered; null: it could not be asked. */
+  homeGrant(pool: string, grant: LeaseGrant | null, sentAtMs: EpochMs): void;
   saved(): readonly SavedPool[];
   waiting(): number;
 }

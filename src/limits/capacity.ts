@@ -86,6 +86,8 @@ export interface Lender {
 const HOLD_MS = 30_000;
 /** How long a lease may be spent from while there is plenty: an isolate that asks once a second never waits. */
 const LIFE_MS = 10_000;
+/** There is plenty while what is wanted is no more than one part in so many of what is free. */
+const PLENTY = 4;
 /** How long near the limit, so that what lies idle here is soon there. */
 export const LIFE_SHORT_MS = 2_000;
 /** A single permit that has not arrived by then never will. */
@@ -148,7 +150,11 @@ function exchange(book: Book, wish: LeaseWish, isShort: boolean, nowMs: EpochMs)
   const slots = grantOf(wish.want.slots, free.slots);
   const requests = grantOf(wish.want.requests, free.requests);
   const tokens = grantOf(wish.want.tokens, free.tokens);
-  const isPlenty = !isShort && slots >= wish.want.slots && requests >= wish.want.requests && tokens >= wish.want.tokens;
+  const isPlenty =
+    !isShort &&
+    wish.want.slots <= free.slots / PLENTY &&
+    wish.want.requests <= free.requests / PLENTY &&
+    wish.want.tokens <= free.tokens / PLENTY;
   const lifeMs = isPlenty ? source.lifeMsMax : LIFE_SHORT_MS;
   setSlots(book, holder, wish.slotsHeld + finite(slots));
   if (holder.slots === 0 && holder.underWay.size === 0) book.holders.delete(wish.holder);

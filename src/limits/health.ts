@@ -7,7 +7,15 @@
  */
 import type { EpochMs } from "../core/clock.ts";
 import type { FailureScope } from "../core/error.ts";
-import { BREAKER_CLOSED, breakerNext, closedUntil, type Breaker, type BreakerRule, BREAKER_RULE } from "./breaker.ts";
+import {
+  BREAKER_CLOSED,
+  BREAKER_RULE,
+  breakerNext,
+  closedUntil,
+  CREDENTIAL_RULE,
+  type Breaker,
+  type BreakerRule,
+} from "./breaker.ts";
 import {
   EMPTY_WINDOW,
   mergedHistogram,
@@ -92,6 +100,8 @@ export interface Health {
    */
   readonly beyondMsByBucket: { readonly [bucket in ClientBucket]?: Percentiles };
   readonly beyondMs: Percentiles | null;
+  /** The one probe of a broken endpoint is this isolate's to send. */
+  readonly hasProbeLeave?: boolean;
 }
 
 const MINUTE_MS = 60_000;
@@ -164,6 +174,12 @@ export function healthAfter(
     default:
       return outcome.scope satisfies never;
   }
+}
+
+/** What one attempt says of its credential: whose it was, nothing else of it. */
+export function credentialAfter(breaker: Breaker, outcome: Outcome, nowMs: EpochMs): Breaker {
+  if (outcome.kind === "success") return breakerNext(breaker, { kind: "success" }, nowMs, CREDENTIAL_RULE);
+  return outcome.scope === "credential" ? breakerNext(breaker, { kind: "failure" }, nowMs, CREDENTIAL_RULE) : breaker;
 }
 
 /** What routing and the public statistics read, as of `nowMs`. */

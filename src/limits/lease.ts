@@ -23,8 +23,12 @@ export interface Lease {
   wish(holder: string, nowMs: EpochMs): LeaseWish;
   /** Takes in the answer to a wish that was sent at `sentAtMs`. */
   grant(grant: LeaseGrant, sentAtMs: EpochMs): void;
+  /** When what lies idle here ends. */
+  endsAtMs(): EpochMs;
+  /** Something has ended that the lender waits for. */
+  isOwing(): boolean;
   /** Nothing in use, nothing to give back. */
-  isEmpty(nowMs: EpochMs): boolean;
+  isEmpty(): boolean;
 }
 
 /** A busy lease is renewed so often. */
@@ -48,6 +52,8 @@ interface State {
   idle: number;
   slotsUntilMs: EpochMs;
   isShort: boolean;
+  /** Somebody here found nothing, and the lender has not given all that was wanted since. */
+  isLacking: boolean;
   batches: Batch[];
   arrived: number[];
   over: number;
@@ -64,6 +70,8 @@ interface State {
   /** Slots that have ended and are the lender's again. */
   isOwing: boolean;
   wishedAtMs: EpochMs;
+  /** In the last wish. */
+  wantedSlots: number;
 }
 
 export function createLease(): Lease {
@@ -72,6 +80,7 @@ export function createLease(): Lease {
     idle: 0,
     slotsUntilMs: Number.NEGATIVE_INFINITY,
     isShort: false,
+    isLacking: false,
     batches: [],
     arrived: [],
     over: 0,
@@ -84,6 +93,7 @@ export function createLease(): Lease {
     tokenRate: 0,
     isOwing: false,
     wishedAtMs: Number.NEGATIVE_INFINITY,
+    wantedSlots: 0,
   };
   const started = (): void => {
     state.inUse++;
@@ -93,9 +103,12 @@ export function createLease(): Lease {
     take(tokens, nowMs) {
       state.requests++;
       state.tokens += tokens;
-      if (state.idle < 1 || nowMs >= state.slotsUntilMs) return false;
+      const isOpen = state.idle >= 1 && nowMs < state.slotsUntilMs;
       const batch = state.batches.find((one) => one.untilMs > nowMs && one.requests >= 1 && one.tokens >= tokens);
-      if (batch === undefined) return false;
+      if (!isOpen || batch === undefined) {
+        state.isLacking = true;
+        return false;
+      }
       batch.requests--;
       batch.tokens -= tokens;
       state.countedAtMs = batch.countedAtMs;
@@ -110,7 +123,8 @@ export function createLease(): Lease {
     end(nowMs) {
       if (state.inUse === 0) return;
       state.inUse--;
-      if (!state.isShort && nowMs < state.slotsUntilMs) state.idle++;
+      // Who found nothing here waits at the lender: there the slot is of use at once.
+      if (!state.isShort && !state.isLacking && nowMs < state.slotsUntilMs) state.idle++;
       else state.isOwing = true;
     },
     correct(tokens) {
@@ -123,11 +137,14 @@ export function createLease(): Lease {
       state.idle += grant.slots;
       state.slotsUntilMs = sentAtMs + grant.lifeMs;
       state.isShort = grant.isShort;
+      state.isLacking = grant.isShort || grant.slots < state.wantedSlots;
       if (grant.isShort && state.idle > 0) state.isOwing = true;
       const { requests, tokens, countedAtMs } = grant;
       if (requests === Number.POSITIVE_INFINITY && tokens === requests) state.batches = [];
       if (requests > 0) state.batches.push({ requests, tokens, untilMs: state.slotsUntilMs, countedAtMs });
     },
+    endsAtMs: () => state.slotsUntilMs,
+    isOwing: () => state.isOwing,
     isEmpty: () =>
       state.inUse === 0 && state.idle === 0 && state.batches.length === 0 && !state.isOwing && state.over === 0,
   };
@@ -176,6 +193,7 @@ function wish(state: State, holder: string, nowMs: EpochMs): LeaseWish {
     requests: Math.max(0, target.requests - left.requests),
     tokens: Math.max(0, target.tokens - left.tokens),
   };
+  state.wantedSlots = want.slots;
   return {
     holder,
     slotsHeld: state.inUse + state.idle,

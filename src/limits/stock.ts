@@ -9,12 +9,15 @@ export interface Stock extends Source {
   /** Whether the home should be asked now; `waiting` requests find nothing here. */
   isDue(waiting: number, nowMs: EpochMs): boolean;
   wish(region: string, slotsLent: number, waiting: number, waitingTokens: number, nowMs: EpochMs): LeaseWish;
-  grant(grant: LeaseGrant, sentAtMs: EpochMs): void;
+  /** Null: the home could not be asked. */
+  grant(grant: LeaseGrant | null, sentAtMs: EpochMs): void;
 }
 
 const ASK_MS = 1_000;
 /** How soon a home that had nothing is asked again. */
 const ASK_MS_MIN = 100;
+/** A call that has not returned for so long is given up. One at a time: two would say different things of one stock. */
+const CALL_MS_MAX = 10_000;
 /** Rates are wanted for so long ahead. */
 const AHEAD_MS = 2_000;
 
@@ -34,6 +37,7 @@ interface State {
   /** Came back when its batch was gone; told with the next wish. */
   returned: Back[];
   askedAtMs: EpochMs;
+  isAsking: boolean;
 }
 
 export function createStock(): Stock {
@@ -44,6 +48,7 @@ export function createStock(): Stock {
     over: 0,
     returned: [],
     askedAtMs: Number.NEGATIVE_INFINITY,
+    isAsking: false,
   };
   return {
     lifeMsMax: LIFE_SHORT_MS,
@@ -61,10 +66,17 @@ export function createStock(): Stock {
     },
     rateAtMs: (_tokens, _ahead, nowMs) => nowMs + ASK_MS,
     countedTokens: (tokens) => tokens,
-    isDue: (waiting, nowMs) => nowMs - state.askedAtMs >= (waiting > 0 ? ASK_MS_MIN : ASK_MS),
+    isDue(waiting, nowMs) {
+      const sinceMs = nowMs - state.askedAtMs;
+      return sinceMs >= (state.isAsking ? CALL_MS_MAX : waiting > 0 ? ASK_MS_MIN : ASK_MS);
+    },
     wish: (region, slotsLent, waiting, waitingTokens, nowMs) =>
       wish(state, region, slotsLent, { requests: waiting, tokens: waitingTokens }, nowMs),
     grant(grant, sentAtMs) {
+      // A late answer to a call that was given up: the next wish has said already what is here.
+      if (sentAtMs !== state.askedAtMs) return;
+      state.isAsking = false;
+      if (grant === null) return;
       const { requests, tokens, countedAtMs } = grant;
       state.slots += grant.slots;
       if (requests === Number.POSITIVE_INFINITY && tokens === requests) state.batches = [];
@@ -122,6 +134,7 @@ function wish(
   state.used = { requests: 0, tokens: 0 };
   state.over = 0;
   state.askedAtMs = nowMs;
+  state.isAsking = true;
   const want: Amounts = {
     slots: Math.max(0, target.slots - held),
     requests: Math.max(0, target.requests - here.requests),

@@ -8,9 +8,10 @@ import { clientBucket, knownNetworkMs } from "./geography.ts";
 import { explain, type Job } from "./job.ts";
 import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
-import { reportFailure, type PlanRun } from "./run-plan.ts";
+import type { PlanRun } from "./run-plan.ts";
 import type { Candidate } from "./score.ts";
 import { abandon } from "./serve.ts";
+import { reportFailure } from "./try-candidate.ts";
 import { billOf, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
 
 export type HowEnded =
@@ -114,25 +115,31 @@ function reportOutcome(
   ports: RouterPorts,
 ): void {
   if (run.answer === null) return;
-  const { candidate, answered } = run.answer;
-  if (ended.kind === "broken") return reportFailure(candidate, ended.failure, ports);
+  const { candidate, answered, permit } = run.answer;
+  permit.used(promptTokens(bill.usage) + completionTokens(bill.usage));
+  if (ended.kind === "broken") return reportFailure(candidate, ended.failure, permit, ports);
   // A client that left says nothing about the provider's speed, nor does another's credential.
   if (ended.kind !== "completed" || candidate.byok !== undefined) return;
   const { provider, region, endpoint, model } = candidate;
-  ports.providers.report(provider.slug, region.id, endpoint.tag, model.id, {
-    kind: "success",
-    bucket: clientBucket(job.input.place),
-    ttftMs: answered.firstAtMs - answered.sentAtMs,
-    networkMs: knownNetworkMs(job.input.place, region),
-    tokens: completionTokens(bill.usage),
-    durationMs: endedAtMs - answered.sentAtMs,
-  });
+  ports.providers.report(
+    { provider: provider.slug, region: region.id, tag: endpoint.tag, model: model.id },
+    {
+      kind: "success",
+      bucket: clientBucket(job.input.place),
+      ttftMs: answered.firstAtMs - answered.sentAtMs,
+      networkMs: knownNetworkMs(job.input.place, region),
+      tokens: completionTokens(bill.usage),
+      durationMs: endedAtMs - answered.sentAtMs,
+    },
+    permit,
+  );
 }
 
 function note(job: Job, run: PlanRun, ending: Ending): void {
   const { bill, candidate } = ending;
   job.input.wide.set({
     attempts: run.attempts.map(({ provider, status }) => `${provider}:${status}`),
+    ...(run.refusedCredentials.length === 0 ? {} : { refused_credentials: run.refusedCredentials }),
     streamed: ending.streamed,
     cancelled: ending.cancelled,
     estimated: bill.isEstimated,

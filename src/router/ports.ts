@@ -8,7 +8,8 @@ import type { AccountId, EndpointTag, GenerationId, ModelId, ProviderId, RegionI
 import type { Result } from "../core/result.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
 import type { ByokClient } from "../gates/byok-client.ts";
-import type { Permit, Secret } from "../gates/provider-client.ts";
+import type { AttemptAsk, EndpointPlace } from "../gates/provider-client.ts";
+import type { Permit } from "../gates/provider-permits.ts";
 import type { Health, Outcome } from "../limits/health.ts";
 import type { Deadlines } from "./deadlines.ts";
 
@@ -39,15 +40,18 @@ export interface ProviderPort {
   switchedOff(): ReadonlySet<ProviderId>;
   /** Those of `providers` for which a credential is present. */
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
-  credential(provider: ProviderId): Secret | null;
   /** Where the operator sends this provider's traffic instead of the catalog's place, whoever's credential it carries. */
   baseUrl(provider: ProviderId): string | null;
-  /** Reports how an attempt ended; batched, never awaited. */
-  report(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId, outcome: Outcome): void;
+  /** Reports how an attempt with one of the operator's credentials ended; batched, never awaited. */
+  report(at: EndpointPlace, outcome: Outcome, permit: Permit): void;
   /** True for the one attempt that may find out whether a broken endpoint is well again. */
-  mayProbe(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): boolean;
-  /** Leave for one attempt; awaits the gate only where a capacity is set. */
-  permit(provider: ProviderId, region: RegionId, capacity: Capacity | undefined, tokens: number): Promise<Permit>;
+  mayProbe(at: EndpointPlace): boolean;
+  /** Leave for one attempt, with the credential to send. A promise only where capacity is near its end. */
+  permit(
+    at: EndpointPlace,
+    capacity: Capacity | undefined,
+    ask: Omit<AttemptAsk, "rule" | "isShared">,
+  ): Permit | Promise<Permit>;
 }
 
 export interface RouterPorts {

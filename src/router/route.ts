@@ -4,6 +4,7 @@
 import type { ResolvedModel } from "../catalog/resolve.ts";
 import type { ModelEntry } from "../catalog/schema.ts";
 import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
+import { hash32 } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { estimatePromptTokens } from "../core/estimate.ts";
 import type { AccountId, Home, KeyHash, ModelId, RequestId } from "../core/ids.ts";
@@ -17,7 +18,7 @@ import { clientBucket, type Place } from "./geography.ts";
 import { reasonableModels } from "./mandatory-reasoning.ts";
 import { plan, type Plan } from "./plan.ts";
 import type { RouterPorts } from "./ports.ts";
-import { parsePreferences, type Preferences } from "./preferences.ts";
+import { parsePreferences } from "./preferences.ts";
 
 export interface RouteInput {
   readonly parsed: ParsedBody;
@@ -44,6 +45,8 @@ export interface Route {
   readonly warnings: readonly string[];
   /** What it was made with. */
   readonly byok: ByokView;
+  /** Keeps a conversation at the credential whose prompt cache it fills; null: any will do. */
+  readonly credentialSeed: number | null;
 }
 
 /** Characters of the conversation's start that its sticky key looks at. */
@@ -75,6 +78,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
   const request = withThinking(parsed.request, first.thinking);
   const promptTokens = estimatePromptTokens(request);
   const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
+  const sticky = stickyKeyOf(input, resolved);
   const made = plan({
     models: resolved.map(({ entry, sort }) => ({ entry, sort })),
     preferences: preferences.value,
@@ -93,7 +97,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     place: input.place,
     bucket: clientBucket(input.place),
     health: ports.providers.health,
-    seed: seedOf(input, resolved, preferences.value),
+    seed: preferences.value.order === null ? (sticky ?? input.requestId) : input.requestId,
     nowMs: ports.clock(),
   });
   return ok({
@@ -113,6 +117,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
       ...made.warnings,
     ],
     byok: input.byok,
+    credentialSeed: sticky === null ? null : hash32(sticky),
   });
 }
 
@@ -137,13 +142,12 @@ function withThinking(request: ChatRequest, isThinking: boolean): ChatRequest {
 }
 
 /**
- * What the draw is seeded by. Where a prompt cache may save money, one conversation keeps one seed, so that its turns
- * meet the same endpoint without any store; scoped to the account, so that nobody can steer another's traffic. Else the
- * request id. `order` and `sort` need no draw.
+ * What keeps a conversation together. Where a prompt cache may save money, its turns draw with one seed, so that they
+ * meet the same endpoint and the same credential without any store; scoped to the account, so that nobody can steer
+ * another's traffic. Null where nothing is cached.
  */
-function seedOf(input: RouteInput, models: readonly ResolvedModel[], preferences: Preferences): string {
-  const { parsed, account, requestId } = input;
-  if (preferences.order !== null) return requestId;
+function stickyKeyOf(input: RouteInput, models: readonly ResolvedModel[]): string | null {
+  const { parsed, account } = input;
   const explicit = parsed.sessionId ?? parsed.request.promptCacheKey ?? null;
   if (explicit !== null) return `${account} ${explicit}`;
   const caches = models.some(({ entry }) =>
@@ -151,7 +155,7 @@ function seedOf(input: RouteInput, models: readonly ResolvedModel[], preferences
       ({ price, supports_implicit_caching }) => supports_implicit_caching || price?.input_cache_read !== undefined,
     ),
   );
-  return caches ? `${account} ${startOf(parsed.request)}` : requestId;
+  return caches ? `${account} ${startOf(parsed.request)}` : null;
 }
 
 function startOf(request: ChatRequest): string {

@@ -8,7 +8,6 @@
 import type { ListedEndpoint, ListedModel, Provider, Region } from "../catalog/schema.ts";
 import { hash32, type EpochMs } from "../core/clock.ts";
 import type { Price } from "../core/price.ts";
-import { isProbeDue } from "../limits/breaker.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
 import type { Percentiles } from "../limits/histogram.ts";
 import type { ByokPin } from "./byok.ts";
@@ -66,8 +65,6 @@ const TYPICAL_TTFT_MS = 600;
 const EXPECTED_OUTPUT_TOKENS = 500;
 /** Free endpoints count as costing $0.001 per million tokens, so that a weight stays finite. */
 const PRICE_MIN_PUSD = 1_000;
-/** One request in so many tries an endpoint whose breaker is due for a probe as if it were healthy. */
-const PROBE_ONE_IN = 8;
 
 /** How an endpoint region has fared. */
 export function standingOf(health: Health | undefined, nowMs: EpochMs): Standing {
@@ -131,9 +128,9 @@ export function blendedPricePusd(price: Price, facts: RequestFacts): number {
   return Math.max(PRICE_MIN_PUSD, total / Math.max(1, input + output));
 }
 
-/** A number in (0, 1) that only the seed, the model and the endpoint decide; `salt` tells one use from another. */
-export function drawUniform(seedHash: number, model: string, tag: string, salt = 0): number {
-  const own = mixed(hash32(tag) ^ mixed(hash32(model) + salt));
+/** A number in (0, 1) that only the seed, the model and the endpoint decide. */
+export function drawUniform(seedHash: number, model: string, tag: string): number {
+  const own = mixed(hash32(tag) ^ mixed(hash32(model)));
   return (mixed(own ^ mixed(seedHash ^ 0x5bd1e995)) + 0.5) / 4294967296;
 }
 
@@ -150,18 +147,14 @@ export function candidateOf(
   const predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region);
   const price = blendedPricePusd(choice.price, scene.facts);
   const isProbe = health !== undefined && health.breaker.kind !== "closed";
-  // A request that may not fall back is no place for a probe.
-  const isSampled =
-    isProbe &&
-    scene.preferences.allowFallbacks &&
-    isProbeDue(health.breaker, scene.nowMs) &&
-    drawUniform(scene.seedHash, model.id, endpoint.tag, 1) * PROBE_ONE_IN < 1;
+  // The one probe goes out as if the endpoint were healthy. A request that may not fall back is no place for it.
+  const isProbing = isProbe && scene.preferences.allowFallbacks && health.hasProbeLeave === true;
   return {
     model,
     endpoint,
     provider,
     region,
-    standing: isSampled ? "healthy" : standingOf(health, scene.nowMs),
+    standing: isProbing ? "healthy" : standingOf(health, scene.nowMs),
     isProbe,
     predictedLatencyMs,
     distanceKm: distance,

@@ -20,6 +20,9 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
       bucket: clientBucket(job.input.place),
       cancellation: job.cancellation,
       byokSecrets: secretsOf(job.route.byok),
+      account: job.input.asker.account,
+      freeModels: job.route.freeModels,
+      credentialSeed: job.route.credentialSeed,
     },
     ports,
   );

@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
 import { openCredential } from "../../src/accounts/seal.ts";
+import type { ReportedOutcome } from "../../src/gates/provider-contract.ts";
 import type { ProviderGate } from "../../src/gates/provider-gate.ts";
 import { operator, smallCatalog } from "./admin-setup.ts";
 
@@ -20,7 +21,9 @@ function gateOf(provider: string, region: string): DurableObjectStub<ProviderGat
   return namespace.getByName(`${provider} ${region}`);
 }
 
-const snapshot = (provider: string, region: string) => gateOf(provider, region).sync("test", []);
+const report = async (provider: string, region: string, outcomes: readonly ReportedOutcome[]) =>
+  await gateOf(provider, region).sync({ reporter: "test", outcomes, wants: [], probes: [] });
+const snapshot = (provider: string, region: string) => report(provider, region, []);
 
 test("each provider of the catalog is listed with its regions, healthy before anything was sent", async () => {
   const reply = await operator("GET", "/providers");
@@ -41,7 +44,7 @@ test("each provider of the catalog is listed with its regions, healthy before an
     name: slug.toUpperCase(),
     adapter: "openai-compatible",
     disabled: false,
-    credentials: { environment: false, stored: false },
+    credentials: { environment: false, stored: false, in_use: [] },
     credential_state: "missing",
     regions: regions.map(region),
   });
@@ -51,8 +54,9 @@ test("each provider of the catalog is listed with its regions, healthy before an
 
 test("a region's failures are seen in its breaker and health, those of the other region are not", async () => {
   const outcome = { kind: "failure", scope: "endpoint", status: 500, retryAfterMs: null } as const;
-  await gateOf("birch", "fra").sync(
-    "test",
+  await report(
+    "birch",
+    "fra",
     Array.from({ length: 5 }, () => ({ model: "forest/small", tag: "birch", outcome })),
   );
   expect((await operator("GET", "/providers?cursor=alder")).body).toMatchObject({
@@ -126,8 +130,8 @@ test("a credential is stored sealed, reported as stored, opens for its own provi
 test("a credential that the provider refuses is shown as refused until it is replaced", async () => {
   await operator("PATCH", "/providers/birch", { credential: PLANTED });
   const outcome = { kind: "failure", scope: "credential", status: 401, retryAfterMs: null } as const;
-  const reported = { model: "forest/small", tag: "birch", outcome };
-  await gateOf("birch", "fra").sync("test", [reported, reported]);
+  const reported = { model: "forest/small", tag: "birch", outcome, credential: "stored-1" };
+  await report("birch", "fra", [reported, reported]);
   expect((await operator("GET", "/providers?cursor=alder")).body).toMatchObject({
     data: [{ credential_state: "refused" }],
   });
@@ -135,11 +139,33 @@ test("a credential that the provider refuses is shown as refused until it is rep
   expect(replaced.body).toMatchObject({ data: { credential_state: "usable" } });
 });
 
+test("several credentials are sealed together and stand in a list, each with its own state", async () => {
+  const reply = await operator("PATCH", "/providers/birch", { credential: [PLANTED, `${PLANTED}-2`] });
+  const inUse = (first: string) => [
+    { id: "stored-1", state: "usable", refused_in: [], closed_until: null },
+    { id: "stored-2", state: first, refused_in: first === "usable" ? [] : ["fra"], closed_until: null },
+  ];
+  expect(reply.body).toMatchObject({ data: { credential_state: "usable", credentials: { in_use: inUse("usable") } } });
+  const { credentialSealed } = await snapshot("birch", "fra");
+  expect(await openCredential(credentialSealed ?? "", "birch", [env.WAYPOST_SECRET])).toEqual({
+    ok: true,
+    value: `${PLANTED}\n${PLANTED}-2`,
+  });
+  const outcome = { kind: "failure", scope: "credential", status: 401, retryAfterMs: null } as const;
+  const refused = { model: "forest/small", tag: "birch", outcome, credential: "stored-2" };
+  await report("birch", "fra", [refused, refused]);
+  expect((await operator("GET", "/providers?cursor=alder")).body).toMatchObject({
+    data: [{ credential_state: "degraded", credentials: { in_use: inUse("refused") } }],
+  });
+  expect(await operator("PATCH", "/providers/birch", { credential: [] })).toMatchObject({ status: 400 });
+  expect(await operator("PATCH", "/providers/birch", { credential: [PLANTED, ""] })).toMatchObject({ status: 400 });
+});
+
 test("a planted credential is in no answer, no D1 row and no storage of a gate", async () => {
   const replies = [
     await operator("PATCH", "/providers/alder", { credential: PLANTED }),
     await operator("PATCH", "/providers/alder", { credential: `${PLANTED}\n` }),
-    await operator("PATCH", "/providers/alder", { credential: [PLANTED] }),
+    await operator("PATCH", "/providers/alder", { credential: [[PLANTED]] }),
     await operator("PATCH", "/providers/alder", { credential: { [PLANTED]: PLANTED } }),
     await operator("PATCH", "/providers/nowhere", { credential: PLANTED }),
     await operator("PATCH", "/providers/alder", `{"credential": "${PLANTED}"`),

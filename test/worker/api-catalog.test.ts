@@ -117,10 +117,12 @@ describe("live figures", () => {
   });
   const failure: Outcome = { kind: "failure", scope: "endpoint", status: 500, retryAfterMs: null };
   const report = async (region: string, model: string, outcomes: readonly Outcome[]) => {
-    await providerGateOf("oak", region).sync(
-      "test",
-      outcomes.map((outcome) => ({ model, tag: "oak", outcome })),
-    );
+    await providerGateOf("oak", region).sync({
+      reporter: "test",
+      outcomes: outcomes.map((outcome) => ({ model, tag: "oak", outcome })),
+      wants: [],
+      probes: [],
+    });
   };
 
   test("uptime is for everybody, latency and throughput for callers with a usable key", async () => {

@@ -16,6 +16,8 @@ export interface ProviderStanding {
   /** A credential of the operator's is stored, sealed. */
   readonly isStored: boolean;
   readonly isInEnvironment: boolean;
+  /** Ids of those that are in use, the stored ones or else the environment's. */
+  readonly credentialIds: readonly string[];
   readonly regions: readonly RegionSnapshot[];
 }
 
@@ -33,6 +35,9 @@ const EndpointView = z.object({
     until: z.string().nullable(),
   }),
   capacity_closed_until: z.string().nullable(),
+  learnt_concurrency: z
+    .record(z.string(), z.int())
+    .describe("By credential: how many attempts may run at once, where a 429 or slowness has shown a limit"),
   last_failure_at: z.string().nullable(),
   request_count_30m: z.int(),
   uptime_5m: z.number().nullable(),
@@ -62,10 +67,23 @@ export const ProviderView = z.object({
   name: z.string(),
   adapter: z.string(),
   disabled: z.boolean(),
-  credentials: z.object({ environment: z.boolean(), stored: z.boolean() }),
+  credentials: z.object({
+    environment: z.boolean(),
+    stored: z.boolean(),
+    in_use: z
+      .array(
+        z.object({
+          id: z.string().describe("`environment-2`: the second one of the environment"),
+          state: z.enum(["refused", "usable"]),
+          refused_in: z.array(z.string()).describe("Regions whose gate has had its refusal confirmed"),
+          closed_until: z.string().nullable().describe("The last end of the rate limits that it has run into"),
+        }),
+      )
+      .describe("Taken by turns; one that is refused is left out alone, and tried again every minute"),
+  }),
   credential_state: z
-    .enum(["missing", "refused", "usable"])
-    .describe("`refused`: the provider has refused it, and it is tried again every minute"),
+    .enum(["missing", "refused", "degraded", "usable"])
+    .describe("`refused`: the provider has refused all of them; `degraded`: some"),
   regions: z.array(RegionView),
 });
 export type ProviderView = z.infer<typeof ProviderView>;
@@ -77,17 +95,45 @@ export function providerView(provider: Provider, standing: ProviderStanding): Pr
     name: provider.name,
     adapter: provider.adapter,
     disabled: standing.isDisabled,
-    credentials: { environment: standing.isInEnvironment, stored: standing.isStored },
+    credentials: {
+      environment: standing.isInEnvironment,
+      stored: standing.isStored,
+      in_use: standing.credentialIds.map((id) => credentialView(id, standing.regions)),
+    },
     credential_state: credentialState(standing),
     regions: standing.regions.map(regionView),
   };
 }
 
-function credentialState({ isStored, isInEnvironment, regions }: ProviderStanding): ProviderView["credential_state"] {
-  if (!isStored && !isInEnvironment) return "missing";
-  // A single refusal leaves the breaker closed: it is unconfirmed.
-  const isRefused = regions.some(({ snapshot }) => snapshot !== null && snapshot.credential.kind !== "closed");
-  return isRefused ? "refused" : "usable";
+function credentialState({ credentialIds, regions }: ProviderStanding): ProviderView["credential_state"] {
+  if (credentialIds.length === 0) return "missing";
+  const refused = credentialIds.filter((id) => refusedIn(id, regions).length > 0).length;
+  return refused === 0 ? "usable" : refused === credentialIds.length ? "refused" : "degraded";
+}
+
+function credentialView(id: string, regions: readonly RegionSnapshot[]): ProviderView["credentials"]["in_use"][number] {
+  const refused = refusedIn(id, regions);
+  let closedUntilMs: number | null = null;
+  for (const { snapshot } of regions) {
+    for (const { closings } of snapshot?.endpoints ?? []) {
+      const untilMs = closings[id];
+      if (untilMs !== undefined) closedUntilMs = Math.max(closedUntilMs ?? 0, untilMs);
+    }
+  }
+  return {
+    id,
+    state: refused.length > 0 ? "refused" : "usable",
+    refused_in: [...refused],
+    closed_until: timeOf(closedUntilMs),
+  };
+}
+
+/** A single refusal leaves the breaker closed: it is unconfirmed. */
+function refusedIn(id: string, regions: readonly RegionSnapshot[]): readonly string[] {
+  return regions.flatMap(({ region, snapshot }) => {
+    const breaker = snapshot?.credentials.find((one) => one.id === id)?.breaker;
+    return breaker !== undefined && breaker.kind !== "closed" ? [region.id] : [];
+  });
 }
 
 function regionView({ region, snapshot }: RegionSnapshot): z.infer<typeof RegionView> {
@@ -130,12 +176,13 @@ function regionHealth(endpoints: readonly EndpointHealth[]): z.infer<typeof Regi
   };
 }
 
-function endpointView({ model, tag, health }: EndpointHealth): z.infer<typeof EndpointView> {
+function endpointView({ model, tag, health, limits }: EndpointHealth): z.infer<typeof EndpointView> {
   return {
     model,
     tag,
     breaker: breakerView(health.breaker),
     capacity_closed_until: health.closedUntilMs === 0 ? null : timeOf(health.closedUntilMs),
+    learnt_concurrency: { ...limits },
     last_failure_at: timeOf(health.lastFailureMs),
     request_count_30m: health.requestCount30m,
     uptime_5m: health.uptime5m,

@@ -16,6 +16,7 @@ import { sealCredential } from "../../accounts/seal.ts";
 import type { Provider } from "../../catalog/schema.ts";
 import type { RouterError } from "../../core/error.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { CREDENTIALS_MAX, STORED_SEPARATOR } from "../../gates/provider-credentials.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import type { Deps } from "../deps-port.ts";
 import type { Operation } from "../operation.ts";
@@ -27,15 +28,18 @@ import { ProviderView, providerView, type RegionSnapshot } from "./admin-provide
 /** A page ends with the provider that brings it to so many regions: one call to a gate each. */
 const REGIONS_PER_PAGE = 200;
 
+const Credential = z
+  .string()
+  .min(1)
+  .max(16_384)
+  // It goes out as a header: what a header cannot hold would fail with every request.
+  .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/);
+
 const ProviderChange = z.strictObject({
   disabled: z.boolean().optional(),
-  /** Null removes the stored one, so that the environment's counts again. */
+  /** One, or several that take turns. Null removes the stored ones, so that the environment's count again. */
   credential: z
-    .string()
-    .min(1)
-    .max(16_384)
-    // It goes out as a header: what a header cannot hold would fail with every request.
-    .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/)
+    .union([Credential, z.array(Credential).min(1).max(CREDENTIALS_MAX)])
     .nullable()
     .optional(),
 });
@@ -80,12 +84,14 @@ async function getProviders(context: AppContext): Promise<Response> {
   if (!settings.ok) return fail(context, settings.error);
   const snapshots = await snapshotsOf(deps, page.value.providers);
   return json({
-    data: page.value.providers.map((provider) =>
-      view(
-        deps,
-        provider,
-        settings.value.find(({ slug }) => slug === provider.slug),
-        snapshots.get(provider.slug) ?? [],
+    data: await Promise.all(
+      page.value.providers.map((provider) =>
+        view(
+          deps,
+          provider,
+          settings.value.find(({ slug }) => slug === provider.slug),
+          snapshots.get(provider.slug) ?? [],
+        ),
       ),
     ),
     cursor: page.value.cursor,
@@ -107,25 +113,31 @@ async function patchProvider(context: AppContext): Promise<Response> {
   const change: ProviderSettingChange = {
     isDisabled: disabled,
     credentialSealed:
-      typeof credential === "string"
-        ? await sealCredential(credential, slug, deps.settings.sealingSecret, deps.randomBytes)
-        : credential,
+      credential === null || credential === undefined
+        ? credential
+        : await sealCredential(
+            [credential].flat().join(STORED_SEPARATOR),
+            slug,
+            deps.settings.sealingSecret,
+            deps.randomBytes,
+          ),
   };
   const kept = await stored(changeProviderSetting(deps.books.main, slug, change, receivedAtMs));
   if (!kept.ok) return fail(context, kept.error);
   const told = await configureProvider(deps, provider.value);
   if (!told.ok) return fail(context, told.error);
   const snapshots = await snapshotsOf(deps, [provider.value]);
-  return json({ data: view(deps, provider.value, told.value ?? undefined, snapshots.get(slug) ?? []) });
+  return json({ data: await view(deps, provider.value, told.value ?? undefined, snapshots.get(slug) ?? []) });
 }
 
-function view(
+async function view(
   deps: Deps,
   provider: Provider,
   setting: ProviderSetting | undefined,
   regions: readonly RegionSnapshot[],
-) {
+): Promise<ProviderView> {
   return providerView(provider, {
+    credentialIds: await deps.credentialIds(provider.slug, setting?.credentialSealed ?? null),
     isDisabled: setting?.isDisabled ?? false,
     isStored: setting?.credentialSealed != null,
     isInEnvironment: deps.hasEnvironmentCredential(provider.slug),

@@ -1,12 +1,25 @@
 /** The isolate's side of the ProviderGates against gates that answer as the test says, and a clock that it moves. */
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { asEndpointTag, asModelId, asProviderId, asRegionId } from "../../../src/core/ids.ts";
-import { createProviderClient, type ProviderClient } from "../../../src/gates/provider-client.ts";
-import type { ProviderSnapshot } from "../../../src/gates/provider-contract.ts";
-import { BREAKER_CLOSED } from "../../../src/limits/breaker.ts";
+import {
+  createProviderClient,
+  type AttemptAsk,
+  type ProviderClient,
+  type SharedSnapshot,
+} from "../../../src/gates/provider-client.ts";
+import type { EndpointHealth, ProviderSnapshot, SyncRequest } from "../../../src/gates/provider-contract.ts";
+import type { Permit } from "../../../src/gates/provider-permits.ts";
+import type { CapacityAnswer, CapacityAsk } from "../../../src/limits/capacity-desk.ts";
+import type { LeaseWish } from "../../../src/limits/capacity.ts";
+import { healthSnapshot, NEW_HEALTH } from "../../../src/limits/health.ts";
 
 const PLACE = { provider: asProviderId("acme"), region: asRegionId("here") };
+const AT = { ...PLACE, model: asModelId("a/b"), tag: asEndpointTag("acme") };
+const KEY = "a/b acme";
 const START_MS = 1_800_000_000_000;
+const LENT = { slots: 4, requests: 100, tokens: 100_000, lifeMs: 10_000, countedAtMs: 0, isShort: false };
+const REFUSED = { kind: "failure", scope: "credential", status: 401, retryAfterMs: null } as const;
+const THROTTLED = { kind: "failure", scope: "capacity", status: 429, retryAfterMs: 5_000 } as const;
 
 interface World {
   readonly client: ProviderClient;
@@ -15,54 +28,78 @@ interface World {
   /** How long the gate takes, by the real clock. */
   takes(ms: number): void;
   pass(ms: number): void;
-  calls(): number;
+  readonly syncs: readonly SyncRequest[];
+  readonly wishes: readonly LeaseWish[];
+  readonly asks: readonly CapacityAsk[];
   warm(): Promise<void>;
-  /** What leases were asked for, in order. */
-  readonly leases: readonly string[];
+  permit(ask?: Partial<AttemptAsk>): Permit | Promise<Permit>;
+  /** Ends what was given to the platform. */
+  settle(): Promise<void>;
 }
 
-function world(secret: string | null = null, baseUrl: string | null = null, lendsTo: number | null = null): World {
+interface Setup {
+  readonly secret?: string | null;
+  readonly baseUrl?: string;
+  /** What an ask is answered; absent: the gate cannot be reached. */
+  readonly answer?: CapacityAnswer;
+  readonly shared?: Map<string, SharedSnapshot>;
+}
+
+function world({ secret = "secret", baseUrl, answer, shared }: Setup = {}): World {
   let nowMs = START_MS;
-  let answer: Partial<ProviderSnapshot> | Promise<never> = {};
+  let said: Partial<ProviderSnapshot> | Promise<never> = {};
   let takesMs = 0;
-  let calls = 0;
-  const leases: string[] = [];
+  const syncs: SyncRequest[] = [];
+  const wishes: LeaseWish[] = [];
+  const asks: CapacityAsk[] = [];
+  let work: Promise<unknown>[] = [];
+  const waitUntil = (one: Promise<unknown>): void => void work.push(one);
   const client = createProviderClient({
     clock: () => nowMs,
-    environment: () => ({ secret, baseUrl }),
+    environment: () => ({ secret, baseUrl: baseUrl ?? null }),
     unseal: async (sealed) => sealed.replace("sealed ", ""),
     reporter: "test",
+    sharing:
+      shared === undefined
+        ? null
+        : {
+            read: async ({ region }) => shared.get(region) ?? null,
+            write: async ({ region }, one) => void shared.set(region, one),
+          },
     gate: () => ({
-      async sync() {
-        calls++;
+      async sync(request) {
+        syncs.push(request);
         if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
-        const given = await answer;
-        return {
-          atMs: nowMs,
-          endpoints: [],
-          isDisabled: false,
-          credentialSealed: null,
-          credential: BREAKER_CLOSED,
-          nextInMs: 1_000,
-          ...given,
-        };
+        const given = await said;
+        const leaves = request.probes;
+        const basics = { atMs: nowMs, endpoints: [], isDisabled: false, credentialSealed: null, credentials: [] };
+        return { ...basics, nextInMs: 1_000, leaves, ...given };
       },
-      lease: async ({ id }) => {
-        if (lendsTo === null) throw new Error("the gate restarts");
-        leases.push(`lease ${id}`);
-        return { granted: lendsTo, untilMs: nowMs + 1, retryAfterMs: lendsTo === 0 ? 500 : 0 };
+      async exchange(_name, wish) {
+        wishes.push(wish);
+        return { ...LENT, countedAtMs: nowMs };
       },
-      renew: async (id) => {
-        leases.push(`renew ${id}`);
-        if (leases.length === 2) throw new Error("the gate restarts");
+      async ask(ask) {
+        asks.push(ask);
+        if (answer === undefined) throw new Error("the gate restarts");
+        return answer;
       },
-      giveBack: async (id) => void leases.push(`give back ${id}`),
     }),
   });
+  const standard: AttemptAsk = {
+    rule: null,
+    isShared: false,
+    tokens: 10,
+    account: "a",
+    isPaid: true,
+    waitMs: 0,
+    seed: null,
+    tried: new Set(),
+  };
   return {
     client,
     says(snapshot) {
-      answer = snapshot;
+      said = snapshot;
     },
     takes(ms) {
       takesMs = ms;
@@ -70,25 +107,58 @@ function world(secret: string | null = null, baseUrl: string | null = null, lend
     pass(ms) {
       nowMs += ms;
     },
-    calls: () => calls,
-    leases,
+    syncs,
+    wishes,
+    asks,
     warm: async () => {
-      await client.warm([PLACE], () => undefined);
+      await client.warm([PLACE], waitUntil);
+    },
+    permit: (ask) => client.permit(AT, { ...standard, ...ask }, waitUntil),
+    async settle() {
+      while (work.length > 0) {
+        const now = work;
+        work = [];
+        await Promise.all(now);
+      }
     },
   };
 }
 
+/** The secret that an attempt may send, or why it may not. */
+function secretOf(permit: Permit | Promise<Permit>): string {
+  if (permit instanceof Promise) return "a promise";
+  return permit.kind === "granted" ? permit.credential.secret : permit.kind;
+}
+
+function reported(
+  client: ProviderClient,
+  permit: Permit | Promise<Permit>,
+  outcome: typeof REFUSED | typeof THROTTLED,
+) {
+  if (permit instanceof Promise) throw new Error("a promise");
+  client.report(AT, outcome, permit, () => undefined);
+}
+
+function standing(more: Partial<EndpointHealth> = {}): EndpointHealth {
+  const health = healthSnapshot(NEW_HEALTH, START_MS);
+  return { model: "a/b", tag: "acme", version: 7, health, closings: {}, limits: {}, ...more };
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 test("a warm isolate waits for nobody, and asks anew every 3 s", async () => {
-  const { client, pass, calls, warm } = world("secret");
+  const { client, pass, syncs, warm } = world();
   await warm();
   expect(client.warm([PLACE], () => undefined)).toBe(null);
   pass(3_000);
   expect(client.warm([PLACE], () => undefined)).toBe(null);
-  await vi.waitFor(() => expect(calls()).toBe(2));
+  await vi.waitFor(() => expect(syncs).toHaveLength(2));
 });
 
 test("a provider that was switched off while nobody asked is not used by the next one who does", async () => {
-  const { client, says, takes, pass, warm } = world("secret");
+  const { client, says, takes, pass, warm } = world();
   await warm();
   says({ isDisabled: true });
   takes(30);
@@ -98,26 +168,28 @@ test("a provider that was switched off while nobody asked is not used by the nex
 });
 
 test("requests that come while the first one reads the gate know the stored credential, too", async () => {
-  const { client, says, takes, calls, warm } = world();
+  const { says, takes, syncs, warm, permit } = world({ secret: null });
   says({ credentialSealed: "sealed stored" });
   takes(150);
   const known = async () => {
     await warm();
-    return client.credential(PLACE.provider)?.secret;
+    return secretOf(permit());
   };
   expect(await Promise.all([known(), known(), known()])).toEqual(["stored", "stored", "stored"]);
-  expect(calls()).toBe(1);
+  expect(syncs).toHaveLength(1);
 });
 
-test("a stored credential goes where the environment sends the provider's traffic", async () => {
-  const { client, says, warm } = world(null, "http://127.0.0.1:9/v1");
-  says({ credentialSealed: "sealed stored" });
+test("a stored credential goes where the environment sends the provider's traffic, commas and all", async () => {
+  const { says, warm, permit } = world({ secret: null, baseUrl: "http://127.0.0.1:9/v1" });
+  says({ credentialSealed: "sealed sto,red" });
   await warm();
-  expect(client.credential(PLACE.provider)).toEqual({ secret: "stored", baseUrl: "http://127.0.0.1:9/v1" });
+  expect(permit()).toMatchObject({
+    credential: { id: "stored-1", secret: "sto,red", baseUrl: "http://127.0.0.1:9/v1" },
+  });
 });
 
 test("a gate that cannot be reached delays nobody for long, and what was known goes on", async () => {
-  const { client, says, pass, warm } = world();
+  const { says, pass, warm, permit } = world({ secret: null });
   says({ credentialSealed: "sealed stored" });
   await warm();
   const gone = Promise.reject<never>(new Error("unreachable"));
@@ -125,47 +197,188 @@ test("a gate that cannot be reached delays nobody for long, and what was known g
   says(gone);
   pass(20_000);
   await warm();
-  expect(client.credential(PLACE.provider)?.secret).toBe("stored");
+  expect(secretOf(permit())).toBe("stored");
+});
+
+test("an isolate asks for the endpoints that it uses, with what it knows of them, and for no others", async () => {
+  const { client, says, pass, warm, settle, syncs } = world();
+  const look = () => client.health(AT.provider, AT.region, AT.tag, AT.model);
+  const next = async (): Promise<void> => {
+    pass(3_000);
+    await warm();
+    await settle();
+  };
+  await warm();
+  expect(look()).toBe(undefined);
+  says({ endpoints: [standing()] });
+  await next();
+  expect(look()).toBeDefined();
+  await next();
+  await next();
+  expect(syncs.map(({ wants }) => wants)).toEqual([[], [[KEY, 0]], [[KEY, 7]], []]);
+});
+
+test("credentials take turns, and one seed keeps to one", async () => {
+  const { warm, permit } = world({ secret: "one, two,three" });
+  await warm();
+  expect([permit(), permit(), permit(), permit()].map(secretOf)).toEqual(["one", "two", "three", "one"]);
+  expect([1, 1, 4, 2].map((seed) => secretOf(permit({ seed })))).toEqual(["two", "two", "two", "three"]);
+  expect(secretOf(permit({ seed: 1, tried: new Set(["environment-2"]) }))).toBe("three");
+});
+
+test("a credential that is refused twice is out at once, alone, and the endpoint's breaker stays closed", async () => {
+  const { client, warm, permit } = world({ secret: "bad,good" });
+  await warm();
+  for (let time = 0; time < 2; time++) reported(client, permit({ seed: 0 }), REFUSED);
+  expect([permit(), permit(), permit()].map(secretOf)).toEqual(["good", "good", "good"]);
+  expect([...client.withCredential([PLACE.provider])]).toEqual([PLACE.provider]);
+  const health = client.health(AT.provider, AT.region, AT.tag, AT.model);
+  expect(health).toMatchObject({ breaker: { kind: "closed", failures: 0 } });
+});
+
+test("one refusal is no confirmation", async () => {
+  const { client, warm, permit } = world({ secret: "bad,good" });
+  await warm();
+  reported(client, permit({ seed: 0 }), REFUSED);
+  expect(secretOf(permit({ seed: 0 }))).toBe("bad");
+});
+
+test("when all are refused the provider is out, until the gate gives leave for a probe, once", async () => {
+  const { client, says, pass, warm, permit, syncs } = world({ secret: "bad" });
+  const open = { kind: "open", untilMs: START_MS + 60_000, trips: 1 } as const;
+  says({ credentials: [{ id: "environment-1", breaker: open }] });
+  await warm();
+  expect([...client.withCredential([PLACE.provider])]).toEqual([]);
+  expect(secretOf(permit())).toBe("no_credential");
+  pass(60_000);
+  expect([...client.withCredential([PLACE.provider])]).toEqual([]);
+  await warm();
+  expect(syncs.at(-1)?.probes).toEqual(["environment-1"]);
+  expect([...client.withCredential([PLACE.provider])]).toEqual([PLACE.provider]);
+  expect([permit(), permit()].map(secretOf)).toEqual(["bad", "no_credential"]);
+});
+
+test("a 429 closes the endpoint for the credential that got it; for all of them, for exactly as long as asked", async () => {
+  const { client, pass, warm, permit } = world({ secret: "one,two" });
+  await warm();
+  reported(client, permit({ seed: 0 }), THROTTLED);
+  expect([permit(), permit()].map(secretOf)).toEqual(["two", "two"]);
+  expect(client.health(AT.provider, AT.region, AT.tag, AT.model)?.closedUntilMs).toBe(0);
+  pass(1_000);
+  reported(client, permit({ seed: 1 }), THROTTLED);
+  expect(client.health(AT.provider, AT.region, AT.tag, AT.model)?.closedUntilMs).toBe(START_MS + 5_000);
+  expect(permit()).toEqual({ kind: "refused", retryAfterMs: 4_000 });
+  pass(4_000);
+  expect(secretOf(permit())).toBe("one");
+});
+
+test("the probe of a broken endpoint is asked for, and sent once", async () => {
+  const { client, says, pass, warm, syncs } = world();
+  const health = { ...standing().health, breaker: { kind: "open", untilMs: START_MS + 10_000, trips: 1 } } as const;
+  says({ endpoints: [standing({ health })] });
+  await warm();
+  expect(client.health(AT.provider, AT.region, AT.tag, AT.model)).toMatchObject({ hasProbeLeave: false });
+  expect(client.mayProbe(AT)).toBe(false);
+  pass(10_000);
+  client.health(AT.provider, AT.region, AT.tag, AT.model);
+  await warm();
+  expect(syncs.at(-1)?.probes).toEqual([KEY]);
+  expect(client.health(AT.provider, AT.region, AT.tag, AT.model)).toMatchObject({ hasProbeLeave: true });
+  expect([client.mayProbe(AT), client.mayProbe(AT)]).toEqual([true, false]);
+});
+
+test("without a limit leave is given at once, and the gate never asked", async () => {
+  const { warm, permit, asks, wishes, settle } = world();
+  await warm();
+  const permits = Array.from({ length: 500 }, () => permit());
+  expect(permits.every((one) => !(one instanceof Promise) && one.kind === "granted")).toBe(true);
+  expect(permits[0]).toMatchObject({ kind: "granted" });
+  for (const one of permits) if (!(one instanceof Promise) && one.kind === "granted") one.done();
+  await settle();
+  expect([asks.length, wishes.length]).toEqual([0, 0]);
+});
+
+test("with a limit the first one asks, and a warm isolate waits for nobody", async () => {
+  vi.useFakeTimers();
+  const granted: CapacityAnswer = { kind: "granted", pool: "environment-1" };
+  const { warm, permit, asks, wishes, pass } = world({ answer: granted });
+  await warm();
+  const rule = { concurrency: 10, requestsPerMin: 1_000 };
+  const first = await permit({ rule });
+  await vi.advanceTimersByTimeAsync(0);
+  pass(10);
+  const warmOnes = [permit({ rule }), permit({ rule })];
+  expect(warmOnes.map(secretOf)).toEqual(["secret", "secret"]);
+  expect(secretOf(permit({ rule, isPaid: false }))).toBe("a promise");
+  expect(asks.map(({ isPaid, account, tokens }) => ({ isPaid, account, tokens }))).toEqual([
+    { isPaid: true, account: "a", tokens: 10 },
+    { isPaid: false, account: "a", tokens: 10 },
+  ]);
+  expect(wishes).toHaveLength(1);
+  for (const one of [first, ...warmOnes]) if (!(one instanceof Promise) && one.kind === "granted") one.done();
 });
 
 test("where a capacity is set and the gate cannot be asked, the attempt goes out", async () => {
-  const { client } = world("secret");
-  const permit = await client.permit(PLACE, { concurrency: 1 }, 10, () => undefined);
-  expect(permit.kind).toBe("granted");
+  const { permit } = world();
+  expect((await permit({ rule: { concurrency: 1 } })).kind).toBe("granted");
 });
 
-test("a lease is renewed every minute until the attempt ends, whatever the gate answers", async () => {
-  vi.useFakeTimers();
-  const { client, leases } = world("secret", null, 1);
-  const work: Promise<unknown>[] = [];
-  const permit = await client.permit(PLACE, { concurrency: 1 }, 10, (one) => void work.push(one));
-  await vi.advanceTimersByTimeAsync(179_000);
-  if (permit.kind === "granted") permit.done();
-  await vi.advanceTimersByTimeAsync(600_000);
-  await Promise.all(work);
-  expect(leases).toEqual(["lease test 1", "renew test 1", "renew test 1", "give back test 1"]);
-  vi.useRealTimers();
+test("a refusal is the gate's, and who may not wait is refused here for a moment more", async () => {
+  const { permit, asks, pass } = world({ answer: { kind: "refused", retryAfterMs: 700 } });
+  const rule = { concurrency: 1 };
+  expect(await permit({ rule })).toEqual({ kind: "refused", retryAfterMs: 700 });
+  expect(permit({ rule })).toEqual({ kind: "refused", retryAfterMs: 100 });
+  expect(asks).toHaveLength(1);
+  expect(permit({ rule, waitMs: 2_000 })).toBeInstanceOf(Promise);
+  pass(100);
+  expect(permit({ rule })).toBeInstanceOf(Promise);
 });
 
-test("a permit that was refused renews nothing", async () => {
-  vi.useFakeTimers();
-  const { client, leases } = world("secret", null, 0);
-  expect(await client.permit(PLACE, { concurrency: 1 }, 10, () => undefined)).toEqual({
-    kind: "refused",
-    retryAfterMs: 500,
-  });
-  await vi.advanceTimersByTimeAsync(600_000);
-  expect(leases).toEqual(["lease test 1"]);
-  vi.useRealTimers();
-});
-
-test("an isolate's own failures count at once", async () => {
-  const { client, warm } = world("secret");
+test("a limit that was learnt binds this endpoint with this credential, nothing else", async () => {
+  const { says, warm, permit, asks } = world({ secret: "one,two", answer: { kind: "refused", retryAfterMs: 1 } });
+  says({ endpoints: [standing({ limits: { "environment-1": 3 } })] });
   await warm();
-  const endpoint = { model: asModelId("a/b"), tag: asEndpointTag("acme") };
-  const outcome = { kind: "failure", scope: "capacity", status: 429, retryAfterMs: 5_000 } as const;
-  client.report(PLACE, { ...endpoint, outcome }, () => undefined);
-  expect(client.health(PLACE.provider, PLACE.region, endpoint.tag, endpoint.model)?.closedUntilMs).toBe(
-    START_MS + 5_000,
-  );
+  expect(secretOf(permit({ seed: 0 }))).toBe("two");
+  expect(secretOf(permit({ seed: 0, tried: new Set(["environment-2"]) }))).toBe("a promise");
+  expect(asks[0]?.pools).toEqual([{ pool: `environment-1 ${KEY}`, rule: null, isShared: false }]);
+});
+
+test("a long attempt is heard of every ten seconds until it ends, and what it held goes back", async () => {
+  vi.useFakeTimers({ now: START_MS });
+  const { permit, pass, wishes, warm } = world({ answer: { kind: "granted", pool: "environment-1" } });
+  await warm();
+  const given = await permit({ rule: { concurrency: 2 } });
+  for (let second = 0; second < 35; second++) {
+    pass(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  const whileRunning = wishes.filter(({ slotsHeld }) => slotsHeld > 0).length;
+  expect(whileRunning).toBeGreaterThanOrEqual(3);
+  expect(whileRunning).toBeLessThanOrEqual(6);
+  if (given.kind === "granted") given.done();
+  for (let second = 0; second < 30; second++) {
+    pass(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  expect(wishes.at(-1)).toMatchObject({ slotsHeld: 0 });
+  expect(wishes.length).toBeLessThan(12);
+});
+
+test("in a colo that shares, one isolate asks and the others read", async () => {
+  const shared = new Map<string, SharedSnapshot>();
+  const one = world({ shared });
+  const two = world({ shared });
+  one.says({ endpoints: [standing()], isDisabled: true });
+  await one.warm();
+  await two.warm();
+  expect([one.syncs.length, two.syncs.length]).toEqual([1, 0]);
+  expect(two.client.health(AT.provider, AT.region, AT.tag, AT.model)).toMatchObject({ uptime5m: null });
+  expect([...two.client.switchedOff()]).toEqual([PLACE.provider]);
+  two.pass(3_000);
+  shared.set(PLACE.region, { ...(shared.get(PLACE.region) as SharedSnapshot), claimedUntilMs: START_MS + 4_000 });
+  await two.warm();
+  expect(two.syncs).toHaveLength(0);
+  two.pass(1_001);
+  await two.warm();
+  await vi.waitFor(() => expect(two.syncs).toHaveLength(1));
 });

@@ -18,6 +18,7 @@ const NOW = 1_800_000_000_000;
 const MODEL = "forest/leaf";
 const entry = entryOf(MODEL, [{ tag: "oak", regions: ["frankfurt", "tokyo"] }]);
 const healthy = healthSnapshot(NEW_HEALTH, NOW);
+const REFUSED = { id: "environment-1", breaker: { kind: "open", untilMs: NOW + 1, trips: 1 } } as const;
 const open: Partial<Health> = { breaker: { kind: "open", untilMs: NOW + 1_000, trips: 1 } };
 const percentiles = (p50: number) => ({ p50, p75: p50, p90: p50, p99: p50 });
 const measured = (p50: number) => ({ ...percentiles(p50), sampleCount: 30 });
@@ -25,10 +26,13 @@ const measured = (p50: number) => ({ ...percentiles(p50), sampleCount: 30 });
 function snapshot(health: Partial<Health> | null, more: Partial<ProviderSnapshot> = {}): ProviderSnapshot {
   return {
     atMs: NOW,
-    endpoints: health === null ? [] : [{ model: MODEL, tag: "oak", health: { ...healthy, ...health } }],
+    endpoints:
+      health === null
+        ? []
+        : [{ model: MODEL, tag: "oak", version: 1, health: { ...healthy, ...health }, closings: {}, limits: {} }],
     isDisabled: false,
     credentialSealed: null,
-    credential: BREAKER_CLOSED,
+    credentials: [],
     nextInMs: 1_000,
     ...more,
   };
@@ -57,8 +61,15 @@ test.each([
   { name: "a rate limit is over", snapshots: { frankfurt: snapshot({ closedUntilMs: NOW }) }, expected: 0 },
   { name: "it is switched off", snapshots: { frankfurt: snapshot(open, { isDisabled: true }) }, expected: -5 },
   {
+    name: "one of two credentials is refused",
+    snapshots: {
+      frankfurt: snapshot({}, { credentials: [REFUSED, { id: "environment-2", breaker: BREAKER_CLOSED }] }),
+    },
+    expected: 0,
+  },
+  {
     name: "the credential is refused",
-    snapshots: { frankfurt: snapshot({}, { credential: { kind: "open", untilMs: NOW + 1, trips: 1 } }) },
+    snapshots: { frankfurt: snapshot({}, { credentials: [REFUSED] }) },
     expected: -10,
   },
 ])("the status is $expected when $name", ({ snapshots, expected }) => {
@@ -127,14 +138,14 @@ test("a model with very many places asks a bounded number of gates", async () =>
 
 /** Gates that count how often they are asked, and answer with the figures of two models. */
 function countingGates() {
-  const other = { model: "forest/root", tag: "oak", health: healthy };
+  const other = { model: "forest/root", tag: "oak", version: 1, health: healthy, closings: {}, limits: {} };
   const counts = { asked: 0 };
   const ports = {
     gate: () => ({
-      snapshot: async () => {
+      snapshot: async (model?: string) => {
         counts.asked += 1;
         const own = snapshot({});
-        return { ...own, endpoints: [...own.endpoints, other] };
+        return { ...own, endpoints: [...own.endpoints, other].filter((one) => one.model === model) };
       },
     }),
     hasCredential: () => true,

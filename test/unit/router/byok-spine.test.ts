@@ -11,7 +11,7 @@ import { createByokClient } from "../../../src/gates/byok-client.ts";
 import { generate } from "../../../src/router/generate.ts";
 import type { Generated } from "../../../src/router/job.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
-import { inputOf, portsOf } from "./spine.ts";
+import { inputOf, portsOf, permitOf } from "./spine.ts";
 import { entryOf, NOW } from "./world.ts";
 
 /** $1 and $2 per million tokens, at 100 prompt and 200 completion tokens: $0.0005, and half of it for the provider. */
@@ -100,11 +100,10 @@ async function run(world: World, times = 1) {
     providers: {
       ...plain.providers,
       withCredential: (slugs) => new Set(world.hasShared === false ? [] : slugs),
-      credential: () => ({ secret: "shared", baseUrl: null }),
-      report: (_provider, _region, _tag, _model, outcome) => void log.push(`report ${outcome.kind}`),
-      permit: async () => {
+      report: (_at, outcome) => void log.push(`report ${outcome.kind}`),
+      permit: () => {
         log.push("permit");
-        return { kind: "granted", done: () => undefined };
+        return permitOf("shared");
       },
     },
     fetch: async (_url, init) => {

@@ -36,7 +36,6 @@ const ports: RoutePorts = {
     health: () => undefined,
     switchedOff: () => new Set(),
     withCredential: (slugs) => new Set(slugs),
-    credential: unused,
     baseUrl: unused,
     report: unused,
     mayProbe: unused,

@@ -259,25 +259,19 @@ test("a broken endpoint alone is still tried, and marked as a probe", () => {
   expect(candidate).toMatchObject({ standing: "broken", isProbe: true });
 });
 
-test("a breaker that is due for a probe gets one request in eight, and none that may not fall back", () => {
-  const due: Partial<Health> = { breaker: { kind: "open", untilMs: NOW, trips: 1 } };
-  const firsts = (provider: JsonObject): number => {
-    let count = 0;
-    for (let index = 0; index < 800; index++) {
-      const { candidates } = planOf({
-        wishes: THREE,
-        provider,
-        health: { cheap: due },
-        more: { seed: `req-${index}` },
-      });
-      if (candidates[0]?.endpoint.tag === "cheap") count += 1;
-    }
-    return count;
-  };
-  const probes = firsts({ sort: "price" });
-  expect(probes).toBeGreaterThan(70);
-  expect(probes).toBeLessThan(130);
-  expect(firsts({ sort: "price", allow_fallbacks: false })).toBe(0);
+test.each([
+  { name: "with the breaker's leave is in its place", hasProbeLeave: true, provider: {}, first: "cheap" },
+  { name: "without it is the last resort", hasProbeLeave: false, provider: {}, first: "mid" },
+  {
+    name: "with leave is no place for a request that may not fall back",
+    hasProbeLeave: true,
+    provider: { allow_fallbacks: false },
+    first: "mid",
+  },
+])("a broken endpoint $name", ({ hasProbeLeave, provider, first: expected }) => {
+  const due: Partial<Health> = { breaker: { kind: "open", untilMs: NOW, trips: 1 }, hasProbeLeave };
+  const { candidates } = planOf({ wishes: THREE, provider: { sort: "price", ...provider }, health: { cheap: due } });
+  expect(candidates[0]?.endpoint.tag).toBe(expected);
 });
 
 const first = entryOf("a/first", [

@@ -1,17 +1,16 @@
 /** The walk along a plan with a network that answers as the test says: who is asked, who is told, who is skipped. */
 import { expect, test } from "vitest";
-import type { EndpointTag } from "../../../src/core/ids.ts";
+import { asAccountId } from "../../../src/core/ids.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
-import type { Outcome } from "../../../src/limits/health.ts";
 import { createCancellation, type Cancellation } from "../../../src/router/cancellation.ts";
 import { DEADLINES } from "../../../src/router/deadlines.ts";
 import { plan } from "../../../src/router/plan.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
 import { runPlan, type PlanRun } from "../../../src/router/run-plan.ts";
-import { NO_OWN } from "./spine.ts";
+import { NO_OWN, permitOf } from "./spine.ts";
 import { BROKEN, entryOf, inputOf, NOW, wishesOf } from "./world.ts";
 
-type Answer = (signal: AbortSignal) => Response | Promise<Response>;
+type Answer = (signal: AbortSignal, secret: string) => Response | Promise<Response>;
 
 const good: Answer = () =>
   Response.json({
@@ -29,6 +28,10 @@ interface World {
   readonly health?: Parameters<typeof inputOf>[1];
   readonly noCredential?: string;
   readonly noPermit?: string;
+  /** Has a permit for those who wait. */
+  readonly shortPermit?: string;
+  /** Ids of each provider's credentials; one by default. */
+  readonly keys?: readonly string[];
   readonly mayProbe?: boolean;
   /** The endpoints of all models in one order. */
   readonly isMerged?: boolean;
@@ -62,16 +65,22 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
     health: () => undefined,
     switchedOff: () => new Set(),
     withCredential: (slugs) => new Set(slugs),
-    credential: (slug) => (slug === world.noCredential ? null : { secret: `secret-of-${slug}`, baseUrl: null }),
     baseUrl: () => null,
-    report: (_provider, _region, tag: EndpointTag, _model, outcome: Outcome) => {
-      log.push(`report ${tag} ${outcome.kind === "failure" ? outcome.scope : "success"}`);
+    report: ({ tag }, outcome, permit) => {
+      const id = permit.kind === "granted" && world.keys !== undefined ? ` ${permit.credential.id}` : "";
+      log.push(`report ${tag} ${outcome.kind === "failure" ? outcome.scope : "success"}${id}`);
     },
     mayProbe: () => world.mayProbe ?? false,
-    permit: async (slug) => {
-      if (slug === world.noPermit) return { kind: "refused", retryAfterMs: 9_000 };
+    permit: ({ provider }, _capacity, { waitMs, tried }) => {
+      const id = (world.keys ?? ["only"]).find((key) => !tried.has(key));
+      if (provider === world.noCredential || id === undefined) return { kind: "no_credential" };
+      if (provider === world.noPermit) {
+        log.push(`no permit ${provider} ${waitMs}`);
+        return Promise.resolve({ kind: "refused", retryAfterMs: 9_000 });
+      }
+      if (provider === world.shortPermit && waitMs === 0) return { kind: "refused", retryAfterMs: 500 };
       open++;
-      return { kind: "granted", done: () => void open-- };
+      return permitOf(`secret-${id}-of-${provider}`, () => void open--, id);
     },
   };
   const parsed = openAiChat.parse({ model: "test/m", messages: [{ role: "user", content: "Hi" }], temperature: 1 });
@@ -85,6 +94,9 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       bucket: null,
       cancellation: world.cancellation ?? createCancellation(false),
       byokSecrets: new Map(),
+      account: asAccountId("gl10000000000abc"),
+      freeModels: new Set(),
+      credentialSeed: null,
     },
     {
       providers,
@@ -106,7 +118,8 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
         const tag = new URL(url).hostname.split(".")[0] ?? "";
         const body = JSON.parse(String(init.body)) as { model: string }; // what the adapter wrote
         log.push(`ask ${tag}${world.models === undefined ? "" : ` ${body.model}`}`);
-        return (world.answers[tag] ?? good)(init.signal ?? new AbortController().signal);
+        const secret = new Headers(init.headers).get("authorization") ?? "";
+        return (world.answers[tag] ?? good)(init.signal ?? new AbortController().signal, secret);
       },
     },
   );
@@ -180,10 +193,10 @@ test("without a credential or a permit nothing is sent, and nobody's health suff
   const without = await walk({ answers: { a: good, b: good }, noCredential: "a" });
   expect(without.log).toEqual(["ask b"]);
   const refused = await walk({ answers: { a: good, b: status(500) }, noPermit: "a" });
-  expect(refused.log).toEqual(["ask b", "report b endpoint"]);
+  expect(refused.log).toEqual(["no permit a 0", "ask b", "report b endpoint", "no permit a 2000"]);
   expect(refused.run.failures.map(({ failure }) => [failure.scope, failure.retryAfterMs])).toEqual([
-    ["capacity", 9_000],
     ["endpoint", null],
+    ["capacity", 9_000],
   ]);
   expect(refused.open).toBe(0);
 });
@@ -220,4 +233,44 @@ test("what the answering endpoint cannot take is told, and not what another one 
   expect(left.run.warnings).toEqual([expect.stringContaining("temperature")]);
   const right = await walk({ answers: { b: status(500), a: good }, picky });
   expect(right.run.warnings).toEqual([]);
+});
+
+test("nobody waits for capacity while another endpoint has some, and it is waited for when none has", async () => {
+  const spared = await walk({ answers: { a: good, b: good }, shortPermit: "a" });
+  expect(spared.log).toEqual(["ask b"]);
+  const waited = await walk({ answers: { a: good, b: status(500) }, shortPermit: "a" });
+  expect(waited.log).toEqual(["ask b", "report b endpoint", "ask a"]);
+  expect(waited.run.attempts.map((one) => `${one.status} ${one.outcome}`)).toEqual([
+    "500 provider_unavailable",
+    "200 ok",
+  ]);
+  const alone = await walk({ answers: { a: good }, noPermit: "a" });
+  expect(alone.log).toEqual(["no permit a 2000"]);
+  expect(alone.run.attempts).toMatchObject([{ status: 429, outcome: "rate_limit_exceeded" }]);
+});
+
+test.each([
+  { name: "is refused", code: 401, scope: "credential", refused: ["a:one"] },
+  { name: "is at its limit", code: 429, scope: "capacity", refused: [] },
+])("where one credential $name the next one is tried at the same endpoint", async ({ code, scope, refused }) => {
+  const picky: Answer = (signal, secret) =>
+    secret.includes("-one-") ? status(code)(signal, secret) : good(signal, secret);
+  const { run, log, open } = await walk({ answers: { a: picky, b: good }, keys: ["one", "two"] });
+  expect(log).toEqual(["ask a", `report a ${scope} one`, "ask a"]);
+  expect(run.answer?.permit.credential.id).toBe("two");
+  expect(run.refusedCredentials).toEqual(refused);
+  run.answer?.permit.done();
+  expect(open).toBe(0);
+});
+
+test("when all credentials are refused each is reported, and the next endpoint is asked", async () => {
+  const { log, run, open } = await walk({ answers: { a: status(401), b: good }, keys: ["one", "two"] });
+  expect(log).toEqual(["ask a", "report a credential one", "ask a", "report a credential two", "ask b"]);
+  expect(run.refusedCredentials).toEqual(["a:one", "a:two"]);
+  expect(open).toBe(0);
+});
+
+test("what is the endpoint's fault is not tried with another credential", async () => {
+  const { log } = await walk({ answers: { a: status(500), b: good }, keys: ["one", "two"] });
+  expect(log).toEqual(["ask a", "report a endpoint one", "ask b"]);
 });

@@ -5,6 +5,7 @@ import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
 import { faceOf } from "../../../src/http/respond.ts";
 import { createWideEvent } from "../../../src/insight/wide-event.ts";
+import type { Permit } from "../../../src/gates/provider-permits.ts";
 import { DEADLINES } from "../../../src/router/deadlines.ts";
 import type { GenerateInput } from "../../../src/router/job.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
@@ -20,6 +21,12 @@ export const NO_OWN: RouterPorts["byok"] = {
   note: () => undefined,
   isCooling: () => false,
 };
+
+/** Leave to send `secret`. */
+export function permitOf(secret: string, done: () => void = () => undefined, id = "environment-1"): Permit {
+  const credential = { id, secret, baseUrl: null };
+  return { kind: "granted", credential, inFlight: () => 1, done, used: () => undefined };
+}
 
 /** Ports whose `log` takes `settle <nano-dollars>`, `renew` and `forget`; the upstream says "Hello". */
 export function portsOf(log: string[]): RouterPorts {
@@ -52,11 +59,10 @@ export function portsOf(log: string[]): RouterPorts {
       health: () => undefined,
       switchedOff: () => new Set(),
       withCredential: (slugs) => new Set(slugs),
-      credential: () => ({ secret: "secret-of-a", baseUrl: null }),
       baseUrl: () => null,
       report: () => undefined,
       mayProbe: () => false,
-      permit: async () => ({ kind: "granted", done: () => undefined }),
+      permit: () => permitOf("secret-of-a"),
     },
   };
 }

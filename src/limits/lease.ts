@@ -75,50 +75,12 @@ interface State {
 }
 
 export function createLease(): Lease {
-  const state: State = {
-    inUse: 0,
-    idle: 0,
-    slotsUntilMs: Number.NEGATIVE_INFINITY,
-    isShort: false,
-    isLacking: false,
-    batches: [],
-    arrived: [],
-    over: 0,
-    countedAtMs: 0,
-    peak: 0,
-    peakBefore: 0,
-    requests: 0,
-    tokens: 0,
-    requestRate: 0,
-    tokenRate: 0,
-    isOwing: false,
-    wishedAtMs: Number.NEGATIVE_INFINITY,
-    wantedSlots: 0,
-  };
-  const started = (): void => {
-    state.inUse++;
-    state.peak = Math.max(state.peak, state.inUse);
-  };
+  const state: State = newState();
   return {
-    take(tokens, nowMs) {
-      state.requests++;
-      state.tokens += tokens;
-      const isOpen = state.idle >= 1 && nowMs < state.slotsUntilMs;
-      const batch = state.batches.find((one) => one.untilMs > nowMs && one.requests >= 1 && one.tokens >= tokens);
-      if (!isOpen || batch === undefined) {
-        state.isLacking = true;
-        return false;
-      }
-      batch.requests--;
-      batch.tokens -= tokens;
-      state.countedAtMs = batch.countedAtMs;
-      state.idle--;
-      started();
-      return true;
-    },
+    take: (tokens, nowMs) => take(state, tokens, nowMs),
     begin(permit) {
       if (permit !== null) state.arrived.push(permit);
-      started();
+      start(state);
     },
     end(nowMs) {
       if (state.inUse === 0) return;
@@ -148,6 +110,51 @@ export function createLease(): Lease {
     isEmpty: () =>
       state.inUse === 0 && state.idle === 0 && state.batches.length === 0 && !state.isOwing && state.over === 0,
   };
+}
+
+function newState(): State {
+  return {
+    inUse: 0,
+    idle: 0,
+    slotsUntilMs: Number.NEGATIVE_INFINITY,
+    isShort: false,
+    isLacking: false,
+    batches: [],
+    arrived: [],
+    over: 0,
+    countedAtMs: 0,
+    peak: 0,
+    peakBefore: 0,
+    requests: 0,
+    tokens: 0,
+    requestRate: 0,
+    tokenRate: 0,
+    isOwing: false,
+    wishedAtMs: Number.NEGATIVE_INFINITY,
+    wantedSlots: 0,
+  };
+}
+
+function start(state: State): void {
+  state.inUse++;
+  state.peak = Math.max(state.peak, state.inUse);
+}
+
+function take(state: State, tokens: number, nowMs: EpochMs): boolean {
+  state.requests++;
+  state.tokens += tokens;
+  const isOpen = state.idle >= 1 && nowMs < state.slotsUntilMs;
+  const batch = state.batches.find((one) => one.untilMs > nowMs && one.requests >= 1 && one.tokens >= tokens);
+  if (!isOpen || batch === undefined) {
+    state.isLacking = true;
+    return false;
+  }
+  batch.requests--;
+  batch.tokens -= tokens;
+  state.countedAtMs = batch.countedAtMs;
+  state.idle--;
+  start(state);
+  return true;
 }
 
 function isDue(state: State, nowMs: EpochMs): boolean {

@@ -18,6 +18,7 @@ import { createProviderClient, type EnvironmentProvider, type ProviderClient } f
 import { splitCredentials } from "./gates/provider-credentials.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import { createSnapshotSharing } from "./gates/snapshot-sharing.ts";
+import { createColoCache, createStanding } from "./gates/standing.ts";
 import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import type { JobPorts } from "./jobs/ports.ts";
@@ -116,7 +117,12 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     secrets,
     payments: payments.value,
     catalog: createCatalogReader(env.CATALOG, systemClock),
-    accounts: createAccountClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), reporter }),
+    accounts: createAccountClient({
+      clock: systemClock,
+      gate: (account) => accountGateOf(env, account),
+      reporter,
+      standing: createStanding(systemClock, env.PLACE === "cf" ? createColoCache((name) => caches.open(name)) : null),
+    }),
     byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
     providers: createProviderClient({
       clock: systemClock,

@@ -9,8 +9,11 @@
  * Leases: of the requests that are settled, one an account stays as keeper and gives back what has become idle.
  * No promise crosses requests: what they share is this memory, by time.
  */
+import { NO_BYOK } from "../accounts/byok.ts";
 import type { Clock } from "../core/clock.ts";
-import type { AccountId, GenerationId } from "../core/ids.ts";
+import type { AccountId, GenerationId, KeyHash } from "../core/ids.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { IsolateLease } from "../ledger/lease.ts";
 import type { Admission, AccountSpendRpc, AdmitRequest, Settlement } from "./account-contract.ts";
 import {
   abandon,
@@ -29,6 +32,7 @@ import {
   type IsolateAccount,
   type SettleCall,
 } from "./account-isolate.ts";
+import type { Standing } from "./standing.ts";
 
 const SETTLE_PAUSE_MS = 20;
 /** When a request looks whether its entry was taken care of: the sender's pause and a call have then passed. */
@@ -54,6 +58,7 @@ export interface AccountClientPorts {
   readonly gate: (account: AccountId) => AccountSpendRpc;
   /** Names this isolate; no other one ever has the same. */
   readonly reporter: string;
+  readonly standing: Standing;
 }
 
 export interface AccountClient {
@@ -64,6 +69,10 @@ export interface AccountClient {
   renew(account: AccountId, generation: GenerationId): Promise<void>;
   forget(account: AccountId, generation: GenerationId): void;
   abandon(account: AccountId, generation: GenerationId): void;
+  /** Whether a request that waits for the gate may be sent upstream meanwhile; a promise when the colo is asked. */
+  isTrusted(account: AccountId, key: KeyHash, wantedNusd: NanoUsd): boolean | Promise<boolean>;
+  /** A trusted request was refused. */
+  distrust(account: AccountId, key: KeyHash): Promise<void>;
   /** Looks after the account's leases until they are given back, unless another request does. At most 25 s. */
   keep(account: AccountId): Promise<void>;
 }
@@ -95,6 +104,15 @@ export function createAccountClient(ports: AccountClientPorts): AccountClient {
       const state = memory.accounts.get(account);
       if (state !== undefined) abandon(state, generation, memory.clock());
     },
+    isTrusted(account, key, wantedNusd) {
+      if (memory.standing.isBarred(account, key)) return false;
+      const lease = memory.accounts.get(account)?.leases.get(key);
+      // A lease that has run out of time or money still tells of its account.
+      const coverNusd = lease === undefined ? 0n : coverOf(lease);
+      if (coverNusd > 0n && coverNusd >= wantedNusd) return true;
+      return memory.standing.isTrusted(account, key, wantedNusd);
+    },
+    distrust: (account, key) => memory.standing.distrust(account, key),
     keep: (account) => keep(memory, account),
   };
 }
@@ -176,6 +194,11 @@ async function send(
   }
 }
 
+/** What the lease's key may be trusted with; own provider credentials, that another isolate may not know, rule it out. */
+function coverOf(lease: IsolateLease): NanoUsd {
+  return lease.state === "live" && lease.byokToken === NO_BYOK ? lease.keepNusd : 0n;
+}
+
 /** Whoever comes first after RENEW_MS renews for all that is open here. */
 async function renew(memory: Memory, account: AccountId, generation: GenerationId): Promise<void> {
   const state = stateOf(memory, account);
@@ -201,6 +224,7 @@ async function keep(memory: Memory, account: AccountId): Promise<void> {
   const self = ++state.keeper;
   state.keptAtMs = startMs;
   let isLast = false;
+  for (const lease of state.leases.values()) await memory.standing.trust(account, lease.keyHash, coverOf(lease));
   while (state.leases.size > 0 && !isLast) {
     await sleep(KEEP_LOOK_MS);
     if (state.keeper !== self) return;

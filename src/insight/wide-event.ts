@@ -37,6 +37,8 @@ export interface WideFields {
   readonly hold_nusd: number;
   /** Admitted from the isolate's lease: no gate was asked. */
   readonly leased: boolean;
+  /** Sent upstream while the account's gate was still asked. */
+  readonly overlapped: boolean;
   /** Request received to first content. */
   readonly ttft_ms: number;
   /** Request received to the answer of the account's gate. */

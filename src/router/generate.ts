@@ -1,7 +1,8 @@
 /**
  * The spine: one chat request from parsed body to settled generation, streamed and buffered alike.
  *   1. route     models, preferences, plan
- *   2. admit     from this isolate's lease, or by one call to the account's gate: key, limits, hold of the worst case
+ *   2. admit     from this isolate's lease, or by one call to the account's gate: key, limits, hold of the worst case;
+ *                a key in good standing doesn't wait for it with step 3 (overlap.ts)
  *   3. attempt   along the plan until one answers; nothing has been written, so a switch is invisible
  *   4. pump      events to the client, or all of them collected
  *   5. finish    usage -> cost -> settle; outcome to the provider's gate; one wide event
@@ -19,6 +20,7 @@ import { createCancellation } from "./cancellation.ts";
 import { noEndpointsError } from "./explain.ts";
 import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
+import { overlapOf, writeOff, type Overlap } from "./overlap.ts";
 import { routeOf, type Route } from "./route.ts";
 import { abandon, renewHold } from "./serve.ts";
 import { serveStreamed } from "./streamed.ts";
@@ -40,12 +42,13 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   if (input.parsed.provider?.["zdr"] === true) input.copy?.withhold();
   const admitted = await planAndAdmit(input, ports);
   if (!admitted.ok) return refused(admitted.error, admitted.route === null ? null : explain(input, admitted.route));
-  const { route } = admitted;
-  const job: Job = {
+  const { route, headers } = admitted;
+  const job: Job = admitted.overlap?.job ?? {
     input,
     route,
     cancellation: createCancellation(route.request.stream),
-    headers: admitted.headers,
+    headers,
+    running: null,
   };
   watch(job, ports);
   try {
@@ -62,6 +65,8 @@ interface Admitted {
   readonly ok: true;
   readonly route: Route;
   readonly headers: Readonly<Record<string, string>>;
+  /** It runs already, exactly so. */
+  readonly overlap?: Overlap | null;
 }
 
 interface NotAdmitted {
@@ -149,9 +154,30 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
     footprint,
     byokToken: route.byok.token,
   });
-  const isWarm = !(asked instanceof Promise);
-  const admission = isWarm ? asked : await asked;
-  wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: isWarm });
+  if (!(asked instanceof Promise)) {
+    wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: true });
+    return admittedAs(input, route, need, footprint, asked);
+  }
+  const chance = overlapOf(input, route, need.wantedNusd, ports);
+  const admission = await asked;
+  const overlap = chance.end();
+  wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: false, overlapped: overlap !== null });
+  const admitted = admittedAs(input, route, need, footprint, admission);
+  if (overlap === null) return admitted;
+  // Neither clamped nor planned otherwise: what runs is what was admitted.
+  if (admitted.ok && admitted.route === route) return { ...admitted, overlap };
+  ports.waitUntil(writeOff(overlap, ports));
+  if (!admitted.ok) ports.waitUntil(ports.accounts.distrust(asker.account, asker.keyHash));
+  return admitted;
+}
+
+function admittedAs(
+  input: GenerateInput,
+  route: Route,
+  need: Need,
+  footprint: Footprint,
+  admission: Admission,
+): Admitted | NotAdmitted {
   switch (admission.kind) {
     case "refused":
       return { ok: false, error: admission.error };
@@ -162,7 +188,7 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
     case "short":
       return { ok: false, error: shortError(admission, need, route.promptTokens) };
     case "admitted": {
-      wide.set({ hold_nusd: Number(admission.holdNusd) });
+      input.wide.set({ hold_nusd: Number(admission.holdNusd) });
       return admittedWith(input, route, need, { ...admission, footprint });
     }
     default:

@@ -8,6 +8,7 @@ import type { Cancellation } from "./cancellation.ts";
 import { explainRoute } from "./explain.ts";
 import type { Place } from "./geography.ts";
 import type { Route } from "./route.ts";
+import type { PlanRun } from "./run-plan.ts";
 import type { Asker } from "./settlement.ts";
 
 export interface GenerateInput {
@@ -59,6 +60,8 @@ export interface Job {
   readonly cancellation: Cancellation;
   /** Warnings and the clamp, as headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What began before the admission (overlap.ts); null: nothing. */
+  readonly running: Promise<PlanRun> | null;
 }
 
 /** The route explanation for a client that asked for it; null for one that did not. */

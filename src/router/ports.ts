@@ -4,7 +4,8 @@
 import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { ResolvedModel, ResolveError } from "../catalog/resolve.ts";
 import type { Capacity } from "../catalog/schema.ts";
-import type { AccountId, EndpointTag, GenerationId, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import type { AccountId, EndpointTag, GenerationId, KeyHash, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
 import type { ByokClient } from "../gates/byok-client.ts";
@@ -27,6 +28,10 @@ export interface AccountPort {
   forget(account: AccountId, generation: GenerationId): void;
   /** The generation will never be settled: a bug. */
   abandon(account: AccountId, generation: GenerationId): void;
+  /** Whether the key was in good standing lately, for so much; a promise when this isolate doesn't know. */
+  isTrusted(account: AccountId, key: KeyHash, wantedNusd: NanoUsd): boolean | Promise<boolean>;
+  /** A trusted request was refused. */
+  distrust(account: AccountId, key: KeyHash): Promise<void>;
   /** After a settle: gives leases back once they are idle, unless another request sees to it. */
   keep(account: AccountId): Promise<void>;
 }

@@ -9,8 +9,9 @@ import { runPlan, type PlanRun } from "./run-plan.ts";
 /** Longest value of `X-Waypost-Warning`; what is beyond is counted. */
 const WARNING_CHARS_MAX = 2_000;
 
-/** Tries the job's plan. Never rejects. */
+/** Tries the job's plan, unless that has begun. Never rejects. */
 export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
+  if (job.running !== null) return job.running;
   return runPlan(
     {
       candidates: job.route.plan.candidates,

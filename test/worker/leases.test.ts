@@ -6,6 +6,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { expect, test, vi } from "vitest";
 import type { Admission, AccountSpendRpc, AdmitRequest } from "../../src/gates/account-contract.ts";
 import { createAccountClient, type AccountClient } from "../../src/gates/account-client.ts";
+import { createStanding } from "../../src/gates/standing.ts";
 import { SETTLE_MS, SPEND_MS } from "../../src/ledger/lease.ts";
 import { generate } from "../../src/router/generate.ts";
 import { inputOf, portsOf } from "../unit/router/spine.ts";
@@ -69,7 +70,8 @@ async function newScene(creditNusd = 100n * USD): Promise<Scene> {
         renew: (ids) => call("renew", async () => await gateOf(account.id).renew(ids)),
         settle: (some, reports) => call("settle", async () => await gateOf(account.id).settle(some, reports)),
       });
-      const client = createAccountClient({ clock: () => nowMs, gate, reporter: crypto.randomUUID() });
+      const standing = createStanding(() => nowMs, null);
+      const client = createAccountClient({ clock: () => nowMs, gate, reporter: crypto.randomUUID(), standing });
       const isolate: Isolate = { client, calls, fate: "through" };
       return isolate;
     },

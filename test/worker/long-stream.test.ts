@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import type { GenerationId } from "../../src/core/ids.ts";
 import { createAccountClient, type AccountClient } from "../../src/gates/account-client.ts";
 import type { AccountGate } from "../../src/gates/account-gate.ts";
+import { createStanding } from "../../src/gates/standing.ts";
 import { readGeneration } from "../../src/insight/generations.ts";
 import { readBalance } from "../../src/ledger/books.ts";
 import {
@@ -47,6 +48,7 @@ async function newScene(): Promise<Scene> {
   let isLost = false;
   const client = createAccountClient({
     reporter: crypto.randomUUID(),
+    standing: createStanding(() => nowMs, null),
     clock: () => nowMs,
     gate(id) {
       if (isLost) throw new Error("the gate can't be reached");

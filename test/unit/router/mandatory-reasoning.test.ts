@@ -29,7 +29,16 @@ const ports: RoutePorts = {
       isFree: false,
       warnings: [],
     }),
-  accounts: { admit: unused, settle: unused, renew: unused, forget: unused, abandon: unused, keep: unused },
+  accounts: {
+    admit: unused,
+    settle: unused,
+    renew: unused,
+    forget: unused,
+    abandon: unused,
+    isTrusted: unused,
+    distrust: unused,
+    keep: unused,
+  },
   byok: NO_OWN,
   providers: {
     warm: () => null,

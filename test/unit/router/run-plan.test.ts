@@ -112,6 +112,8 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
         renew: never,
         forget: () => undefined,
         abandon: () => undefined,
+        isTrusted: () => false,
+        distrust: never,
         keep: never,
       },
       fetch: async (url, init) => {

@@ -51,6 +51,8 @@ export function portsOf(log: string[]): RouterPorts {
       renew: async () => void log.push("renew"),
       forget: () => void log.push("forget"),
       abandon: () => undefined,
+      isTrusted: () => false,
+      distrust: async () => undefined,
       keep: async () => undefined,
     },
     byok: NO_OWN,

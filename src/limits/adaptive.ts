@@ -11,7 +11,7 @@ export type Adaptive =
   | { readonly kind: "unbound" }
   | {
       readonly kind: "bound";
-      /** At least 1; a fraction counts up to the next whole one. */
+      /** At least LIMIT_MIN; a fraction counts up to the next whole one. */
       readonly limit: number;
       readonly cutAtMs: EpochMs;
     };
@@ -24,6 +24,11 @@ export interface AdaptiveEvent {
 
 export const ADAPTIVE_UNBOUND: Adaptive = { kind: "unbound" };
 
+/**
+ * No fewer are ever bound: where so few run, a 429 is about requests a minute, which the closing answers, and a limit of
+ * one would make everybody wait for whoever came first.
+ */
+const LIMIT_MIN = 4;
 /** The 429s of one crowd are one sign: what was sent before a cut says nothing about the limit after it. */
 const CUT_MS = 1_000;
 const SLOW_CUT_MS = 5_000;
@@ -34,9 +39,11 @@ const SLOW_MIN = 32;
 const FORGET_MS = 600_000;
 export function adaptiveNext(state: Adaptive, event: AdaptiveEvent, nowMs: EpochMs): Adaptive {
   switch (event.kind) {
-    case "throttled":
+    case "throttled": {
       if (state.kind === "bound" && nowMs - state.cutAtMs < CUT_MS) return state;
-      return bound(runningOf(state, event) / 2, nowMs);
+      const running = runningOf(state, event);
+      return running <= LIMIT_MIN ? state : bound(running / 2, nowMs);
+    }
     case "slow": {
       if (state.kind === "bound" && nowMs - state.cutAtMs < SLOW_CUT_MS) return state;
       const running = runningOf(state, event);
@@ -63,5 +70,5 @@ function runningOf(state: Adaptive, { inFlight }: AdaptiveEvent): number {
 }
 
 function bound(limit: number, nowMs: EpochMs): Adaptive {
-  return { kind: "bound", limit: Math.max(1, limit), cutAtMs: nowMs };
+  return { kind: "bound", limit: Math.max(LIMIT_MIN, limit), cutAtMs: nowMs };
 }

@@ -25,10 +25,16 @@ test.each<{ name: string; state: Adaptive; event: AdaptiveEvent; afterMs?: numbe
   {
     name: "a 429 below the limit halves what ran",
     state: bound(20),
-    event: { kind: "throttled", inFlight: 6 },
-    limit: 3,
+    event: { kind: "throttled", inFlight: 12 },
+    limit: 6,
   },
-  { name: "one is the least", state: bound(1), event: { kind: "throttled", inFlight: 1 }, limit: 1 },
+  { name: "four are the least", state: bound(6), event: { kind: "throttled", inFlight: 6 }, limit: 4 },
+  {
+    name: "a 429 while a handful runs binds nobody",
+    state: ADAPTIVE_UNBOUND,
+    event: { kind: "throttled", inFlight: 4 },
+    limit: undefined,
+  },
   {
     name: "the 429s of one crowd are one",
     state: bound(20, NOW - 999),

@@ -4,7 +4,7 @@
  * text out, one instance per answer.
  */
 import type { ChatRequest } from "../core/chat.ts";
-import type { Collected, GenerationEvent } from "../core/event.ts";
+import type { Collected, FinishReason, GenerationEvent } from "../core/event.ts";
 import type { RouterError } from "../core/error.ts";
 import type { GenerationId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -46,6 +46,8 @@ export interface AnswerTail {
   readonly isByok: boolean;
   /** The route explanation, when the client asked for it. */
   readonly metadata: Json | null;
+  /** Why choices ended that have no finish of their own; absent: they stopped. */
+  readonly cut?: { readonly reason: FinishReason; readonly nativeReason: string };
 }
 
 /** A failure in the client's shape: what `error` holds, and the status it goes with. */

@@ -78,7 +78,8 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
     end(tail) {
       let out = "";
       // Every choice ends with a reason, even where the upstream forgot it.
-      for (const choice of choices.unfinished()) out += finish(choice, "stop", null);
+      const { reason, nativeReason } = tail.cut ?? { reason: "stop", nativeReason: null };
+      for (const choice of choices.unfinished()) out += finish(choice, reason, nativeReason);
       return `${out}${opening}"choices":[],${tailMembers(tail)}${closing}${sseData("[DONE]")}`;
     },
     fail(face, tail) {

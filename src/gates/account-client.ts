@@ -21,6 +21,8 @@ import {
   askForLease,
   dueCall,
   enqueue,
+  extendFromLease,
+  extensionOf,
   giveUp,
   idleCall,
   isAtRest,
@@ -28,6 +30,7 @@ import {
   newIsolateAccount,
   renewalCall,
   takeAdmission,
+  takeExtension,
   takeReceipt,
   type IsolateAccount,
   type SettleCall,
@@ -61,11 +64,15 @@ export interface AccountClientPorts {
   readonly standing: Standing;
 }
 
+export type RunningGeneration = Pick<AdmitRequest, "keyHash" | "generationId">;
+
 export interface AccountClient {
   /** Not a promise when the isolate's lease covers the request: nothing was called. */
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /** True once the gate has durably taken it. */
   settle(account: AccountId, settlement: Settlement): Promise<boolean>;
+  /** Not a promise when the isolate's lease covers it. Never rejects. */
+  extend(account: AccountId, generation: RunningGeneration, moreNusd: NanoUsd): NanoUsd | Promise<NanoUsd>;
   renew(account: AccountId, generation: GenerationId): Promise<void>;
   forget(account: AccountId, generation: GenerationId): void;
   abandon(account: AccountId, generation: GenerationId): void;
@@ -93,6 +100,11 @@ export function createAccountClient(ports: AccountClientPorts): AccountClient {
       return admission ?? admitByGate(memory, account, request);
     },
     settle: (account, settlement) => settle(memory, account, settlement),
+    extend(account, generation, moreNusd) {
+      const state = memory.accounts.get(account);
+      const leased = state === undefined ? null : extendFromLease(state, generation, moreNusd, memory.clock());
+      return leased ?? extendByGate(memory, account, generation, moreNusd);
+    },
     renew: (account, generation) => renew(memory, account, generation),
     forget(account, generation) {
       const state = memory.accounts.get(account);
@@ -158,6 +170,29 @@ async function admitTwice({ gate }: Memory, account: AccountId, request: AdmitRe
   return null;
 }
 
+/** A gate that doesn't answer twice holds no more, as far as anybody knows. */
+async function extendByGate(
+  memory: Memory,
+  account: AccountId,
+  generation: RunningGeneration,
+  moreNusd: NanoUsd,
+): Promise<NanoUsd> {
+  const state = stateOf(memory, account);
+  const extension = extensionOf(state, generation, moreNusd);
+  let heldNusd = 0n;
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      heldNusd = await memory.gate(account).extend(extension);
+      break;
+    } catch {
+      // As in admitTwice.
+    }
+  }
+  const nowNusd = takeExtension(state, extension, heldNusd);
+  release(memory, account, state);
+  return nowNusd;
+}
+
 async function settle(memory: Memory, account: AccountId, settlement: Settlement): Promise<boolean> {
   const { clock } = memory;
   const id = settlement.generationId;
@@ -203,13 +238,14 @@ function coverOf(lease: IsolateLease): NanoUsd {
 async function renew(memory: Memory, account: AccountId, generation: GenerationId): Promise<void> {
   const state = stateOf(memory, account);
   const nowMs = memory.clock();
-  if (state.leased.has(generation)) return await send(memory, account, state, renewalCall(state, nowMs));
-  state.open.add(generation);
+  if (state.leased.has(generation)) await send(memory, account, state, renewalCall(state, nowMs));
+  else if (!state.open.has(generation)) state.open.set(generation, 0n);
+  if (!state.open.has(generation)) return;
   if (nowMs - state.renewedAtMs < RENEW_MS) return;
   const before = state.renewedAtMs;
   state.renewedAtMs = nowMs;
   try {
-    await memory.gate(account).renew([...state.open]);
+    await memory.gate(account).renew([...state.open.keys()]);
   } catch {
     state.renewedAtMs = before;
   }

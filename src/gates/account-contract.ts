@@ -27,6 +27,8 @@ export interface AdmitRequest {
   readonly wantedNusd: NanoUsd;
   /** The least that makes sense (prompt and one token); a hold between the two clamps the output. */
   readonly minimumNusd: NanoUsd;
+  /** Worst case of the model's longest answer, for a request that names no limit: held where it is a small part of the credit. */
+  readonly fullNusd?: NanoUsd | undefined;
   /**
    * What the plan knew of the tenant's own provider credentials (accounts/byok.ts); absent: nothing. Whoever admits or
    * dispatches without the gate's word must have had this very token confirmed by it within the last 10 s: another one
@@ -58,6 +60,8 @@ export type Admission =
       readonly kind: "admitted";
       readonly holdNusd: NanoUsd;
       readonly expiresAtMs: number;
+      /** What could be held beside it; absent: not known. */
+      readonly leftNusd?: NanoUsd;
       /** Tokens that were taken from the limits per minute; fewer than wanted when no minute has so many, absent: all. */
       readonly tokens?: number;
       /** The answer to the request's `lease`; null: none is lent. */
@@ -70,6 +74,14 @@ export type Admission =
   | { readonly kind: "byok"; readonly grant: ByokGrant }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
   | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
+
+/** Asks for more to be held for a generation that runs. Says the total, so that a repeat is a no-op. */
+export interface Extension {
+  readonly keyHash: KeyHash;
+  readonly generationId: GenerationId;
+  /** What the gate is to hold for it in all; what an isolate's lease holds for it is not part of this. */
+  readonly totalNusd: NanoUsd;
+}
 
 export interface Settlement {
   readonly generationId: GenerationId;
@@ -84,11 +96,11 @@ export interface Settlement {
   readonly record: GenerationRecord | null;
   /** Where the tenant's own provider credentials were tried; then the cost is the fee and the upstream cost 0n, if one served. */
   readonly byok?: ByokUse;
-  /** The isolate's lease that it was opened from; absent or null: its hold is the gate's own. */
+  /** What the isolate's lease holds for it, beside what the gate may hold; absent or null: nothing. */
   readonly lease?: LeasedHold | null;
 }
 
-/** A hold that an isolate opened from its lease. */
+/** A hold, or a part of one, that an isolate opened from its lease. */
 export interface LeasedHold {
   readonly id: LeaseId;
   readonly heldNusd: NanoUsd;
@@ -244,7 +256,9 @@ export interface Identity {
 export interface AccountSpendRpc {
   /** Key, limits and hold together. Repeating an open generation's id answers its hold. */
   admit(request: AdmitRequest): Promise<Admission>;
-  /** Extends holds by 60 s from now; ids that are settled or unknown are ignored. */
+  /** What the gate then holds for the generation, in all: less than asked for where no more is spendable, 0n after its end. */
+  extend(extension: Extension): Promise<NanoUsd>;
+  /** Lengthens holds by 60 s from now; ids that are settled or unknown are ignored. */
   renew(generationIds: readonly GenerationId[]): Promise<void>;
   /** Charges and releases. Idempotent by generation id; what isn't acknowledged must be sent again. Then hears `reports`. */
   settle(settlements: readonly Settlement[], reports?: readonly LeaseReport[]): Promise<SettleReceipt>;

@@ -11,7 +11,7 @@ import { NO_BYOK, type ByokGrant } from "../accounts/byok.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asAccountId, type GenerationId, type KeyHash } from "../core/ids.ts";
-import { nusdFromStored } from "../core/money.ts";
+import { nusdFromStored, type NanoUsd } from "../core/money.ts";
 import { assert, err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../core/system.ts";
 import { GenerationRecordSchema } from "../insight/generation-schema.ts";
@@ -31,6 +31,8 @@ import {
   type AdmitRequest,
   type CreditReceipt,
   type CreditRequest,
+  type Extension,
+  HOLD_LIFE_MS,
   type Identity,
   type KeyChange,
   type KeyView,
@@ -41,13 +43,15 @@ import {
   type SettleReceipt,
 } from "./account-contract.ts";
 import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
+import { extend } from "./account-extend.ts";
 import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
 import { isZeroRetention, limitAccount } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
 import { endExpiredLeases } from "./account-leases.ts";
 import { endExpiredHolds, keepAccount, loadMemory, type AccountMemory } from "./account-memory.ts";
-import { admit, renew, settle, SETTLED_KEPT_MS } from "./account-spend.ts";
+import { SETTLED_KEPT_MS } from "./account-recent.ts";
+import { admit, renew, settle } from "./account-spend.ts";
 import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
 import { createPaymentsDesk } from "./account-payments-desk.ts";
 import type { CreditRow } from "./account-rows.ts";
@@ -107,6 +111,13 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       return admission;
     });
     return answer.ok ? answer.value : { kind: "refused", error: answer.error };
+  }
+
+  async extend(extension: Extension): Promise<NanoUsd> {
+    const held = await this.with((memory) => extend(memory, extension, this.clock()));
+    if (!held.ok || held.value === 0n) return 0n;
+    this.wakeBy(this.clock() + HOLD_LIFE_MS);
+    return held.value;
   }
 
   async renew(generationIds: readonly GenerationId[]): Promise<void> {

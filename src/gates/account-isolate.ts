@@ -10,6 +10,7 @@ import { asLeaseId, type GenerationId, type KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import {
   closeHold,
+  growFromLease,
   isIdle,
   loseSettle,
   newIsolateLease,
@@ -19,7 +20,7 @@ import {
   type IsolateLease,
   type LeaseReport,
 } from "../ledger/lease.ts";
-import type { Admission, AdmitRequest, Settlement, SettleReceipt } from "./account-contract.ts";
+import type { Admission, AdmitRequest, Extension, Settlement, SettleReceipt } from "./account-contract.ts";
 
 /** A settle that is unacknowledged for so long is sent again. */
 const RESEND_MS = 2_000;
@@ -43,12 +44,12 @@ export interface IsolateAccount {
   readonly queue: Map<GenerationId, Queued>;
   /** When somebody is to send the queue; in the past: nobody is. */
   sendDueMs: EpochMs;
-  /** Open generations whose holds at the gate must live. */
-  readonly open: Set<GenerationId>;
+  /** Open generations whose holds at the gate must live, and how much those are. */
+  readonly open: Map<GenerationId, NanoUsd>;
   renewedAtMs: EpochMs;
   /** At most one a key. */
   readonly leases: Map<KeyHash, IsolateLease>;
-  /** Open generations whose holds are in a lease. */
+  /** Open generations whose holds, or parts of them, are in a lease. */
   readonly leased: Map<GenerationId, { readonly lease: IsolateLease; readonly heldNusd: NanoUsd }>;
   /** Which request looks after the leases, and when it last did. */
   keeper: number;
@@ -66,7 +67,7 @@ export function newIsolateAccount(nowMs: EpochMs): IsolateAccount {
   return {
     queue: new Map(),
     sendDueMs: 0,
-    open: new Set(),
+    open: new Map(),
     renewedAtMs: nowMs,
     leases: new Map(),
     leased: new Map(),
@@ -84,7 +85,9 @@ export function isAtRest({ queue, open, leases, leased }: IsolateAccount): boole
 export function admitFromLease(account: IsolateAccount, request: AdmitRequest, nowMs: EpochMs): Admission | null {
   const lease = account.leases.get(request.keyHash);
   if (lease === undefined || request.isFree || lease.byokToken !== (request.byokToken ?? NO_BYOK)) return null;
-  const { wantedNusd, minimumNusd, generationId: id } = request;
+  const { minimumNusd, generationId: id } = request;
+  // What names no limit is held in full here: less than that is for the gate to say.
+  const wantedNusd = fullOf(request);
   // Planned anew under the same id: its hold is the gate's, or is opened anew.
   if (account.open.has(id)) return null;
   abandon(account, id, nowMs);
@@ -92,6 +95,51 @@ export function admitFromLease(account: IsolateAccount, request: AdmitRequest, n
   if (!openFromLease(lease, heldNusd, nowMs)) return null;
   account.leased.set(id, { lease, heldNusd });
   return { kind: "admitted", holdNusd: heldNusd, expiresAtMs: lease.spendUntilMs, lease: null };
+}
+
+function fullOf({ wantedNusd, fullNusd }: AdmitRequest): NanoUsd {
+  return fullNusd !== undefined && fullNusd > wantedNusd ? fullNusd : wantedNusd;
+}
+
+/**
+ * Holds more for a generation that runs, from the lease it was opened from, or for one of the gate's from the key's.
+ * @returns what is held for it here and at the gate; null when the gate must be asked.
+ */
+export function extendFromLease(
+  account: IsolateAccount,
+  { keyHash, generationId: id }: Pick<AdmitRequest, "keyHash" | "generationId">,
+  moreNusd: NanoUsd,
+  nowMs: EpochMs,
+): NanoUsd | null {
+  const leased = account.leased.get(id);
+  const lease = leased?.lease ?? account.leases.get(keyHash);
+  if (lease === undefined) return null;
+  const take = leased === undefined ? openFromLease : growFromLease;
+  if (!take(lease, moreNusd, nowMs)) return null;
+  account.leased.set(id, { lease, heldNusd: (leased?.heldNusd ?? 0n) + moreNusd });
+  return heldOf(account, id);
+}
+
+/** Asks the gate for as much more: says the total, so that a second call finds what a first one has held. */
+export function extensionOf(
+  account: IsolateAccount,
+  { keyHash, generationId }: Pick<AdmitRequest, "keyHash" | "generationId">,
+  moreNusd: NanoUsd,
+): Extension {
+  return { keyHash, generationId, totalNusd: (account.open.get(generationId) ?? 0n) + moreNusd };
+}
+
+/** What the gate says that it holds. @returns what is held, in all. */
+export function takeExtension(account: IsolateAccount, { generationId: id }: Extension, nusd: NanoUsd): NanoUsd {
+  // Meanwhile it may have ended: then nothing is to be renewed.
+  const isOpen = account.leased.has(id) || account.open.has(id);
+  if (isOpen && nusd > (account.open.get(id) ?? 0n)) account.open.set(id, nusd);
+  return heldOf(account, id);
+}
+
+/** What is held for a generation that runs, here and at the gate; 0n after its end. */
+function heldOf(account: IsolateAccount, id: GenerationId): NanoUsd {
+  return (account.leased.get(id)?.heldNusd ?? 0n) + (account.open.get(id) ?? 0n);
 }
 
 /**
@@ -112,7 +160,7 @@ export function askForLease(
     lease = newIsolateLease(asLeaseId(newId()), request.keyHash, request.byokToken ?? NO_BYOK, nowMs);
     account.leases.set(request.keyHash, lease);
     // Counts the request as demand; there is nothing to open a hold from yet.
-    openFromLease(lease, request.wantedNusd, nowMs);
+    openFromLease(lease, fullOf(request), nowMs);
   }
   if (lease.state === "closing") return null;
   lease.asks++;
@@ -127,7 +175,7 @@ export function takeAdmission(
   sentAtMs: EpochMs,
 ): void {
   const isAdmitted = admission?.kind === "admitted";
-  if (isAdmitted) account.open.add(request.generationId);
+  if (isAdmitted) account.open.set(request.generationId, admission.holdNusd);
   const lease = account.leases.get(request.keyHash);
   if (lease === undefined || request.lease?.id !== lease.id) return;
   lease.asks--;

@@ -7,6 +7,10 @@ import type { EpochMs } from "../core/clock.ts";
 import type { GenerationId } from "../core/ids.ts";
 import { seqAt, type AccountStore } from "./account-store.ts";
 
+/** How long a settled id is remembered. No isolate sends a settle again after minutes. */
+export const SETTLED_KEPT_MS = 2 * 3_600_000;
+/** Isolates and the gate may disagree about the time by this much. */
+const CLOCK_SKEW_MS = 60_000;
 /** How far a woken gate looks back, and in how many rows. */
 const REMEMBERED_MS = 300_000;
 const ROWS_MAX = 20_000;
@@ -23,7 +27,31 @@ export interface RecentSettles {
 
 interface Remembers {
   readonly store: AccountStore;
+  readonly holds: ReadonlyMap<GenerationId, unknown>;
   recent: RecentSettles | null;
+}
+
+/**
+ * Whether a settle of this id was taken before. An open hold says no at once; else the memory of settles since the
+ * generation's own second is searched. One that is older than that memory can't be proved new, so it is not charged.
+ */
+export function isKnown(memory: Remembers, id: GenerationId, nowMs: EpochMs): boolean {
+  if (memory.holds.has(id)) return false;
+  const keptSinceMs = nowMs - SETTLED_KEPT_MS;
+  const madeAtMs = madeAt(id);
+  if (madeAtMs !== null && madeAtMs < keptSinceMs) return true;
+  return wasSettled(memory, id, sinceMadeMs(id), nowMs);
+}
+
+/** Before this time no settle of the generation can have come. */
+export function sinceMadeMs(id: GenerationId): EpochMs {
+  const madeAtMs = madeAt(id);
+  return madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS;
+}
+
+function madeAt(id: GenerationId): EpochMs | null {
+  const seconds = /^gen-(\d{10})-/.exec(id)?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1_000;
 }
 
 /** Whether this id was settled at or after `sinceMs`. */

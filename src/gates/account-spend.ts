@@ -46,12 +46,10 @@ import {
   newCounter,
   type AccountMemory,
 } from "./account-memory.ts";
-import { rememberSettled, wasSettled } from "./account-recent.ts";
+import { isKnown, rememberSettled, sinceMadeMs, wasSettled } from "./account-recent.ts";
 import type { AccountRow, Hold, KeyRow, OutboxRow } from "./account-rows.ts";
 import { seqAt } from "./account-store.ts";
 
-/** How long a settled id is remembered. No isolate sends a settle again after minutes. */
-export const SETTLED_KEPT_MS = 2 * 3_600_000;
 /** Settlements taken from one call; the rest is not acknowledged and comes again. */
 const SETTLEMENTS_MAX = 500;
 /** Reports heard in one call: one for each key that an isolate spends for. */
@@ -60,8 +58,6 @@ const REPORTS_MAX = 500;
 const OUTBOX_ROW_BYTES_MAX = 400_000;
 /** No generation costs more ($9,007): so many of them that fit a flush still sum to what D1 holds exactly. */
 const AMOUNT_NUSD_MAX: NanoUsd = NUSD_MAX / 1_000n;
-/** Isolates and the gate may disagree about the time by this much. */
-const CLOCK_SKEW_MS = 60_000;
 
 const SETTLED: RouterError = { kind: "conflict", message: "This generation was settled before." };
 
@@ -86,7 +82,10 @@ function admitOne(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs):
     return refused({ kind: "forbidden", message: "A management key can't be used for inference. Use an API key." });
   }
   const open = memory.holds.get(request.generationId);
-  if (open !== undefined) return admitted(open);
+  if (open !== undefined) {
+    const rest = spendVerdict(memory, key.value, NOTHING_MORE, nowMs);
+    return rest.kind === "held" ? { ...admitted(open), leftNusd: rest.leftNusd } : admitted(open);
+  }
   // An admission that was overtaken by its own settle: a hold would make the settle's repeat look new.
   if (wasSettled(memory, request.generationId, sinceMadeMs(request.generationId), nowMs)) return refused(SETTLED);
   const restriction = restrictionOf(memory.account, key.value, request.footprint);
@@ -110,12 +109,17 @@ function admitOne(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs):
   if (request.isFree) takeFreePlace(memory, account, hold);
   else keepHold(memory, hold);
   countInMinute(memory, hold, { requests: 1, tokens: hold.tokens });
-  return admitted(hold);
+  return { ...admitted(hold), leftNusd: verdict.leftNusd };
 }
 
-function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest, nowMs: EpochMs): HoldVerdict {
+const NOTHING_MORE = { isFree: false, wantedNusd: 0n, minimumNusd: 0n };
+
+type SpendRequest = Pick<AdmitRequest, "isFree" | "wantedNusd" | "minimumNusd" | "fullNusd">;
+
+/** Of balance, budgets and the key's limit. */
+export function spendVerdict(memory: AccountMemory, key: KeyRow, request: SpendRequest, nowMs: EpochMs): HoldVerdict {
   // What is free altogether needs no credit, and no limit of the key's stands against it.
-  if (request.isFree && request.wantedNusd === 0n) return { kind: "held", amountNusd: 0n };
+  if (request.isFree && request.wantedNusd === 0n) return { kind: "held", amountNusd: 0n, leftNusd: 0n };
   const judged = () =>
     holdVerdict({
       balanceNusd: withinBudget(memory, nowMs),
@@ -124,6 +128,7 @@ function spendVerdict(memory: AccountMemory, key: KeyRow, request: AdmitRequest,
       keyHeldNusd: memory.heldByCounter.get(key.counter) ?? 0n,
       wantedNusd: request.wantedNusd,
       minimumNusd: request.minimumNusd,
+      fullNusd: request.fullNusd,
     });
   const verdict = judged();
   if (verdict.kind === "held") return verdict;
@@ -171,7 +176,7 @@ function takeFreePlace(memory: AccountMemory, account: AccountRow, hold: Hold): 
   });
 }
 
-/** Extends open holds to a whole life from now. */
+/** Lengthens open holds to a whole life from now. */
 export function renew(memory: AccountMemory, ids: readonly GenerationId[], nowMs: EpochMs): void {
   const open = ids.map((id) => memory.holds.get(id)).filter((hold) => hold !== undefined);
   memory.store.atomically(() => {
@@ -279,12 +284,12 @@ function append(memory: AccountMemory, { ids, booked, sizeBytes }: Chunk, nowMs:
 function settleOne(memory: AccountMemory, settlement: Settlement, changes: Changes, nowMs: EpochMs): Booked | null {
   const { generationId: id, record } = settlement;
   const hold = memory.holds.get(id);
-  const leased = hold === undefined ? leasedHoldOf(memory, settlement) : null;
+  const leased = leasedHoldOf(memory, settlement);
   // Without a record there is no generation that could explain a charge: a tenant is never charged by guess.
   const costNusd = record === null ? 0n : within(settlement.costNusd);
   const charge = chargeOf({
     costNusd,
-    holdNusd: hold?.amountNusd ?? leased?.heldNusd ?? 0n,
+    holdNusd: (hold?.amountNusd ?? 0n) + (leased?.heldNusd ?? 0n),
     balanceNusd: memory.account.balanceNusd,
     heldNusd: memory.heldNusd,
     limitLeftNusd: limitLeft(memory, memory.keys.get(settlement.keyHash), nowMs),
@@ -330,29 +335,6 @@ function countUsage(memory: AccountMemory, id: string, chargedNusd: NanoUsd, now
   return true;
 }
 
-/**
- * Whether a settle of this id was taken before. An open hold says no at once; else the memory of settles since the
- * generation's own second is searched. One that is older than that memory can't be proved new, so it is not charged.
- */
-function isKnown(memory: AccountMemory, id: GenerationId, nowMs: EpochMs): boolean {
-  if (memory.holds.has(id)) return false;
-  const keptSinceMs = nowMs - SETTLED_KEPT_MS;
-  const madeAtMs = madeAt(id);
-  if (madeAtMs !== null && madeAtMs < keptSinceMs) return true;
-  return wasSettled(memory, id, sinceMadeMs(id), nowMs);
-}
-
-/** Before this time no settle of the generation can have come. */
-function sinceMadeMs(id: GenerationId): EpochMs {
-  const madeAtMs = madeAt(id);
-  return madeAtMs === null ? 0 : madeAtMs - CLOCK_SKEW_MS;
-}
-
-function madeAt(id: GenerationId): EpochMs | null {
-  const seconds = /^gen-(\d{10})-/.exec(id)?.[1];
-  return seconds === undefined ? null : Number(seconds) * 1_000;
-}
-
 /** The account with its free-tier counts in the present windows. */
 export function presentFree(account: AccountRow, nowMs: EpochMs): AccountRow {
   const minute = windowAt("minute", nowMs).id;
@@ -379,7 +361,7 @@ function refunded(account: AccountRow, hold: Hold | undefined, nowMs: EpochMs): 
   };
 }
 
-function admitted({ amountNusd, expiresAtMs, tokens }: Hold): Admission {
+function admitted({ amountNusd, expiresAtMs, tokens }: Hold): Admission & { readonly kind: "admitted" } {
   return { kind: "admitted", holdNusd: amountNusd, expiresAtMs, tokens, lease: null };
 }
 

@@ -22,27 +22,37 @@ export interface HoldRequest {
   readonly wantedNusd: NanoUsd;
   /** The least that makes sense. */
   readonly minimumNusd: NanoUsd;
+  /** Held instead of `wantedNusd` where it is a small part of what is spendable; absent: nothing is. */
+  readonly fullNusd?: NanoUsd | undefined;
 }
 
+/** What is held in full may be one part in so many of what is spendable: requests beside it must find some, too. */
+const FULL_SHARE = 4n;
+
 export type HoldVerdict =
-  | { readonly kind: "held"; readonly amountNusd: NanoUsd }
+  /** `leftNusd`: what is spendable beside it. */
+  | { readonly kind: "held"; readonly amountNusd: NanoUsd; readonly leftNusd: NanoUsd }
   | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
 
 /**
- * How much to hold: the worst case if it is spendable, else all that is spendable, if that is at least the minimum.
+ * How much to hold: the worst case if it is spendable, else all that is spendable, if that is at least the minimum; more
+ * than the worst case only where there is plenty.
  * `limitSource` of a refusal names what binds: the in-flight budget when only open holds are in the way, of the account
  * or of the key, so that trying again makes sense; else whichever of the key's limit and the balance leaves less.
  */
 export function holdVerdict(request: HoldRequest): HoldVerdict {
   assert(request.minimumNusd >= 0n, "a minimum is not negative");
   // A caller whose minimum is dearer than its worst case means the minimum.
-  const wantedNusd = request.wantedNusd > request.minimumNusd ? request.wantedNusd : request.minimumNusd;
+  const leastNusd = request.wantedNusd > request.minimumNusd ? request.wantedNusd : request.minimumNusd;
   const creditNusd = request.balanceNusd - request.heldNusd;
   const limitNusd = request.keyRemainingNusd === null ? null : request.keyRemainingNusd - request.keyHeldNusd;
   const isLimitTighter = limitNusd !== null && limitNusd < creditNusd;
   const spendableNusd = isLimitTighter ? limitNusd : creditNusd;
   if (spendableNusd >= 0n && spendableNusd >= request.minimumNusd) {
-    return { kind: "held", amountNusd: wantedNusd < spendableNusd ? wantedNusd : spendableNusd };
+    const fullNusd = request.fullNusd ?? leastNusd;
+    const wantedNusd = fullNusd > leastNusd && fullNusd * FULL_SHARE <= spendableNusd ? fullNusd : leastNusd;
+    const amountNusd = least(wantedNusd, spendableNusd);
+    return { kind: "held", amountNusd, leftNusd: spendableNusd - amountNusd };
   }
   return { kind: "short", spendableNusd: spendableNusd > 0n ? spendableNusd : 0n, limitSource: limitSourceOf(request) };
 }

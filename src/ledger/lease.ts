@@ -220,6 +220,15 @@ export function openFromLease(lease: IsolateLease, wantedNusd: NanoUsd, nowMs: E
   return true;
 }
 
+/** Adds to a hold that was opened from the lease. @returns false when the gate must be asked. */
+export function growFromLease(lease: IsolateLease, moreNusd: NanoUsd, nowMs: EpochMs): boolean {
+  noteDemand(lease, moreNusd, nowMs);
+  if (nowMs >= lease.spendUntilMs || lease.state !== "live" || lease.freeNusd < moreNusd) return false;
+  lease.freeNusd -= moreNusd;
+  lease.openNusd += moreNusd;
+  return true;
+}
+
 function noteDemand(lease: IsolateLease, wantedNusd: NanoUsd, nowMs: EpochMs): void {
   const ageMs = nowMs - lease.demandSinceMs;
   if (ageMs >= DEMAND_MS) {

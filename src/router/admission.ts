@@ -6,22 +6,35 @@ import { inputModalities, type CacheControl, type ChatRequest } from "../core/ch
 import type { RouterError } from "../core/error.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
-import type { Admission, Footprint } from "../gates/account-contract.ts";
+import type { Admission, AdmitRequest, Footprint } from "../gates/account-contract.ts";
 import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
+import { FIRST_STEP_TOKENS } from "../ledger/step.ts";
 import { payablePrice } from "./byok.ts";
+import { isReasoningOff } from "./mandatory-reasoning.ts";
 import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
 
 /**
- * Output that is held for when the client names no limit. The model's own maximum (often 65,536) would lock balances
- * that the answer never needs; what an answer costs beyond its hold is charged from the balance, if there is one.
+ * Output that is held for when the client names no limit and the credit is not plenty. The model's own maximum (often
+ * 65,536) would lock balances that the answer never needs; the answer is cut to what is held.
  */
 const DEFAULT_HOLD_TOKENS = 8_192;
 
+/**
+ * How an answer is held for. `whole`: all that it may cost, since nobody can add to it. `steps`: a first step, and more
+ * while it is delivered (steps.ts).
+ */
+export type HoldWay = "whole" | "steps";
+
 export interface Need {
+  readonly way: HoldWay;
+  /** What is held at first: with `steps` no more than the first step, else the limit, or the default where there is none. */
   readonly wantedNusd: NanoUsd;
   /** Prompt and one token. */
   readonly minimumNusd: NanoUsd;
+  /** Worst case of the longest answer that the request allows. */
+  readonly fullNusd: NanoUsd;
+  /** Of each choice: the client's limit, else what is held for by default. */
   readonly outputTokens: number;
   /** The dearest candidate's price: what the wording and the clamp go by. */
   readonly price: Price;
@@ -30,34 +43,92 @@ export interface Need {
 }
 
 /** The worst case over all candidates: whichever serves, the hold covers it. */
-export function needOf(request: ChatRequest, candidates: readonly Candidate[], promptTokens: number): Need {
+export function needOf(
+  request: ChatRequest,
+  candidates: readonly Candidate[],
+  promptTokens: number,
+  way: HoldWay = "whole",
+): Need {
   const inputs = inputModalities(request.messages);
   const images = inputs.has("image") ? countImages(request) : 0;
   const asked = { writesCache1h: writesCache1h(request), hasInputAudio: inputs.has("audio") };
+  const choices = request.sampling.n ?? 1;
   let need: Need | null = null;
+  let fullNusd = 0n;
   for (const candidate of candidates) {
-    const { endpoint, model } = candidate;
     const price = payablePrice(candidate);
     if (price === null) continue;
-    const outputTokens = outputTokensOf(request, endpoint);
-    const choices = request.sampling.n ?? 1;
-    // A model that gives pictures or sound may give them unasked.
-    const outputs: readonly string[] = request.modalities ?? model.output_modalities;
+    const outputs = outputsOf(request, candidate);
     const features = { ...asked, wantsImages: outputs.includes("image"), wantsAudio: outputs.includes("audio") };
-    const wantedNusd = worstCaseNusd(promptTokens, outputTokens * choices, images, price, features);
+    const worst = (tokens: number): NanoUsd => worstCaseNusd(promptTokens, tokens * choices, images, price, features);
+    const fullTokens = fullTokensOf(request, candidate, promptTokens);
+    const outputTokens = request.maxOutputTokens ?? Math.min(DEFAULT_HOLD_TOKENS, fullTokens);
+    const candidateNusd = worst(fullTokens);
+    if (candidateNusd > fullNusd) fullNusd = candidateNusd;
+    const wantedNusd = worst(way === "steps" ? Math.min(FIRST_STEP_TOKENS, outputTokens) : outputTokens);
     if (need !== null && wantedNusd <= need.wantedNusd) continue;
-    const minimumNusd = worstCaseNusd(promptTokens, 1, images, price, features);
-    need = { wantedNusd, minimumNusd, outputTokens, price, images, features };
+    need = { way, wantedNusd, minimumNusd: worst(1), fullNusd, outputTokens, price, images, features };
   }
+  if (need !== null) return { ...need, fullNusd };
   const price = { prompt: 0, completion: 0 };
-  return need ?? { wantedNusd: 0n, minimumNusd: 0n, outputTokens: 0, price, images, features: asked };
+  return { way, wantedNusd: 0n, minimumNusd: 0n, fullNusd, outputTokens: 0, price, images, features: asked };
 }
 
-/** The request with its output cut to what the hold covers; null when the hold is whole. */
-export function clampTo(request: ChatRequest, need: Need, holdNusd: NanoUsd, promptTokens: number): ChatRequest | null {
-  if (holdNusd >= need.wantedNusd) return null;
-  const affordable = affordableOutputTokens(holdNusd, promptTokens, need.price, need.images, need.features);
+/**
+ * Steps are for a stream whose every billed token is seen as it comes: no reasoning that a provider may keep to itself or
+ * sum up, no pictures or sound whose tokens we only guess. A client that wants no cut has all of it held.
+ */
+export function holdWayOf(request: ChatRequest, candidates: readonly Candidate[], refusesClamp: boolean): HoldWay {
+  if (!request.stream || refusesClamp) return "whole";
+  const isSeen = (candidate: Candidate): boolean =>
+    outputsOf(request, candidate).every((output) => output === "text") && !mayReason(request, candidate);
+  return candidates.every(isSeen) ? "steps" : "whole";
+}
+
+function mayReason(request: ChatRequest, { endpoint, model }: Candidate): boolean {
+  if (model.reasoning_mandatory) return true;
+  return endpoint.supported_parameters.includes("reasoning") && !isReasoningOff(request.reasoning);
+}
+
+/** A model that gives pictures or sound may give them unasked. */
+function outputsOf(request: ChatRequest, { model }: Candidate): readonly string[] {
+  return request.modalities ?? model.output_modalities;
+}
+
+/** What is asked of the account's gate, or of the isolate's lease. */
+export function askedAmounts(
+  need: Need,
+  refusesClamp: boolean,
+): Pick<AdmitRequest, "wantedNusd" | "minimumNusd" | "fullNusd"> {
+  const { wantedNusd, minimumNusd, fullNusd } = need;
+  if (refusesClamp) return { wantedNusd: fullNusd, minimumNusd: fullNusd };
+  return need.way === "whole" && fullNusd > wantedNusd
+    ? { wantedNusd, minimumNusd, fullNusd }
+    : { wantedNusd, minimumNusd };
+}
+
+/**
+ * The request with its output cut to what `coverNusd` covers; null when that is all it may have. A hold covers itself; with
+ * `steps`, what is left of the credit beside it will be held later, as far as it is still there.
+ */
+export function clampTo(
+  request: ChatRequest,
+  need: Need,
+  coverNusd: NanoUsd,
+  promptTokens: number,
+): ChatRequest | null {
+  if (coverNusd >= need.fullNusd) return null;
+  const affordable = affordableOutputTokens(coverNusd, promptTokens, need.price, need.images, need.features);
   return { ...request, maxOutputTokens: Math.max(1, Math.floor(affordable / (request.sampling.n ?? 1))) };
+}
+
+/** What an admission covers of its request. */
+export function coverOf(
+  need: Need,
+  { holdNusd, leftNusd }: { readonly holdNusd: NanoUsd; readonly leftNusd?: NanoUsd | undefined },
+): NanoUsd {
+  if (need.way === "whole" || holdNusd < need.wantedNusd) return holdNusd;
+  return leftNusd === undefined ? need.fullNusd : holdNusd + leftNusd;
 }
 
 /** What the request touches that limits may stand against. `models` are all it names, tried or not. */
@@ -126,10 +197,16 @@ export function affordableHalf(route: Route, error: RouterError): Route | null {
   return { ...route, plan: { ...route.plan, candidates }, warnings: [...route.warnings, ...warnings] };
 }
 
-/** Output that is reserved for at this endpoint. */
+/** Output of one choice that limits per minute count for at this endpoint. */
 function outputTokensOf(request: ChatRequest, endpoint: Candidate["endpoint"]): number {
   const most = Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
   return request.maxOutputTokens ?? most;
+}
+
+/** The longest answer of one choice that the request allows at this endpoint. */
+export function fullTokensOf(request: ChatRequest, { endpoint }: Candidate, promptTokens: number): number {
+  if (request.maxOutputTokens !== undefined) return request.maxOutputTokens;
+  return endpoint.max_completion_tokens ?? Math.max(1, endpoint.context_length - promptTokens);
 }
 
 /** A breakpoint that the provider may bill at its dearest rate. */

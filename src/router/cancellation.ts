@@ -1,11 +1,12 @@
 /**
- * What happens upstream when the client leaves, by the provider's policy.
+ * What happens upstream when the client leaves, or its credit ends, by the provider's policy.
  * `stops`: the provider stops generating and billing when the connection closes, so it is closed at once. `bills_all`: it
  * would bill to the end anyway, so the rest is read for its usage, at most DRAIN_MS_MAX; the platform gives no longer.
+ * `bills_surcharge`: it stops, too, and bills something on top of what was generated.
  * A buffered answer is billed whole by every provider, whatever its policy for streams.
  */
 
-export type CancellationPolicy = "stops" | "bills_all";
+export type CancellationPolicy = "stops" | "bills_all" | "bills_surcharge";
 
 /** How long an upstream that bills to the end is listened to after the client has left. */
 export const DRAIN_MS_MAX = 25_000;
@@ -15,6 +16,8 @@ export interface Cancellation {
   follow(policy: CancellationPolicy, abort: () => void): void;
   /** The client has left. */
   leave(): void;
+  /** The client has its last word and is still there: the rest is not for it. */
+  cut(): void;
   hasLeft(): boolean;
   /** Is called once when the client leaves; at once if it has. */
   onLeave(work: () => void): void;
@@ -38,6 +41,10 @@ export function createCancellation(isStreamed: boolean): Cancellation {
     isOver = true;
     abort?.();
   };
+  const stopByPolicy = (): void => {
+    if (policy === "bills_all") timer ??= setTimeout(stop, DRAIN_MS_MAX);
+    else stop();
+  };
 
   return {
     follow(next, abortAttempt) {
@@ -48,10 +55,10 @@ export function createCancellation(isStreamed: boolean): Cancellation {
     leave() {
       if (left) return;
       left = true;
-      if (policy === "stops") stop();
-      else timer = setTimeout(stop, DRAIN_MS_MAX);
+      stopByPolicy();
       for (const parting of partings.splice(0)) parting();
     },
+    cut: stopByPolicy,
     onLeave(work) {
       if (left) work();
       else partings.push(work);

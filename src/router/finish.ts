@@ -18,14 +18,28 @@ export type HowEnded =
   | { readonly kind: "completed" }
   | { readonly kind: "broken"; readonly failure: UpstreamFailure }
   | { readonly kind: "cancelled"; readonly by: "aborted" | "drained" }
+  /** No more credit could be held: the answer was cut. */
+  | { readonly kind: "exhausted"; readonly by: "aborted" | "drained" }
   /** No endpoint answered. */
   | { readonly kind: "unanswered" };
+
+/** How an answer ends that was cut for lack of credit. */
+export const CREDIT_CUT = { reason: "length", nativeReason: "credit_exhausted" } as const;
 
 /** The bill of an answer that ended as `ended`. */
 export function billFor(job: Job, run: PlanRun, meter: Meter, ended: HowEnded): Bill {
   if (run.answer === null || ended.kind === "unanswered") return NO_BILL;
   const isComplete = ended.kind === "completed" || (ended.kind === "cancelled" && ended.by === "drained");
   return billOf(meter.read(isComplete), run.answer.candidate, imagesIn(job), isComplete);
+}
+
+/**
+ * The bill of an answer that was cut for lack of credit: the tenant pays what was delivered until then (`atCut`), the
+ * operator bears what the provider bills beyond.
+ */
+export function billAfterCut(job: Job, run: PlanRun, meter: Meter, atCut: Bill, by: "aborted" | "drained"): Bill {
+  if (run.answer === null || by === "aborted") return atCut;
+  return { ...atCut, upstream: billOf(meter.read(true), run.answer.candidate, imagesIn(job), true).upstream };
 }
 
 /** What the client is told at the end. */
@@ -87,9 +101,9 @@ async function end(
     isFree: (candidate === null ? candidates.slice(0, 1) : [candidate]).some(isFree),
     refundsFreeTier: candidates.some(isFree) && (candidate === null || !isFree(candidate)),
     cancelled: ended.kind === "cancelled" || (ended.kind === "unanswered" && cancellation.hasLeft()),
-    cancellation: ended.kind === "cancelled" ? ended.by : null,
-    finishReason: ended.kind === "broken" ? "error" : reason,
-    nativeFinishReason: nativeReason,
+    cancellation: ended.kind === "cancelled" || ended.kind === "exhausted" ? ended.by : null,
+    finishReason: ended.kind === "broken" ? "error" : ended.kind === "exhausted" ? CREDIT_CUT.reason : reason,
+    nativeFinishReason: ended.kind === "exhausted" ? CREDIT_CUT.nativeReason : nativeReason,
     upstreamId: meter.upstreamId(),
     firstAtMs: run.answer?.answered.firstAtMs ?? null,
     endedAtMs,
@@ -97,7 +111,9 @@ async function end(
   };
   // With an own credential the provider charges the tenant itself.
   const isCharged = ended.kind === "completed" || bill.charged.totalNusd > 0n || completionTokens(bill.usage) > 0;
-  input.copy?.ended({ isCharged, hasLeft: ended.kind === "cancelled" && route.request.stream });
+  // Who copies an answer that was cut knows already.
+  if (ended.kind !== "exhausted")
+    input.copy?.ended({ isCharged, hasLeft: ended.kind === "cancelled" && route.request.stream });
   reportOutcome(job, run, ended, bill, endedAtMs, ports);
   const settlement = settlementOf(input.asker, ending);
   note(job, run, ending);

@@ -13,7 +13,18 @@ import type { RouterError } from "../core/error.ts";
 import type { AccountId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Admission, AdmitRequest, Footprint, Restriction } from "../gates/account-contract.ts";
-import { affordableHalf, clampTo, clampToTokens, footprintOf, needOf, shortError, type Need } from "./admission.ts";
+import {
+  affordableHalf,
+  askedAmounts,
+  clampTo,
+  clampToTokens,
+  coverOf,
+  footprintOf,
+  holdWayOf,
+  needOf,
+  shortError,
+  type Need,
+} from "./admission.ts";
 import { serveBuffered } from "./buffered.ts";
 import { ownHalf } from "./byok.ts";
 import { createCancellation } from "./cancellation.ts";
@@ -23,6 +34,7 @@ import type { RouterPorts } from "./ports.ts";
 import { overlapOf, writeOff, type Overlap } from "./overlap.ts";
 import { routeOf, type Route } from "./route.ts";
 import { abandon, renewHold } from "./serve.ts";
+import type { StepTerms } from "./steps.ts";
 import { serveStreamed } from "./streamed.ts";
 
 /** How often an open generation renews its hold; holds live 60 s. */
@@ -43,13 +55,8 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   const admitted = await planAndAdmit(input, ports);
   if (!admitted.ok) return refused(admitted.error, admitted.route === null ? null : explain(input, admitted.route));
   const { route, headers } = admitted;
-  const job: Job = admitted.overlap?.job ?? {
-    input,
-    route,
-    cancellation: createCancellation(route.request.stream),
-    headers,
-    running: null,
-  };
+  const own = { input, route, cancellation: createCancellation(route.request.stream), running: null };
+  const job: Job = { ...(admitted.overlap?.job ?? own), headers, steps: admitted.steps };
   watch(job, ports);
   try {
     return await (route.request.stream ? serveStreamed(job, ports) : serveBuffered(job, ports));
@@ -67,6 +74,7 @@ interface Admitted {
   readonly headers: Readonly<Record<string, string>>;
   /** It runs already, exactly so. */
   readonly overlap?: Overlap | null;
+  readonly steps: StepTerms | null;
 }
 
 interface NotAdmitted {
@@ -143,14 +151,14 @@ async function admit(input: GenerateInput, route: Route, ports: RouterPorts): Pr
 
 async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts): Promise<Admitted | NotAdmitted> {
   const { asker, wide } = input;
-  const need = needOf(route.request, route.plan.candidates, route.promptTokens);
+  const way = holdWayOf(route.request, route.plan.candidates, input.refusesClamp);
+  const need = needOf(route.request, route.plan.candidates, route.promptTokens, way);
   const footprint = footprintOf(route, need, input.refusesClamp);
   const asked = admitWithSlot(asker.account, ports, {
     keyHash: asker.keyHash,
     generationId: asker.generationId,
     isFree: route.plan.candidates.some(({ model }) => route.freeModels.has(model.id)),
-    wantedNusd: need.wantedNusd,
-    minimumNusd: input.refusesClamp ? need.wantedNusd : need.minimumNusd,
+    ...askedAmounts(need, input.refusesClamp),
     footprint,
     byokToken: route.byok.token,
   });
@@ -158,9 +166,10 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
     wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: true });
     return admittedAs(input, route, need, footprint, asked);
   }
-  const chance = overlapOf(input, route, need.wantedNusd, ports);
-  const admission = await asked;
+  const chance = overlapOf(input, route, way === "steps" ? need.wantedNusd : need.fullNusd, ports);
+  const answer = await asked;
   const overlap = chance.end();
+  const admission = overlap === null ? answer : withoutRest(answer);
   wide.set({ admitted_ms: ports.clock() - asker.receivedAtMs, leased: false, overlapped: overlap !== null });
   const admitted = admittedAs(input, route, need, footprint, admission);
   if (overlap === null) return admitted;
@@ -169,6 +178,13 @@ async function admitPlan(input: GenerateInput, route: Route, ports: RouterPorts)
   ports.waitUntil(writeOff(overlap, ports));
   if (!admitted.ok) ports.waitUntil(ports.accounts.distrust(asker.account, asker.keyHash));
   return admitted;
+}
+
+/** What runs already can't be cut to what is left beside its first step; its further steps will say what is. */
+function withoutRest(admission: Admission): Admission {
+  if (admission.kind !== "admitted") return admission;
+  const { leftNusd: _left, ...rest } = admission;
+  return rest;
 }
 
 function admittedAs(
@@ -198,6 +214,7 @@ function admittedAs(
 
 interface Leave {
   readonly holdNusd: NanoUsd;
+  readonly leftNusd?: NanoUsd;
   readonly footprint: Footprint;
   /** Absent: as many as wanted. */
   readonly tokens?: number;
@@ -212,13 +229,14 @@ function admittedWith(input: GenerateInput, route: Route, need: Need, leave: Lea
   const isOwnFirst = route.plan.candidates[0]?.byok !== undefined;
   const own = isOwnFirst && holdNusd < need.wantedNusd ? ownHalf(route) : null;
   if (own !== null) {
-    return admittedWith(input, own, needOf(own.request, own.plan.candidates, own.promptTokens), leave);
+    return admittedWith(input, own, needOf(own.request, own.plan.candidates, own.promptTokens, need.way), leave);
   }
-  const byCredit = clampTo(route.request, need, holdNusd, route.promptTokens);
+  const byCredit = clampTo(route.request, need, coverOf(need, leave), route.promptTokens);
   const clamped = clampToTokens(byCredit ?? route.request, footprint, tokens, route.promptTokens) ?? byCredit;
   const headers: Record<string, string> = { "X-Generation-Id": input.asker.generationId };
   if (clamped !== null) headers["X-Waypost-Max-Tokens"] = String(clamped.maxOutputTokens);
-  return { ok: true, route: clamped === null ? route : { ...route, request: clamped }, headers };
+  const steps = need.way === "steps" ? { heldNusd: holdNusd, images: need.images, features: need.features } : null;
+  return { ok: true, route: clamped === null ? route : { ...route, request: clamped }, headers, steps };
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Place } from "./geography.ts";
 import type { Route } from "./route.ts";
 import type { PlanRun } from "./run-plan.ts";
 import type { Asker } from "./settlement.ts";
+import type { StepTerms } from "./steps.ts";
 
 export interface GenerateInput {
   readonly dialect: Dialect;
@@ -62,6 +63,8 @@ export interface Job {
   readonly headers: Readonly<Record<string, string>>;
   /** What began before the admission (overlap.ts); null: nothing. */
   readonly running: Promise<PlanRun> | null;
+  /** How a stream holds in steps; null: all that it may cost is held. */
+  readonly steps: StepTerms | null;
 }
 
 /** The route explanation for a client that asked for it; null for one that did not. */

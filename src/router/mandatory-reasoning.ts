@@ -20,7 +20,7 @@ export function reasonableModels(
   models: readonly ResolvedModel[],
   reasoning: ReasoningRequest | undefined,
 ): Result<Reasonable, RouterError> {
-  if (!isOff(reasoning)) return ok({ models, warnings: [] });
+  if (!isReasoningOff(reasoning)) return ok({ models, warnings: [] });
   const able = models.filter(({ entry }) => !entry.model.reasoning_mandatory);
   if (able.length === 0 && models.length > 0) {
     const message = "Reasoning is mandatory for this endpoint and cannot be disabled.";
@@ -33,7 +33,7 @@ export function reasonableModels(
   });
 }
 
-/** An effort says more than the switch. */
-function isOff(reasoning: ReasoningRequest | undefined): boolean {
+/** Whether the client wants none. An effort says more than the switch. */
+export function isReasoningOff(reasoning: ReasoningRequest | undefined): boolean {
   return reasoning?.effort === undefined ? reasoning?.enabled === false : reasoning.effort === "none";
 }

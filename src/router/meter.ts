@@ -31,6 +31,10 @@ export interface Meter {
    * hold for the prompt, and for the completion only where they are higher than what was delivered.
    */
   read(isComplete: boolean): Metered;
+  /** Characters of delivered text and reasoning; cheap to ask. */
+  chars(): number;
+  /** Delivered output tokens by our count, or by the provider's where that is higher already. */
+  deliveredTokens(): number;
   upstreamId(): string | null;
   finish(): { readonly reason: FinishReason | null; readonly nativeReason: string | null };
 }
@@ -41,25 +45,11 @@ export function createMeter(promptTokensEstimate: number): Meter {
   let upstreamId: string | null = null;
   let reason: FinishReason | null = null;
   let nativeReason: string | null = null;
-  let text = "";
-  let reasoning = "";
-  let textTokens = 0;
-  let reasoningTokens = 0;
+  const text = createTextCount();
+  const reasoning = createTextCount();
   let images = 0;
   let audioChars = 0;
 
-  const addText = (piece: string): void => {
-    text += piece;
-    if (text.length < PIECE_CHARS) return;
-    textTokens += estimateCompletionTokens(text);
-    text = "";
-  };
-  const addReasoning = (piece: string): void => {
-    reasoning += piece;
-    if (reasoning.length < PIECE_CHARS) return;
-    reasoningTokens += estimateCompletionTokens(reasoning);
-    reasoning = "";
-  };
   const note = (event: GenerationEvent): void => {
     if (event.type === "usage") usage = event.usage;
     else if (event.type === "start") upstreamId ??= event.upstreamId ?? null;
@@ -69,8 +59,8 @@ export function createMeter(promptTokensEstimate: number): Meter {
     }
   };
   const delivered = (): Usage => {
-    const outputText = textTokens + (text === "" ? 0 : estimateCompletionTokens(text));
-    const outputReasoning = reasoningTokens + (reasoning === "" ? 0 : estimateCompletionTokens(reasoning));
+    const outputText = text.tokens();
+    const outputReasoning = reasoning.tokens();
     const prompt = usage !== null && promptTokens(usage) > 0 ? usage : { ...NO_USAGE, inputText: promptTokensEstimate };
     const outputAudio = Math.ceil(audioChars / AUDIO_CHARS_PER_TOKEN);
     return { ...prompt, outputText, outputReasoning, outputAudio, outputImage: images * IMAGE_TOKENS };
@@ -81,9 +71,9 @@ export function createMeter(promptTokensEstimate: number): Meter {
       for (const event of events) {
         note(event);
         if (event.type === "text-delta" || event.type === "refusal-delta" || event.type === "tool-input-delta") {
-          addText(event.text);
-        } else if (event.type === "tool-start") addText(event.name);
-        else if (event.type === "reasoning-delta") addReasoning(event.detail.text ?? event.detail.summary ?? "");
+          text.add(event.text);
+        } else if (event.type === "tool-start") text.add(event.name);
+        else if (event.type === "reasoning-delta") reasoning.add(event.detail.text ?? event.detail.summary ?? "");
         else if (event.type === "image") images++;
         else if (event.type === "audio-delta") audioChars += audioCharsIn(event.audio);
       }
@@ -101,8 +91,31 @@ export function createMeter(promptTokensEstimate: number): Meter {
         return { usage, isEstimated: !isComplete };
       return { usage: counted, isEstimated: true };
     },
+    chars: () => text.chars() + reasoning.chars(),
+    deliveredTokens() {
+      const counted = completionTokens(delivered());
+      return usage === null ? counted : Math.max(counted, completionTokens(usage));
+    },
     upstreamId: () => upstreamId,
     finish: () => ({ reason, nativeReason }),
+  };
+}
+
+/** Counts the tokens of a text that comes in pieces. */
+function createTextCount() {
+  let rest = "";
+  let counted = 0;
+  let chars = 0;
+  return {
+    add(piece: string): void {
+      chars += piece.length;
+      rest += piece;
+      if (rest.length < PIECE_CHARS) return;
+      counted += estimateCompletionTokens(rest);
+      rest = "";
+    },
+    chars: (): number => chars,
+    tokens: (): number => counted + (rest === "" ? 0 : estimateCompletionTokens(rest)),
   };
 }
 

@@ -37,7 +37,7 @@ export function overlapOf(input: GenerateInput, route: Route, wantedNusd: NanoUs
     if (!isTrusted || isOver || input.signal.aborted) return;
     const cancellation = createCancellation(route.request.stream);
     const headers = { "X-Generation-Id": input.asker.generationId };
-    const job: Job = { input, route, cancellation, headers, running: null };
+    const job: Job = { input, route, cancellation, headers, running: null, steps: null };
     const running = runJob(job, ports);
     begun = { job: { ...job, running }, running };
   };

@@ -5,8 +5,9 @@ import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { ResolvedModel, ResolveError } from "../catalog/resolve.ts";
 import type { Capacity } from "../catalog/schema.ts";
 import type { AccountId, EndpointTag, GenerationId, KeyHash, ModelId, ProviderId, RegionId } from "../core/ids.ts";
-import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
+import type { NanoUsd } from "../core/money.ts";
+import type { RunningGeneration } from "../gates/account-client.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
 import type { ByokClient } from "../gates/byok-client.ts";
 import type { AttemptAsk, EndpointPlace } from "../gates/provider-client.ts";
@@ -22,6 +23,11 @@ export interface AccountPort {
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /** True once the gate has durably taken it; keeps trying for 25 s, then false. */
   settle(account: AccountId, settlement: Settlement): Promise<boolean>;
+  /**
+   * Holds more for a generation that runs. No promise when this isolate's lease covers it. Never rejects.
+   * @returns what is held for it then, in all; no more than before when no more is to be had.
+   */
+  extend(account: AccountId, generation: RunningGeneration, moreNusd: NanoUsd): NanoUsd | Promise<NanoUsd>;
   /** Keeps a hold alive; cheap to call often, calls the gate once per 20 s and account. */
   renew(account: AccountId, generation: GenerationId): Promise<void>;
   /** The generation needs no more renewals. */

@@ -2,9 +2,9 @@
  * The stream engine: one loop that takes a batch of events, renders it and writes it. Everything between the upstream's
  * bytes and the client's is synchronous; the loop wakes once per batch, not once per event.
  *
- * It ends in one of three ways: the answer is complete, it broke after its first content, or the client left. What then
- * happens to the upstream is decided in cancellation.ts: it is aborted, which ends the loop, or drained for its usage,
- * and nothing more is shown or counted as delivered.
+ * It ends in one of four ways: the answer is complete, it broke after its first content, the client left, or its credit
+ * is used up. What then happens to the upstream is decided in cancellation.ts: it is aborted, which ends the loop, or
+ * drained for its usage, and nothing more is shown or counted as delivered.
  */
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
@@ -12,28 +12,40 @@ import type { StreamRenderer } from "../dialects/dialect.ts";
 import type { Answered } from "./attempt.ts";
 import type { ClientWriter } from "./client-writer.ts";
 import type { Meter } from "./meter.ts";
+import type { Steps } from "./steps.ts";
 
 export type PumpEnd =
   | { readonly kind: "completed" }
   | { readonly kind: "broken"; readonly failure: UpstreamFailure }
-  | { readonly kind: "cancelled"; readonly by: "aborted" | "drained" };
+  | { readonly kind: "cancelled"; readonly by: "aborted" | "drained" }
+  /** No more could be held: the client has had its ending already. */
+  | { readonly kind: "exhausted"; readonly by: "aborted" | "drained" };
+
+/** What a stream may use, and how it ends when that is used up. */
+export interface Allowance {
+  readonly steps: Steps;
+  /** Writes the client's ending, then stops or drains the upstream. */
+  exhaust(): Promise<void>;
+}
 
 /**
  * Moves an answer from upstream to client until it ends. Writes no ending: the caller knows the cost.
- * Never rejects.
+ * Rejects only when `allowance` does.
  */
 export async function pump(
   answered: Answered,
   renderer: Pick<StreamRenderer, "render">,
   client: ClientWriter,
   meter: Meter,
+  { steps, exhaust }: Allowance,
 ): Promise<PumpEnd> {
   const { stream, guard, abort } = answered;
+  let isExhausted = false;
   let events: readonly GenerationEvent[] | null = answered.first;
   try {
     while (events !== null) {
       const failure = failureIn(events);
-      if (client.isGone()) {
+      if (isExhausted || client.isGone()) {
         meter.addUndelivered(events);
       } else {
         meter.add(events);
@@ -43,11 +55,21 @@ export async function pump(
           guard.pause();
           await client.write(text);
         }
+        if (meter.chars() >= steps.dueChars && failure === null && !client.isGone()) {
+          // Nor is the gate.
+          guard.pause();
+          isExhausted = !(await steps.reach(meter)) && !client.isGone();
+          if (isExhausted) await exhaust();
+        }
       }
-      if (failure !== null) return client.isGone() ? { kind: "cancelled", by: "aborted" } : { kind: "broken", failure };
+      if (failure !== null) {
+        if (isExhausted) return { kind: "exhausted", by: "aborted" };
+        return client.isGone() ? { kind: "cancelled", by: "aborted" } : { kind: "broken", failure };
+      }
       if (events.length > 0) guard.enter("idle");
       events = await stream.next();
     }
+    if (isExhausted) return { kind: "exhausted", by: "drained" };
     return client.isGone() ? { kind: "cancelled", by: "drained" } : { kind: "completed" };
   } finally {
     guard.end();

@@ -6,16 +6,21 @@
 import type { AnswerHead, ErrorFace, StreamRenderer } from "../dialects/dialect.ts";
 import { malformedFailure } from "../providers/failure.ts";
 import { openClient, type ClientEnd } from "./client-writer.ts";
-import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
+import { billAfterCut, billFor, CREDIT_CUT, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type AnswerCopy, type Generated, type Job } from "./job.ts";
 import { createMeter, type Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
 import { abandon, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
+import { NO_BILL, type Bill } from "./settlement.ts";
+import { createSteps } from "./steps.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
+
+/** The headers are long out when credit ends in the middle of an answer. */
+const CUT_COMMENT = ": WAYPOST WARNING The answer was cut: no more credit could be held for it.\n\n";
 
 const STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache" };
 
@@ -74,9 +79,19 @@ async function serve(
   const renderer = input.dialect.createStreamRenderer(headOf(job, run));
   // The headers are out: what the endpoint cannot take is said in a comment rather than not at all.
   if (early === null) await client.writer.write(warningComment(run));
-  const ended = await deliver(run, renderer, client, meter);
-  const bill = billFor(job, run, meter, ended);
+  let atCut: Bill = NO_BILL;
+  const exhaust = async (): Promise<void> => {
+    atCut = billFor(job, run, meter, { kind: "exhausted", by: "aborted" });
+    input.copy?.ended({ isCharged: true, hasLeft: false });
+    await client.writer.write(CUT_COMMENT + renderer.end({ ...tailOf(job, run, atCut), cut: CREDIT_CUT }));
+    await client.writer.close();
+    job.cancellation.cut();
+  };
+  const ended = await deliver(job, run, renderer, client, meter, exhaust, ports);
+  const isCut = ended.kind === "exhausted";
+  const bill = isCut ? billAfterCut(job, run, meter, atCut, ended.by) : billFor(job, run, meter, ended);
   ports.waitUntil(finish(job, run, meter, ended, bill, ports));
+  if (isCut) return;
   try {
     const tail = tailOf(job, run, bill);
     const face = faceOfEnd(job, run, ended);
@@ -87,10 +102,20 @@ async function serve(
 }
 
 /** A bug of ours ends the answer like a broken one: what was delivered is settled, and nobody is left waiting. */
-async function deliver(run: PlanRun, renderer: StreamRenderer, client: ClientEnd, meter: Meter): Promise<HowEnded> {
+async function deliver(
+  job: Job,
+  run: PlanRun,
+  renderer: StreamRenderer,
+  client: ClientEnd,
+  meter: Meter,
+  exhaust: () => Promise<void>,
+  ports: RouterPorts,
+): Promise<HowEnded> {
   if (run.answer === null) return { kind: "unanswered" };
+  const { answered, candidate } = run.answer;
   try {
-    return await pump(run.answer.answered, renderer, client.writer, meter);
+    const steps = createSteps(job, candidate, ports);
+    return await pump(answered, renderer, client.writer, meter, { steps, exhaust });
   } catch {
     return { kind: "broken", failure: malformedFailure("it could not be translated", null, "") };
   }
@@ -112,6 +137,7 @@ function faceOfEnd(job: Job, run: PlanRun, ended: HowEnded): ErrorFace | null {
   switch (ended.kind) {
     case "completed":
     case "cancelled":
+    case "exhausted":
       return null;
     case "broken":
       return job.input.faceOfFailure(ended.failure, run.answer?.candidate.provider.name ?? "");

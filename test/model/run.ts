@@ -7,7 +7,7 @@
  */
 import { seededRandom, type Random } from "../../src/core/clock.ts";
 import { asGenerationId, type GenerationId, type KeyHash } from "../../src/core/ids.ts";
-import type { AdmitRequest, Admission, SettleReceipt } from "../../src/gates/account-contract.ts";
+import type { AdmitRequest, Admission, Extension, SettleReceipt } from "../../src/gates/account-contract.ts";
 import {
   finishCredit,
   onlyOf,
@@ -22,15 +22,19 @@ import {
   askForLease,
   dueCall,
   enqueue,
+  extendFromLease,
+  extensionOf,
   giveUp,
   idleCall,
   newIsolateAccount,
   renewalCall,
   takeAdmission,
+  takeExtension,
   takeReceipt,
   type IsolateAccount,
   type SettleCall,
 } from "../../src/gates/account-isolate.ts";
+import { extend } from "../../src/gates/account-extend.ts";
 import { deleteKey, updateKey } from "../../src/gates/account-keys.ts";
 import { endExpiredLeases } from "../../src/gates/account-leases.ts";
 import { endExpiredHolds, keepAccount, type AccountMemory } from "../../src/gates/account-memory.ts";
@@ -52,6 +56,7 @@ export interface Uses {
   warm: number;
   cold: number;
   refused: number;
+  grown: number;
   leases: number;
   settled: number;
   closed: number;
@@ -65,6 +70,7 @@ export const NO_USES: Uses = {
   warm: 0,
   cold: 0,
   refused: 0,
+  grown: 0,
   leases: 0,
   settled: 0,
   closed: 0,
@@ -77,7 +83,8 @@ export const NO_USES: Uses = {
 interface Open {
   readonly id: GenerationId;
   readonly key: KeyHash;
-  readonly heldNusd: bigint;
+  /** As last heard of. */
+  heldNusd: bigint;
 }
 
 export interface Isolate {
@@ -89,12 +96,14 @@ export interface Isolate {
 /** A message to the gate; its isolate may have given it up, or be dead. */
 type Message = { readonly from: Isolate; isAnswered: boolean } & (
   | { readonly kind: "admit"; readonly request: AdmitRequest; readonly sentAtMs: number }
+  | { readonly kind: "extend"; readonly extension: Extension }
   | { readonly kind: "settle"; readonly call: SettleCall }
 );
 
 /** An answer on its way; null: the isolate finds out that there is none. */
 type Reply = { readonly message: Message } & (
   | { readonly kind: "admit"; readonly admission: Admission | null }
+  | { readonly kind: "extend"; readonly heldNusd: bigint }
   | { readonly kind: "settle"; readonly receipt: SettleReceipt | null }
 );
 
@@ -157,11 +166,12 @@ const EVENTS: readonly (readonly [number, Event])[] = [
   [18, deliver],
   [18, reply],
   [10, end],
+  [8, grow],
   [9, (world) => withIsolate(world, (isolate) => send(world, isolate, dueCall(isolate.state, world.nowMs)))],
   [3, (world) => withIsolate(world, (isolate) => send(world, isolate, idleCall(isolate.state, false, world.nowMs)))],
   [1, (world) => withIsolate(world, (isolate) => send(world, isolate, idleCall(isolate.state, true, world.nowMs)))],
   [1, (world) => withIsolate(world, (isolate) => send(world, isolate, renewalCall(isolate.state, world.nowMs)))],
-  [1, (world) => withIsolate(world, ({ state }) => renew(world.memory, [...state.open], world.nowMs))],
+  [1, (world) => withIsolate(world, ({ state }) => renew(world.memory, [...state.open.keys()], world.nowMs))],
   [4, lose],
   [1, loseSettle],
   [1, loseGeneration],
@@ -243,6 +253,12 @@ function deliver(world: World): void {
 
 function hear(world: World, message: Message): void {
   const { memory, nowMs, replies } = world;
+  if (message.kind === "extend") {
+    const heldNusd = extend(memory, message.extension, nowMs);
+    check(heldNusd === (memory.holds.get(message.extension.generationId)?.amountNusd ?? 0n), "a step is what is held");
+    replies.push({ kind: "extend", message, heldNusd });
+    return;
+  }
   if (message.kind === "admit") {
     const known = memory.leases.size;
     const admission = admit(memory, message.request, nowMs);
@@ -290,6 +306,7 @@ function lose(world: World): void {
 }
 
 function noReply(message: Message): Reply {
+  if (message.kind === "extend") return { kind: "extend", message, heldNusd: 0n };
   return message.kind === "admit"
     ? { kind: "admit", message, admission: null }
     : { kind: "settle", message, receipt: null };
@@ -302,6 +319,12 @@ function arrive(world: World, { message, ...answer }: Reply): void {
   message.isAnswered = true;
   if (message.kind === "settle") {
     takeReceipt(from.state, message.call, answer.kind === "settle" ? answer.receipt : null);
+    return;
+  }
+  if (message.kind === "extend") {
+    const heldNusd = takeExtension(from.state, message.extension, answer.kind === "extend" ? answer.heldNusd : 0n);
+    const open = from.open.find(({ id }) => id === message.extension.generationId);
+    if (open !== undefined) open.heldNusd = heldNusd;
     return;
   }
   const { request } = message;
@@ -329,6 +352,26 @@ function again(from: Isolate, request: AdmitRequest): object {
   const lease = from.state.leases.get(request.keyHash);
   if (lease !== undefined && lease.id === request.lease?.id) lease.asks++;
   return {};
+}
+
+/** The next step of a stream: from the lease, or by a call that may come after the stream's end. */
+function grow(world: World): void {
+  withIsolate(world, (from) => {
+    const open = from.open[upTo(world, from.open.length)];
+    if (open === undefined) return;
+    const generation = { keyHash: open.key, generationId: open.id };
+    const moreNusd = BigInt(1 + upTo(world, 40));
+    const heldNusd = extendFromLease(from.state, generation, moreNusd, world.nowMs);
+    world.uses.grown++;
+    if (heldNusd !== null) open.heldNusd = heldNusd;
+    else
+      world.messages.push({
+        kind: "extend",
+        from,
+        extension: extensionOf(from.state, generation, moreNusd),
+        isAnswered: false,
+      });
+  });
 }
 
 function end(world: World): void {

@@ -67,6 +67,7 @@ async function newScene(creditNusd = 100n * USD): Promise<Scene> {
       };
       const gate = (): AccountSpendRpc => ({
         admit: (one) => call("admit", async () => await gateOf(account.id).admit(one)),
+        extend: (one) => call("extend", async () => await gateOf(account.id).extend(one)),
         renew: (ids) => call("renew", async () => await gateOf(account.id).renew(ids)),
         settle: (some, reports) => call("settle", async () => await gateOf(account.id).settle(some, reports)),
       });

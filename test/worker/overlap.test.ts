@@ -53,6 +53,7 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
   };
   const gate = (): AccountSpendRpc => ({
     admit: (one) => late("admit", async () => await gateOf(account.id).admit(one)),
+    extend: (one) => late("extend", async () => await gateOf(account.id).extend(one)),
     renew: (ids) => late("renew", async () => await gateOf(account.id).renew(ids)),
     settle: (some, reports) => late("settle", async () => await gateOf(account.id).settle(some, reports)),
   });

@@ -12,13 +12,21 @@ const BASE = {
 };
 
 test.each([
-  { name: "the worst case is held when it is spendable", given: {}, expected: { kind: "held", amountNusd: 60n } },
+  {
+    name: "the worst case is held when it is spendable",
+    given: {},
+    expected: { kind: "held", amountNusd: 60n, leftNusd: 40n },
+  },
   {
     name: "all that is spendable is held when that is at least the minimum",
     given: { heldNusd: 70n },
-    expected: { kind: "held", amountNusd: 30n },
+    expected: { kind: "held", amountNusd: 30n, leftNusd: 0n },
   },
-  { name: "exactly the minimum will do", given: { heldNusd: 90n }, expected: { kind: "held", amountNusd: 10n } },
+  {
+    name: "exactly the minimum will do",
+    given: { heldNusd: 90n },
+    expected: { kind: "held", amountNusd: 10n, leftNusd: 0n },
+  },
   {
     name: "below the minimum other requests in flight are named",
     given: { heldNusd: 91n },
@@ -37,12 +45,12 @@ test.each([
   {
     name: "a balance of zero admits what costs nothing",
     given: { balanceNusd: 0n, wantedNusd: 0n, minimumNusd: 0n },
-    expected: { kind: "held", amountNusd: 0n },
+    expected: { kind: "held", amountNusd: 0n, leftNusd: 0n },
   },
   {
     name: "the key's limit caps the hold",
     given: { keyRemainingNusd: 40n },
-    expected: { kind: "held", amountNusd: 40n },
+    expected: { kind: "held", amountNusd: 40n, leftNusd: 0n },
   },
   {
     name: "open holds count against the key's limit, and will give it back",
@@ -72,7 +80,17 @@ test.each([
   {
     name: "a minimum above the worst case is what is held",
     given: { wantedNusd: 5n },
-    expected: { kind: "held", amountNusd: 10n },
+    expected: { kind: "held", amountNusd: 10n, leftNusd: 90n },
+  },
+  {
+    name: "more than the worst case is held where it is a quarter of what is spendable",
+    given: { wantedNusd: 20n, fullNusd: 25n },
+    expected: { kind: "held", amountNusd: 25n, leftNusd: 75n },
+  },
+  {
+    name: "more than a quarter is not held in advance",
+    given: { wantedNusd: 20n, fullNusd: 26n },
+    expected: { kind: "held", amountNusd: 20n, leftNusd: 80n },
   },
 ])("$name", ({ given, expected }) => {
   expect(holdVerdict({ ...BASE, ...given })).toEqual(expected);

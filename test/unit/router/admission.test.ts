@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { faceOf } from "../../../src/http/respond.ts";
-import { clampTo, needOf, shortError } from "../../../src/router/admission.ts";
+import { askedAmounts, clampTo, coverOf, holdWayOf, needOf, shortError } from "../../../src/router/admission.ts";
 import { plan } from "../../../src/router/plan.ts";
 import { entryOf, inputOf } from "./world.ts";
 
@@ -82,6 +82,76 @@ test("a hold that is not whole cuts the output to what it covers", () => {
   const { need, request } = needFor({});
   expect(clampTo(request, need, need.wantedNusd, PROMPT_TOKENS)).toBe(null);
   expect(clampTo(request, need, need.wantedNusd - 100n, PROMPT_TOKENS)?.maxOutputTokens).toBe(50);
+});
+
+const STREAM = { stream: true, max_tokens: 50_000 };
+const REASONS = { endpoint: { price: PRICE, supported_parameters: ["max_tokens", "reasoning"] } };
+
+test.each([
+  { name: "a stream of text", given: STREAM, way: "steps" },
+  { name: "an answer in one piece", given: { max_tokens: 50_000 }, way: "whole" },
+  { name: "a stream that must not be cut", given: STREAM, refusesClamp: true, way: "whole" },
+  { name: "a model that may reason unseen", given: STREAM, wish: REASONS, way: "whole" },
+  {
+    name: "a model that is told not to reason",
+    given: { ...STREAM, reasoning: { enabled: false } },
+    wish: REASONS,
+    way: "steps",
+  },
+  { name: "a model that always reasons", given: STREAM, model: { reasoning_mandatory: true }, way: "whole" },
+  {
+    name: "a model that may give pictures",
+    given: STREAM,
+    model: { output_modalities: ["text", "image"] },
+    way: "whole",
+  },
+  {
+    name: "a model that gives pictures, asked for text alone",
+    given: { ...STREAM, modalities: ["text"] },
+    model: { output_modalities: ["text", "image"] },
+    way: "steps",
+  },
+])("$name is held for: $way", ({ given, model = {}, wish = { endpoint: {} }, refusesClamp = false, way }) => {
+  const { request } = needFor(given);
+  const { candidates } = plan(inputOf([entryOf("a/b", [{ tag: "acme", ...wish }], model)]));
+  expect(holdWayOf(request, candidates, refusesClamp)).toBe(way);
+});
+
+/** A prompt of 1,000 tokens at 1.25 and output at 2 nano-dollars a token. */
+const worst = (tokens: number): bigint => BigInt(1_250 + 2 * tokens);
+
+test.each([
+  { name: "a limited answer", given: { max_tokens: 5_000 }, wanted: 5_000, full: undefined },
+  { name: "an answer without a limit", given: { max_tokens: undefined }, wanted: 8_192, full: 20_000 },
+  { name: "a long stream", given: STREAM, wanted: 2_048, full: undefined },
+  { name: "a short stream", given: { ...STREAM, max_tokens: 300 }, wanted: 300, full: undefined },
+])("$name asks for $wanted tokens, or $full", ({ given, wanted, full }) => {
+  const { request } = needFor(given);
+  const endpoint = { price: PRICE, max_completion_tokens: 20_000 };
+  const { candidates } = plan(inputOf([entryOf("a/b", [{ tag: "acme", endpoint }])]));
+  const need = needOf(request, candidates, PROMPT_TOKENS, holdWayOf(request, candidates, false));
+  expect(askedAmounts(need, false)).toEqual({
+    wantedNusd: worst(wanted),
+    minimumNusd: worst(1),
+    ...(full === undefined ? {} : { fullNusd: worst(full) }),
+  });
+  const whole = worst(request.maxOutputTokens ?? 20_000);
+  expect(askedAmounts(need, true)).toEqual({ wantedNusd: whole, minimumNusd: whole });
+});
+
+test.each([
+  { name: "the credit beside a first step counts", hold: worst(2_048), left: 20_000n, tokens: 12_048 },
+  { name: "of a step that is not whole only the step", hold: worst(2_000), left: 20_000n, tokens: 2_000 },
+  { name: "credit that nobody told of is not cut for", hold: worst(2_048), left: undefined, tokens: null },
+  { name: "credit that is enough is not cut for", hold: worst(2_048), left: 2n * 47_952n, tokens: null },
+])("a stream's output is cut to what is known to be affordable: $name", ({ hold, left, tokens }) => {
+  const { request } = needFor({ ...STREAM });
+  const { candidates } = plan(
+    inputOf([entryOf("a/b", [{ tag: "acme", endpoint: { price: PRICE, max_completion_tokens: null } }])]),
+  );
+  const need = needOf(request, candidates, PROMPT_TOKENS, "steps");
+  const cover = coverOf(need, { holdNusd: hold, leftNusd: left });
+  expect(clampTo(request, need, cover, PROMPT_TOKENS)?.maxOutputTokens ?? null).toBe(tokens);
 });
 
 test.each([

@@ -32,6 +32,7 @@ const ports: RoutePorts = {
   accounts: {
     admit: unused,
     settle: unused,
+    extend: unused,
     renew: unused,
     forget: unused,
     abandon: unused,

@@ -12,6 +12,13 @@ const USED: GenerationEvent = { type: "usage", usage: { ...NO_USAGE, inputText: 
 const FAILURE: UpstreamFailure = timeoutFailure("idle");
 const BROKEN: GenerationEvent = { type: "error", failure: FAILURE };
 
+/** What the answer holds: characters until the next step is due, and what becomes of that. */
+interface Holding {
+  readonly dueChars: number;
+  readonly reach: boolean | Promise<boolean>;
+}
+const ALL_HELD: Holding = { dueChars: Number.POSITIVE_INFINITY, reach: false };
+
 interface Run {
   readonly end: PumpEnd;
   readonly written: string;
@@ -23,6 +30,7 @@ interface Run {
 async function run(
   batches: readonly (readonly GenerationEvent[])[],
   leavesAfter = Number.POSITIVE_INFINITY,
+  { dueChars, reach }: Holding = ALL_HELD,
 ): Promise<Run> {
   const log: string[] = [];
   const [first = [], ...rest] = batches;
@@ -54,6 +62,16 @@ async function run(
       isGone: () => writes >= leavesAfter,
     },
     meter,
+    {
+      steps: {
+        dueChars,
+        reach: () => {
+          log.push("reach");
+          return reach;
+        },
+      },
+      exhaust: async () => void log.push("exhaust"),
+    },
   );
   return { end, written, log, tokens: completionTokens(meter.read(end.kind !== "broken").usage) };
 }
@@ -135,4 +153,27 @@ test.each<{
 test("empty batches are no progress, and a slow client is no silence of the upstream", async () => {
   const { log } = await run([[say("a")], [], [], [say("b")]]);
   expect(log).toEqual(["pause", "idle", "pause", "idle", "end", "abort"]);
+});
+
+test.each<{ name: string; rest: readonly (readonly GenerationEvent[])[]; by: "aborted" | "drained"; tokens: number }>([
+  { name: "aborted", rest: [[BROKEN]], by: "aborted", tokens: 1 },
+  { name: "drained", rest: [[say("c")], [USED]], by: "drained", tokens: 7 },
+])("an answer whose credit is used up is ended once, and $name", async ({ rest, by, tokens }) => {
+  const done = await run([[say("a")], [say("b")], ...rest], undefined, { dueChars: 2, reach: Promise.resolve(false) });
+  expect({ end: done.end, written: done.written, tokens: done.tokens }).toEqual({
+    end: { kind: "exhausted", by },
+    written: "ab",
+    tokens,
+  });
+  expect(done.log.filter((one) => one === "reach" || one === "exhaust")).toEqual(["reach", "exhaust"]);
+});
+
+test("an answer for which more is held goes on", async () => {
+  const { end, written } = await run([[say("a")], [say("b")]], undefined, { dueChars: 1, reach: true });
+  expect([end, written]).toEqual([{ kind: "completed" }, "ab"]);
+});
+
+test("a client that leaves with the last that was held has left, and is not cut", async () => {
+  const { end, log } = await run([[say("a")], [say("b")]], 1, { dueChars: 1, reach: false });
+  expect([end.kind, log.includes("exhaust")]).toEqual(["cancelled", false]);
 });

@@ -109,6 +109,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       accounts: {
         admit: never,
         settle: never,
+        extend: never,
         renew: never,
         forget: () => undefined,
         abandon: () => undefined,

@@ -48,6 +48,7 @@ export function portsOf(log: string[]): RouterPorts {
         log.push(`settle ${costNusd}`);
         return true;
       },
+      extend: async () => 1_000_000n,
       renew: async () => void log.push("renew"),
       forget: () => void log.push("forget"),
       abandon: () => undefined,

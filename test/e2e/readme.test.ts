@@ -94,8 +94,11 @@ test("every npm command is known here, and its script exists", () => {
     "npm run catalog -- rollback <version>",
     "npm run dev",
     "npm run bench",
+    "npm run sim",
     // Runs by itself, for as long as it is told.
     "npm run soak -- --seed 1 --minutes 10",
+    // A smaller count is a step of these tests.
+    "npm run model -- --count 1000000 --seed 1",
     // Up to where a Cloudflare account is needed: deploy.test.ts.
     "npm run deploy",
     "npm run deploy -- --dry-run",

@@ -5,7 +5,8 @@
  * Settlements: whoever queues the first one of an account waits SETTLE_PAUSE_MS and sends the whole queue; those that
  * join meanwhile only look later whether theirs was taken care of. Entries stay queued until the gate acknowledges their
  * ids; whoever finds one unsent when it looks, or unacknowledged for 2 s, sends it again, which the gate's idempotency
- * makes harmless. Every request waits for its own entry only, at most SETTLE_MS_MAX.
+ * makes harmless. Where many isolates serve one account its gate asks them to gather for longer, up to 8 s, so that it gets
+ * some 300 calls a second and no more. Every request waits for its own entry only, at most SETTLE_MS_MAX.
  * Leases: of the requests that are settled, one an account stays as keeper and gives back what has become idle.
  * No promise crosses requests: what they share is this memory, by time.
  */
@@ -23,6 +24,7 @@ import {
   enqueue,
   extendFromLease,
   extensionOf,
+  gatherMsOf,
   giveUp,
   idleCall,
   isAtRest,
@@ -201,8 +203,9 @@ async function settle(memory: Memory, account: AccountId, settlement: Settlement
   const queued = enqueue(state, settlement, nowMs);
   const endMs = nowMs + SETTLE_MS_MAX;
   const isSender = state.sendDueMs < nowMs;
-  if (isSender) state.sendDueMs = nowMs + SETTLE_PAUSE_MS;
-  let pauseMs = isSender ? SETTLE_PAUSE_MS : LOOK_MS;
+  if (isSender) state.sendDueMs = nowMs + Math.max(SETTLE_PAUSE_MS, gatherMsOf(state));
+  // The others look when the sender's call must have come back.
+  let pauseMs = isSender ? state.sendDueMs - nowMs : Math.max(LOOK_MS, state.sendDueMs - nowMs + LOOK_MS);
   while (state.queue.has(id) && clock() < endMs) {
     await sleep(pauseMs);
     pauseMs = LOOK_MS;

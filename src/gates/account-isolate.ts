@@ -213,6 +213,13 @@ export function abandon(account: IsolateAccount, id: GenerationId, nowMs: EpochM
   closeHold(leased.lease, leased.heldNusd, 0n, nowMs);
 }
 
+/** How long the account's settles are to be gathered, as its gate said last; 0: it said nothing. */
+export function gatherMsOf({ leases }: IsolateAccount): number {
+  let gatherMs = 0;
+  for (const lease of leases.values()) gatherMs = Math.max(gatherMs, lease.gatherMs);
+  return gatherMs;
+}
+
 /** Whether it is unsent, or was sent so long ago that its answer must be lost. */
 export function isDue(queued: Queued, nowMs: EpochMs): boolean {
   return nowMs - queued.sentAtMs >= RESEND_MS;

@@ -7,6 +7,7 @@ import type { EpochMs } from "../core/clock.ts";
 import type { LeaseId } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import {
+  gatherMsAmong,
   grantOf,
   heardLease,
   mayClose,
@@ -84,7 +85,8 @@ export function answerReport(
     spendUntilMs: spendMs === 0 ? lease.spendUntilMs : nowMs + spendMs,
   };
   put(memory, next, touched);
-  return { kind: "live", id, grantedNusd, keepNusd, spendMs };
+  const gatherMs = gatherMsAmong(memory.leases.size);
+  return { kind: "live", id, grantedNusd, keepNusd, spendMs, ...(gatherMs === undefined ? {} : { gatherMs }) };
 }
 
 /** Answers a report that was heard, of an isolate that must ask anew: closes or revokes. */

@@ -22,6 +22,12 @@ export const GENERATION_MS_MAX = 900_000;
 const SETTLE_SLACK_MS = 60_000;
 /** How long the gate waits for settles after the last word from the isolate. */
 export const SETTLE_MS = SPEND_MS + GENERATION_MS_MAX + SETTLE_SLACK_MS;
+/** Settle calls that a gate is to get per second, from all isolates with a lease together. */
+const CALLS_PER_S = 300;
+/** So few isolates need not gather. */
+const GATHER_LEASES_MIN = 8;
+/** A request stays for 25 s after its answer; two tries must fit. */
+const GATHER_MS_MAX = 8_000;
 /** A lease from which nothing was opened or ended for so long is given back. */
 const IDLE_MS = 1_500;
 
@@ -68,6 +74,8 @@ export type LeaseAnswer =
       readonly keepNusd: NanoUsd;
       /** How long it may be spent from, counted from when the report was sent; 0: not any more. */
       readonly spendMs: number;
+      /** How long settles are to be gathered before a call; absent: as short as can be. */
+      readonly gatherMs?: number;
     }
   /** The key may not spend any more: no new generation; what is free is to be returned. */
   | { readonly kind: "revoked"; readonly id: LeaseId }
@@ -146,6 +154,15 @@ export function grantOf(request: GrantRequest): Grant {
   return { grantNusd: targetNusd > freeNusd ? targetNusd - freeNusd : 0n, keepNusd };
 }
 
+/**
+ * How long each isolate gathers settles, so that the calls of all of them stay within what one gate can answer; undefined
+ * where they are few. What is gathered is lost if its isolate dies: the operator's loss, as everything lent is.
+ */
+export function gatherMsAmong(leaseCount: number): number | undefined {
+  if (leaseCount <= GATHER_LEASES_MIN) return undefined;
+  return Math.min(GATHER_MS_MAX, Math.ceil((leaseCount * 1_000) / CALLS_PER_S));
+}
+
 /** What a settle takes out of a lease: the gate's reserve falls by it, the rest of the hold is free at the isolate. */
 export function spentOf(costNusd: NanoUsd, heldNusd: NanoUsd): NanoUsd {
   return costNusd <= 0n ? 0n : least(costNusd, heldNusd);
@@ -176,6 +193,8 @@ export interface IsolateLease {
   reportedAtMs: EpochMs;
   /** When a hold was last opened, asked for or ended. */
   usedAtMs: EpochMs;
+  /** As the gate said; 0: it did not. */
+  gatherMs: number;
   /** Worst case of the latest request. */
   lastNusd: NanoUsd;
   demandNusd: NanoUsd;
@@ -203,6 +222,7 @@ export function newIsolateLease(id: LeaseId, keyHash: KeyHash, byokToken: string
     closeTries: 0,
     reportedAtMs: nowMs,
     usedAtMs: nowMs,
+    gatherMs: 0,
     lastNusd: 0n,
     demandNusd: 0n,
     demandBeforeNusd: 0n,
@@ -259,7 +279,7 @@ export function loseSettle(lease: IsolateLease, heldNusd: NanoUsd, costNusd: Nan
 
 /** Whether nothing was opened or ended lately, or must not be any more. */
 export function isIdle(lease: IsolateLease, nowMs: EpochMs): boolean {
-  return lease.state === "spent" || nowMs - lease.usedAtMs >= IDLE_MS;
+  return lease.state === "spent" || nowMs - lease.usedAtMs >= Math.max(IDLE_MS, 2 * lease.gatherMs);
 }
 
 /**
@@ -327,6 +347,7 @@ export function takeAnswer(lease: IsolateLease, answer: LeaseAnswer, sentAtMs: E
         lease.seenNusd = answer.grantedNusd;
       }
       lease.keepNusd = answer.keepNusd;
+      lease.gatherMs = answer.gatherMs ?? 0;
       if (lease.state === "asked") lease.state = "live";
       const untilMs = answer.spendMs === 0 ? 0 : sentAtMs + answer.spendMs;
       lease.spendUntilMs = untilMs === 0 ? 0 : Math.max(lease.spendUntilMs, untilMs);

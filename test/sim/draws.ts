@@ -6,6 +6,11 @@ export function logNormal(random: Random, median: number, spread: number): numbe
   return median * Math.exp(spread * normal(random));
 }
 
+/** Time to the next event of a Poisson process of `perMs`. */
+export function exponential(random: Random, perMs: number): number {
+  return -Math.log(1 - random()) / perMs;
+}
+
 function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -8,6 +8,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { accounts } from "./accounts-section.ts";
 import { nearness } from "./nearness-section.ts";
 import { parseOptions, type SimOptions } from "./options.ts";
 import { pageOf, reportText } from "./report.ts";
@@ -22,10 +23,14 @@ try {
   process.exit(2);
 }
 const { seed, jsonPath, writes } = options;
+const money = await accounts(seed);
 const near = nearness(seed);
-const sections = [near.section];
+const sections = [money.section, near.section];
 process.stdout.write(`${reportText(sections)}\n`);
-const json = JSON.stringify({ seed, sections, nearness: near.results });
+const json = JSON.stringify(
+  { seed, sections, accounts: money.results, nearness: near.results },
+  (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value),
+);
 if (jsonPath === undefined) process.stdout.write(`${json}\n`);
 else writeFileSync(jsonPath, `${json}\n`);
 if (writes) {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { asKeyHash, asLeaseId } from "../../../src/core/ids.ts";
 import {
   closeHold,
+  gatherMsAmong,
   GENERATION_MS_MAX,
   grantOf,
   heardLease,
@@ -152,4 +153,23 @@ test("a lease closes with nothing reserved, or with what was given up, and not w
   expect(mayClose({ ...gate, grantedNusd: 110n, reservedNusd: 10n }, report)).toBe(false);
   expect(mayClose({ ...gate, reservedNusd: 10n }, report)).toBe(false);
   expect(mayClose({ ...gate, reservedNusd: 10n }, { ...report, lostNusd: 10n })).toBe(true);
+});
+
+test.each([
+  { name: "few isolates send at once", leases: 8, want: undefined },
+  { name: "more gather, so that all together send 300 times a second", leases: 9, want: 30 },
+  { name: "hundreds for seconds", leases: 670, want: 2_234 },
+  { name: "never so long that two tries would not fit", leases: 100_000, want: 8_000 },
+])("$name", ({ leases, want }) => {
+  expect(gatherMsAmong(leases)).toBe(want);
+});
+
+test("a lease gathers as its gate said last, and is idle only after twice that", () => {
+  const lease = granted();
+  const answer = { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 1_000n, spendMs: 10_000 } as const;
+  takeAnswer(lease, { ...answer, gatherMs: 2_000 }, 1);
+  openFromLease(lease, 10n, 1_000);
+  expect([lease.gatherMs, isIdle(lease, 4_999), isIdle(lease, 5_000)]).toEqual([2_000, false, true]);
+  takeAnswer(lease, answer, 2);
+  expect([lease.gatherMs, isIdle(lease, 2_500)]).toEqual([0, true]);
 });

@@ -1,0 +1,112 @@
+/** When the isolate's settles are sent, in virtual time, to a gate that only listens. */
+import { expect, test } from "vitest";
+import { asAccountId, asGenerationId, asKeyHash, type GenerationId } from "../../../src/core/ids.ts";
+import { createAccountClient } from "../../../src/gates/account-client.ts";
+import type { AccountSpendRpc, AdmitRequest } from "../../../src/gates/account-contract.ts";
+import { createStanding } from "../../../src/gates/standing.ts";
+import { settlementOf } from "../../model/settlement.ts";
+import { inVirtualTime, type VirtualTime } from "../../sim/virtual-time.ts";
+
+const START = 1_800_000_000_000;
+const ACCOUNT = asAccountId("gl1aaaaaaaaaaaaa");
+const KEY = asKeyHash("a".repeat(64));
+const idOf = (number: number): GenerationId => asGenerationId(`gen-1800000000-${String(number).padStart(20, "0")}`);
+
+interface Call {
+  readonly atMs: number;
+  readonly count: number;
+}
+
+/** A gate that lends to whoever asks and says `gatherMs`; `isLost` loses the first settle call's answer. */
+function gateOf(time: VirtualTime, gatherMs: number | undefined, calls: Call[], isLost: boolean): AccountSpendRpc {
+  const live = gatherMs === undefined ? {} : { gatherMs };
+  return {
+    admit: async ({ lease }) => ({
+      kind: "admitted",
+      holdNusd: 10n,
+      expiresAtMs: START + 60_000,
+      lease: {
+        kind: "live",
+        id: lease?.id ?? ("" as never),
+        grantedNusd: 1_000n,
+        keepNusd: 1_000n,
+        spendMs: 10_000,
+        ...live,
+      },
+    }),
+    renew: async () => {},
+    extend: async () => {
+      throw new Error("Nothing here holds in steps.");
+    },
+    async settle(settlements, reports = []) {
+      calls.push({ atMs: time.nowMs() - START, count: settlements.length });
+      await time.pause(10);
+      if (isLost && calls.length === 1) throw new Error("lost");
+      return {
+        acknowledged: settlements.map(({ generationId }) => generationId),
+        leases: reports.map(({ id }) => ({
+          kind: "live",
+          id,
+          grantedNusd: 1_000n,
+          keepNusd: 1_000n,
+          spendMs: 10_000,
+          ...live,
+        })),
+      };
+    },
+  };
+}
+
+/** Ten generations are admitted at once and end 30 ms apart. @returns the settle calls, and whether all were taken. */
+function run(gatherMs: number | undefined, isLost = false) {
+  return inVirtualTime(START, async (time) => {
+    const calls: Call[] = [];
+    const gate = gateOf(time, gatherMs, calls, isLost);
+    const client = createAccountClient({
+      clock: time.nowMs,
+      gate: () => gate,
+      reporter: "isolate",
+      standing: createStanding(time.nowMs, null),
+    });
+    const settled: boolean[] = [];
+    for (let number = 0; number < 10; number++) {
+      const request: AdmitRequest = {
+        keyHash: KEY,
+        generationId: idOf(number),
+        isFree: false,
+        wantedNusd: 10n,
+        minimumNusd: 10n,
+        footprint: { models: [], providers: [], tokens: { wanted: 1, minimum: 1 } },
+      };
+      void Promise.resolve(client.admit(ACCOUNT, request)).then(() =>
+        time.at(START + 100 + number * 30, () => {
+          const settlement = settlementOf(idOf(number), KEY, 5n, 4n, START);
+          void client.settle(ACCOUNT, settlement).then((isTaken) => settled.push(isTaken));
+        }),
+      );
+    }
+    await time.runUntil(START + 20_000);
+    return { calls, settled };
+  });
+}
+
+const TAKEN = Array.from({ length: 10 }, () => true);
+
+test("a gate that said nothing gets each settle within 20 ms", async () => {
+  const { calls, settled } = await run(undefined);
+  expect(calls.map(({ count }) => count)).toEqual(TAKEN.map(() => 1));
+  expect(calls[0]).toEqual({ atMs: 120, count: 1 });
+  expect(settled).toEqual(TAKEN);
+});
+
+test("a gate that asks for a second's gathering gets one call for all of them", async () => {
+  const { calls, settled } = await run(1_000);
+  expect(calls).toEqual([{ atMs: 1_100, count: 10 }]);
+  expect(settled).toEqual(TAKEN);
+});
+
+test("gathered settles whose call was lost are sent again", async () => {
+  const { calls, settled } = await run(1_000, true);
+  expect(calls.map(({ count }) => count)).toEqual([10, 10]);
+  expect(settled).toEqual(TAKEN);
+});

@@ -127,6 +127,16 @@ export function servingPids(pid: number): readonly number[] {
   return found.length === 0 ? [pid] : found;
 }
 
+/** Processor time that the processes have used together, in ms; Linux counts it in ticks of 10 ms. */
+export function processorMs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const stat = procFile(pid, "stat");
+    // The name, in parentheses, may hold spaces: fields count from behind it, user and system time being the 12th and 13th.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
+  }, 0);
+}
+
 /** Resident memory of the processes together, in KiB. */
 export function residentKib(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s*(\d+)/m.exec(procFile(pid, "status"))?.[1] ?? 0), 0);

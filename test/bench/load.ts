@@ -25,6 +25,8 @@ export interface Job {
   readonly runMs: number;
   /** Answers after which a `throughput` job ends before its time. */
   readonly answersMax?: number;
+  /** Keys to use in turn instead of the target's own, each its account's. */
+  readonly keys?: readonly string[];
 }
 
 /** Times in milliseconds: of whole answers, of first bytes or of event delays, as the job's kind says. */
@@ -60,7 +62,13 @@ function run(job: Job): Promise<Measured> {
   const startUs = monotonicUs();
   const countFromUs = startUs + job.warmMs * 1_000;
   const untilUs = countFromUs + job.runMs * 1_000;
-  const request = requestBytes(job.target, job.role);
+  const targets = (job.keys ?? []).map((key) => ({
+    ...job.target,
+    headers: { ...job.target.headers, authorization: `Bearer ${key}` },
+  }));
+  const requests = (targets.length === 0 ? [job.target] : targets).map((target) => requestBytes(target, job.role));
+  let sent = 0;
+  const request = (): Buffer => requests[sent++ % requests.length] ?? Buffer.alloc(0);
   return new Promise((resolve) => {
     let open = job.connections;
     const closed = (): void => {
@@ -68,7 +76,7 @@ function run(job: Job): Promise<Measured> {
       if (open === 0) resolve(measuredOf(tally, job));
     };
     for (let index = 0; index < job.connections; index += 1) {
-      if (job.kind === "slow") slowLane(job, request, tally, closed);
+      if (job.kind === "slow") slowLane(job, request(), tally, closed);
       else busyLane(job, request, tally, { countFromUs, untilUs }, closed);
     }
   });
@@ -89,7 +97,7 @@ function record(outcome: Outcome, job: Job, tally: Tally, isThorough: boolean): 
 
 function busyLane(
   job: Job,
-  request: Buffer,
+  request: () => Buffer,
   tally: Tally,
   window: { countFromUs: number; untilUs: number },
   closed: () => void,
@@ -112,7 +120,7 @@ function busyLane(
       return;
     }
     firstEventAtUs = 0;
-    lane.send(request, onOutcome, wantsFirstEvent ? onBytes : undefined);
+    lane.send(request(), onOutcome, wantsFirstEvent ? onBytes : undefined);
   };
   const onOutcome = (outcome: Outcome): void => {
     const isRight = record(outcome, job, tally, tally.served % THOROUGH_EVERY === 0);

@@ -25,8 +25,9 @@ import { forkServer, stopAll } from "./children.ts";
 import { startLoader, type Loader } from "./loader.ts";
 import { measureStaying, type Staying } from "./memory.ts";
 import { parseOptions, type Options } from "./options.ts";
-import { DIRECT, rowsOf, tableText, type Row } from "./report.ts";
+import { DIRECT, rowsOf, scaleRows, tableText, type Row } from "./report.ts";
 import { runRounds, type Sample } from "./rounds.ts";
+import { measureScale, type Scale } from "./scale.ts";
 import { targetAt } from "./target.ts";
 import { startTarget, type Running } from "./targets.ts";
 
@@ -75,10 +76,13 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
         `p50 ${measured.p50Ms.toFixed(2)} p99 ${measured.p99Ms.toFixed(2)} ms, ${measured.faultCount} faults`,
     ),
   );
-  const checks = await checksOf(running, samples, staying);
+  const waypost = options.isQuick ? undefined : running.find((each) => each.waypost !== null)?.waypost;
+  if (waypost) say("the same request beside more accounts, providers and models: about three minutes");
+  const scale = waypost ? await measureScale(waypost, loader) : null;
+  const checks = await checksOf(running, samples, staying, scale);
   const names = targets.map(({ name }) => name);
-  const rows = rowsOf(names, samples, staying);
-  print({ options, running, skipped, samples, staying, checks, names, rows });
+  const rows = [...rowsOf(names, samples, staying), ...(scale === null ? [] : scaleRows(scale))];
+  print({ options, running, skipped, samples, staying, scale, checks, names, rows });
   return checks.every(({ ok }) => ok);
 }
 
@@ -86,8 +90,19 @@ async function checksOf(
   running: readonly Running[],
   samples: readonly Sample[],
   staying: ReadonlyMap<string, Staying>,
+  scale: Scale | null,
 ): Promise<readonly Check[]> {
   const checks: Check[] = [];
+  const strayed = (scale?.measured ?? []).flatMap(({ faults }) => faults);
+  if (scale !== null) {
+    checks.push({
+      name: "waypost: every answer complete beside more of everything",
+      ok: strayed.length === 0,
+      detail: [`${scale.measured.reduce((sum, { served }) => sum + served, 0)} right`, ...strayed.map(oneLine)].join(
+        " ",
+      ),
+    });
+  }
   for (const { target, ledger } of running) {
     const own = samples.filter((sample) => sample.target === target.name);
     const paid = staying.get(target.name)?.paid ?? [];
@@ -127,13 +142,14 @@ interface Findings {
   readonly skipped: readonly Skipped[];
   readonly samples: readonly Sample[];
   readonly staying: ReadonlyMap<string, Staying>;
+  readonly scale: Scale | null;
   readonly checks: readonly Check[];
   readonly names: readonly string[];
   readonly rows: readonly Row[];
 }
 
 function print(findings: Findings): void {
-  const { options, running, skipped, samples, staying, checks, names, rows } = findings;
+  const { options, running, skipped, samples, staying, scale, checks, names, rows } = findings;
   const machine = `${os.cpus().length} x ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.versions.node}`;
   const lines = [
     tableText(names, rows),
@@ -142,7 +158,7 @@ function print(findings: Findings): void {
     `${DIRECT}: no proxy, the client at the upstream: the floor`,
     ...skipped.map(({ name, reason }) => `${name}: skipped: ${reason}`),
     `Medians of ${options.rounds} interleaved rounds, throughput cells of ${options.runMs / 1_000} s; ${machine}.`,
-    "Not measured here: awaited Durable Object calls, platform operations per request, cost by number of accounts and models.",
+    "Not measured here: awaited Durable Object calls, platform operations per request.",
     "Delays are from the upstream's write to the client's read; memory is resident memory, measured once.",
     "",
     ...checks.map(({ name, ok, detail }) => `${ok ? "ok    " : "WRONG "} ${name}: ${detail}`),
@@ -157,6 +173,7 @@ function print(findings: Findings): void {
     rows,
     checks,
     staying: Object.fromEntries(staying),
+    scale,
     samples,
   });
   if (options.jsonPath === undefined) process.stdout.write(`${json}\n`);

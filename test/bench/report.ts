@@ -6,6 +6,7 @@ import type { Measured } from "./load.ts";
 import type { Staying } from "./memory.ts";
 import { median } from "./numbers.ts";
 import type { CellName, Sample } from "./rounds.ts";
+import type { Scale } from "./scale.ts";
 
 export interface Row {
   readonly what: string;
@@ -132,6 +133,22 @@ export function rowsOf(
       "<= 80",
       stay((found) => (found.imageStatus.includes(" 200") ? found.imagePeakMib : null)),
     ),
+  ];
+}
+
+/** The rows of what only Waypost can be asked. */
+export function scaleRows(scale: Scale): readonly Row[] {
+  const row = (what: string, unit: string, goal: string, value: number): Row => ({
+    what,
+    unit,
+    goal,
+    values: { waypost: orNull(value) },
+  });
+  return [
+    row("processor time per buffered answer", "ms", "", scale.baseMs),
+    row("the same beside 1,000 models (10)", "x", "<= 1.10", scale.models1000),
+    row("the same with 60 providers of the model (1)", "x", "<= 1.10", scale.providers60),
+    row("the same from 1,000 accounts in turn (1)", "x", "<= 1.10", scale.accounts1000),
   ];
 }
 

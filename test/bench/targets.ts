@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { forkServer, freePort, isListening, servingPids, spawnServer } from "./children.ts";
 import type { Options, TargetName } from "./options.ts";
 import { targetAt, type Target } from "./target.ts";
-import { startWaypost, type Ledger } from "./waypost.ts";
+import { startWaypost, type Ledger, type Waypost } from "./waypost.ts";
 
 export interface Running {
   readonly target: Target;
@@ -21,6 +21,8 @@ export interface Running {
   readonly ledger: Ledger | null;
   /** Where requests go whose cost is not known in advance (a reader that leaves). */
   readonly spare: Target;
+  /** What can be made larger; null for what has no accounts and no catalog. */
+  readonly waypost: Waypost | null;
 }
 
 /** Either what runs, or why it does not. */
@@ -44,9 +46,17 @@ export async function startTarget(name: TargetName, upstreamUrl: string, options
         return { skipped: error instanceof Error ? error.message : String(error) };
       }
     case "waypost": {
-      const { target, spare, pids, ledger } = await startWaypost(upstreamUrl);
+      const waypost = await startWaypost(upstreamUrl);
+      const { target, spare, pids, ledger } = waypost;
       return {
-        running: { target, spare, pids, ledger, note: "Waypost by its own start command: workerd, ledger and all" },
+        running: {
+          target,
+          spare,
+          pids,
+          ledger,
+          waypost,
+          note: "Waypost by its own start command: workerd, ledger and all",
+        },
       };
     }
     default:
@@ -72,6 +82,7 @@ async function startWorker(
     note: isBare ? "a bare pass-through Worker on the same workerd" : `the Worker ${workerPath}`,
     pids: servingPids(worker.pid),
     ledger: null,
+    waypost: null,
   };
 }
 
@@ -82,7 +93,7 @@ async function startCustom(upstreamUrl: string, options: Options): Promise<Runni
   const url = options.customUrl ?? "";
   const target = targetAt("custom", url, { headers: options.customHeaders, models: options.customModels });
   if (!(await isListening(target.port))) throw new Error(`nothing listens at ${url}`);
-  return { target, spare: target, note: `whatever listens at ${url}`, pids: [], ledger: null };
+  return { target, spare: target, note: `whatever listens at ${url}`, pids: [], ledger: null, waypost: null };
 }
 
 async function startPeer(upstreamUrl: string): Promise<Running> {
@@ -113,5 +124,6 @@ async function startPeer(upstreamUrl: string): Promise<Running> {
     note: `Portkey's gateway ${PEER_VERSION} from npm: a Node server, not a Worker`,
     pids: [server.pid],
     ledger: null,
+    waypost: null,
   };
 }

@@ -26,7 +26,19 @@ export interface Waypost {
   readonly spare: Target;
   readonly pids: readonly number[];
   readonly ledger: Ledger;
+  /** Publishes the bench's catalog with so many models; it is served within PUBLISHED_MS. */
+  publish(models: number): Promise<void>;
+  /** A key with credits, of an account of its own. */
+  newKey(name: string): Promise<string>;
 }
+
+/** The model that has an endpoint at each of PROVIDERS; the others have one. */
+export const WIDE_MODEL = "bench/wide";
+const PROVIDERS = 60;
+/** The bench's own models, and a few more. */
+export const MODELS_MIN = 10;
+/** A new catalog reaches an isolate that is asked within this: its index is read anew every 30 s. */
+export const PUBLISHED_MS = 32_000;
 
 const OPERATOR_KEY = "bench-operator-key-0123456789";
 /** Installing and building included. */
@@ -51,15 +63,25 @@ export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
       OPERATOR_KEY,
       // Not the credentials of whoever works in this checkout.
       WAYPOST_DEV_VARS: path.join(directory, "none"),
-      BENCH_BASE_URL: `${upstreamUrl}/v1`,
-      BENCH_API_KEY: "sk-bench",
+      ...Object.fromEntries(
+        Array.from({ length: PROVIDERS }, (_, index) => {
+          const prefix = providerSlug(index).toUpperCase().replaceAll("-", "_");
+          return [
+            [`${prefix}_BASE_URL`, `${upstreamUrl}/v1`],
+            [`${prefix}_API_KEY`, "sk-bench"],
+          ];
+        }).flat(),
+      ),
     },
     port,
     readyMs: READY_MS,
     // Not /healthz: the launcher publishes its own catalog after that.
     isReady: () => Promise.resolve(runningIn(directory) !== undefined),
   });
-  await ask(origin, "PUT", "/api/v1/admin/catalog", OPERATOR_KEY, catalogOf(`${upstreamUrl}/v1`));
+  const publish = async (models: number): Promise<void> => {
+    await ask(origin, "PUT", "/api/v1/admin/catalog", OPERATOR_KEY, catalogOf(`${upstreamUrl}/v1`, models));
+  };
+  await publish(MODELS_MIN);
   const main = await createAccount(origin, "bench");
   const spare = await createAccount(origin, "bench-spare");
   const targetOf = (key: string): Target =>
@@ -74,6 +96,8 @@ export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
     spare: targetOf(spare.key),
     pids: servingPids(server.pid),
     ledger: ledgerOf(origin, main.managementKey),
+    publish,
+    newKey: async (name) => (await createAccount(origin, name)).key,
   };
 }
 
@@ -147,41 +171,48 @@ function ledgerOf(origin: string, managementKey: string): Ledger {
   };
 }
 
-function catalogOf(baseUrl: string): unknown {
+function providerSlug(index: number): string {
+  return index === 0 ? "bench" : `bench-${index + 1}`;
+}
+
+function catalogOf(baseUrl: string, models: number): unknown {
   const roles: Role[] = ["buffered", "fast", "brief", "slow", "big"];
+  const slugs = Array.from({ length: PROVIDERS }, (_, index) => providerSlug(index));
+  const others = Array.from({ length: models - roles.length - 1 }, (_, index) => `bench/other-${index}`);
+  const modelOf = (id: string, upstreamModel: string, providers = slugs.slice(0, 1)): unknown => ({
+    id,
+    canonical_slug: `${id}-2026-11-21`,
+    name: `Bench: ${id}`,
+    created_s: 1_790_000_000,
+    input_modalities: ["text", "image"],
+    output_modalities: ["text"],
+    endpoints: providers.map((slug) => ({
+      tag: slug,
+      provider: slug,
+      upstream_model: upstreamModel,
+      price: { prompt: PROMPT_PUSD, completion: COMPLETION_PUSD },
+      price_source: SOURCE,
+      context_length: 10_000_000,
+      max_completion_tokens: 32_000,
+      supported_parameters: ["temperature", "max_tokens"],
+      input_modalities: ["text", "image"],
+    })),
+  });
   return {
     version: 1,
-    providers: [
-      {
-        slug: "bench",
-        name: "Bench",
-        adapter: "openai-compatible",
-        base_url: baseUrl,
-        regions: [{ id: "local", latitude: 50.11, longitude: 8.68, jurisdiction: null, source: SOURCE }],
-        data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: SOURCE },
-        cancellation: { policy: "stops", source: SOURCE },
-      },
-    ],
-    models: roles.map((role) => ({
-      id: CATALOG_MODELS[role],
-      canonical_slug: `${CATALOG_MODELS[role]}-2026-11-21`,
-      name: `Bench: ${role}`,
-      created_s: 1_790_000_000,
-      input_modalities: ["text", "image"],
-      output_modalities: ["text"],
-      endpoints: [
-        {
-          tag: "bench",
-          provider: "bench",
-          upstream_model: UPSTREAM_MODELS[role],
-          price: { prompt: PROMPT_PUSD, completion: COMPLETION_PUSD },
-          price_source: SOURCE,
-          context_length: 10_000_000,
-          max_completion_tokens: 32_000,
-          supported_parameters: ["temperature", "max_tokens"],
-          input_modalities: ["text", "image"],
-        },
-      ],
+    providers: slugs.map((slug) => ({
+      slug,
+      name: slug === "bench" ? "Bench" : `Bench ${slug}`,
+      adapter: "openai-compatible",
+      base_url: baseUrl,
+      regions: [{ id: "local", latitude: 50.11, longitude: 8.68, jurisdiction: null, source: SOURCE }],
+      data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: SOURCE },
+      cancellation: { policy: "stops", source: SOURCE },
     })),
+    models: [
+      ...roles.map((role) => modelOf(CATALOG_MODELS[role], UPSTREAM_MODELS[role])),
+      modelOf(WIDE_MODEL, UPSTREAM_MODELS.buffered, slugs),
+      ...others.map((id) => modelOf(id, UPSTREAM_MODELS.buffered)),
+    ],
   };
 }

@@ -1,0 +1,94 @@
+/**
+ * Whether a request costs the same however much there is beside it: accounts, providers of its model, models of the
+ * catalog. The cost is processor time of the serving process per buffered answer, so that it does not matter what else
+ * the machine does; each size is compared with the smallest one of the same round.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { processorMs } from "./children.ts";
+import type { Loader } from "./loader.ts";
+import type { Measured } from "./load.ts";
+import { median } from "./numbers.ts";
+import type { Target } from "./target.ts";
+import { MODELS_MIN, PUBLISHED_MS, WIDE_MODEL, type Waypost } from "./waypost.ts";
+
+export interface Scale {
+  /** Cost of one answer at the smallest size, in ms of processor time. */
+  readonly baseMs: number;
+  /** Cost relative to it. */
+  readonly models1000: number;
+  readonly providers60: number;
+  readonly accounts1000: number;
+  /** Faults of all its answers. */
+  readonly measured: readonly Measured[];
+}
+
+const ROUNDS = 3;
+const WARM_MS = 1_500;
+const RUN_MS = 3_000;
+const ACCOUNTS = 1_000;
+/** Accounts made at a time. */
+const MAKERS = 16;
+const MODELS_MAX = 1_000;
+
+/** Measures a Waypost whose catalog is the smallest. Takes about two minutes. */
+export async function measureScale(waypost: Waypost, loader: Loader): Promise<Scale> {
+  const measured: Measured[] = [];
+  const cost = async (target: Target, keys: readonly string[] = []): Promise<number> => {
+    const job = { kind: "throughput", target, role: "buffered", connections: 32, warmMs: 0, keys } as const;
+    measured.push(await loader.run({ ...job, runMs: WARM_MS }));
+    const beforeMs = processorMs(waypost.pids);
+    const run = await loader.run({ ...job, runMs: RUN_MS });
+    measured.push(run);
+    return (processorMs(waypost.pids) - beforeMs) / run.served;
+  };
+  const { spare } = waypost;
+  const wide: Target = { ...spare, models: { ...spare.models, buffered: WIDE_MODEL } };
+  const keys = await makeKeys(waypost);
+  const small: number[] = [];
+  const providers: number[] = [];
+  const accounts: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const baseMs = await cost(spare);
+    small.push(baseMs);
+    providers.push((await cost(wide)) / baseMs);
+    accounts.push((await cost(spare, keys)) / baseMs);
+  }
+  await waypost.publish(MODELS_MAX);
+  await serveUntil(Date.now() + PUBLISHED_MS, spare, loader);
+  const large: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) large.push(await cost(spare));
+  await waypost.publish(MODELS_MIN);
+  return {
+    baseMs: median(small),
+    models1000: median(large) / median(small),
+    providers60: median(providers),
+    accounts1000: median(accounts),
+    measured,
+  };
+}
+
+/** An isolate looks for a new catalog when it is asked for something. */
+async function serveUntil(endMs: number, target: Target, loader: Loader): Promise<void> {
+  while (Date.now() < endMs) {
+    await loader.run({
+      kind: "throughput",
+      target,
+      role: "buffered",
+      connections: 1,
+      warmMs: 0,
+      runMs: 1_000,
+      answersMax: 5,
+    });
+    await sleep(1_000);
+  }
+}
+
+async function makeKeys(waypost: Waypost): Promise<readonly string[]> {
+  const keys: string[] = [];
+  let next = 0;
+  const make = async (): Promise<void> => {
+    while (next < ACCOUNTS) keys.push(await waypost.newKey(`scale-${next++}`));
+  };
+  await Promise.all(Array.from({ length: MAKERS }, make));
+  return keys;
+}

@@ -65,9 +65,9 @@ export function newGenerationId(nowMs: EpochMs, random: RandomBytes): Generation
   return `gen-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}` as GenerationId;
 }
 
-/** A new purchase id; sorts by second. */
+/** A new purchase id; sorts by millisecond: two purchases of one second are listed in their order. */
 export function newPurchaseId(nowMs: EpochMs, random: RandomBytes): string {
-  return `pur-${Math.floor(nowMs / 1000)}-${randomText(random, 20, BASE62)}`;
+  return `pur-${nowMs}-${randomText(random, 20, BASE62)}`;
 }
 
 /** A new voucher id; sorts by second. */

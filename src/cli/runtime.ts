@@ -13,6 +13,12 @@ import { FRONT } from "./front-socket.ts";
 import type { Manifest } from "./manifest.ts";
 
 /**
+ * How V8 collects garbage. One thread serves, and the others of a small machine have upstreams and clients to carry:
+ * helpers that collect in parallel cost more than they save. A young generation of 4 MiB rather than 16 keeps an open
+ * stream a fifth smaller (measured 2026-11-21: 399 instead of 498 KiB).
+ */
+const V8_FLAGS = "--single-threaded-gc --max-semi-space-size=4";
+/**
  * The binding by which the worker reaches the network. Miniflare puts a worker of its own (image resizing) behind the
  * global `fetch`, through which every byte of every upstream would pass; a network binding goes straight out.
  */
@@ -56,6 +62,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   process.env["MINIFLARE_WORKERD_PATH"] = path.join(import.meta.dirname, "workerd.sh");
   process.env["WAYPOST_WORKERD"] = fromMiniflare("workerd").default;
   process.env["WAYPOST_RUN_DIR"] = options.runDir;
+  process.env["MINIFLARE_WORKERD_V8_FLAGS"] ??= V8_FLAGS;
   // Miniflare leaves a folder per start behind when it is killed; here the next start takes them away.
   const scratch = path.join(options.runDir, "tmp");
   rmSync(scratch, { recursive: true, force: true });

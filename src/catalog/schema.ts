@@ -102,9 +102,21 @@ export const DataPolicySchema = z.strictObject({
 
 /**
  * What happens when a client leaves: `stops` bills only what was generated once the connection closes; `bills_all`
- * goes on and bills the whole answer, so it is drained for its usage.
+ * goes on and bills the whole answer, so it is drained for its usage; `bills_surcharge` stops and bills more than was
+ * generated: so much for each answer that is left, a share (basis points) of what it cost by then, or both.
  */
-const CancellationSchema = z.strictObject({ policy: z.enum(["stops", "bills_all"]), source: Source });
+const CancellationSchema = z.discriminatedUnion("policy", [
+  z.strictObject({ policy: z.literal("stops"), source: Source }),
+  z.strictObject({ policy: z.literal("bills_all"), source: Source }),
+  z
+    .strictObject({
+      policy: z.literal("bills_surcharge"),
+      surcharge: pico.optional(),
+      surcharge_bps: z.int().min(1).max(10_000).optional(),
+      source: Source,
+    })
+    .refine((given) => (given.surcharge ?? 0) + (given.surcharge_bps ?? 0) > 0, "must name a surcharge"),
+]);
 
 /** Operator-set capacity of each credential; absent: none is configured, and what the provider takes is learnt. */
 export const CapacitySchema = z.strictObject({

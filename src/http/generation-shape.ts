@@ -24,6 +24,16 @@ const AttemptShape = z.object({
   is_byok: z.boolean(),
 });
 
+const CancellationShape = z.object({
+  policy: z
+    .enum(["stops", "bills_all", "bills_surcharge"])
+    .nullable()
+    .describe("What the provider bills of an answer that is left: what it generated, all, or that and a surcharge"),
+  action: z.enum(["aborted", "drained"]).describe("The provider was left at once, or listened to for its count"),
+  surcharge: usd.describe("USD of the cost that the provider takes for having been left"),
+  estimated: z.array(z.enum(["prompt", "completion"])).describe("Token counts that are this server's own"),
+});
+
 export const GenerationShape = z.object({
   id: z.string(),
   request_id: text,
@@ -39,6 +49,9 @@ export const GenerationShape = z.object({
   provider_responses: z.array(AttemptShape).describe("Every call to a provider, in order"),
   streamed: z.boolean(),
   cancelled: z.boolean().describe("The client left before the end"),
+  cancellation: CancellationShape.nullable().describe(
+    "What was done to the provider when the client left or its credit ended; null otherwise",
+  ),
   estimated: z.boolean().describe("Tokens were counted by this server, because the provider sent no count"),
   finish_reason: text,
   native_finish_reason: text,
@@ -106,6 +119,7 @@ export function generationBody({ record, chargedNusd }: BookedGeneration): Gener
     })),
     streamed: record.streamed,
     cancelled: record.cancelled,
+    cancellation: cancellationOf(record),
     estimated: record.estimated,
     finish_reason: record.finishReason,
     native_finish_reason: record.nativeFinishReason,
@@ -129,6 +143,17 @@ export function generationBody({ record, chargedNusd }: BookedGeneration): Gener
     preset_id: null,
     service_tier: null,
     response_cache_source_id: null,
+  };
+}
+
+function cancellationOf(record: GenerationRecord): GenerationShape["cancellation"] {
+  if (record.cancellation === null) return null;
+  const counts = [...(record.promptEstimated === true ? (["prompt"] as const) : []), "completion" as const];
+  return {
+    policy: record.cancellationPolicy ?? null,
+    action: record.cancellation,
+    surcharge: usdNumber(nusdFromStored(record.surchargeNusd ?? 0)),
+    estimated: record.estimated ? counts : [],
   };
 }
 

@@ -41,8 +41,14 @@ export interface GenerationRecord {
   readonly cancelled: boolean;
   /** Usage was counted by us because the provider's was missing. */
   readonly estimated: boolean;
-  /** `aborted`, `drained` or null: what was done to the upstream when the client left. */
+  /** `aborted`, `drained` or null: what was done to the upstream when the client left, or its credit ended. */
   readonly cancellation: "aborted" | "drained" | null;
+  /** The provider's policy that this went by; absent where nothing was done. */
+  readonly cancellationPolicy?: "stops" | "bills_all" | "bills_surcharge" | undefined;
+  /** What of the cost the provider takes for having been left. */
+  readonly surchargeNusd?: number | undefined;
+  /** With `estimated`: the prompt was counted by us, too. */
+  readonly promptEstimated?: boolean | undefined;
   readonly finishReason: string | null;
   readonly nativeFinishReason: string | null;
   /** Request received to first content event. */

@@ -31,6 +31,15 @@ export interface WorstCaseFeatures {
   readonly wantsAudio?: boolean;
   /** Provider-run searches that may be billed one by one. */
   readonly webSearchesMax?: number;
+  /** What leaving the answer may cost. */
+  readonly surcharge?: Surcharge | undefined;
+}
+
+/** What a provider bills for an answer that is left, on top of what it generated. */
+export interface Surcharge {
+  readonly fixedPusd: number;
+  /** Of what was generated. */
+  readonly bps: number;
 }
 
 /** More tokens than any model writes: what is affordable when output costs nothing. */
@@ -107,6 +116,14 @@ export function feeOf(list: Cost, bps: number): Cost {
   return { totalPusd, totalNusd, promptNusd, completionNusd: totalNusd - promptNusd };
 }
 
+/** What an answer costs that was left; rounded up once, like any charge. What costs nothing has no surcharge. */
+export function withSurcharge(cost: Cost, { fixedPusd, bps }: Surcharge): Cost {
+  if (cost.totalPusd === 0n) return cost;
+  const totalPusd = cost.totalPusd + times(1, fixedPusd) + share(cost.totalPusd, bps);
+  const totalNusd = picoToNanoUp(totalPusd);
+  return { ...cost, totalPusd, totalNusd, completionNusd: totalNusd - cost.promptNusd };
+}
+
 function share(amount: bigint, bps: number): bigint {
   assert(Number.isSafeInteger(bps) && bps >= 0 && bps <= BPS_MAX, "a fee lies between nothing and the whole");
   return (amount * BigInt(bps) + BigInt(BPS_MAX - 1)) / BigInt(BPS_MAX);
@@ -145,7 +162,7 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
       features.wantsAudio === true ? (keys.audio_output ?? 0) : 0,
     ),
   );
-  const fixedPusd =
+  const plainPusd =
     times(promptTokenCount, perPromptToken) +
     times(
       images,
@@ -159,7 +176,12 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
       features.webSearchesMax ?? 0,
       dearest((keys) => keys.web_search ?? 0),
     );
-  return { fixedPusd, perOutputTokenPusd };
+  const { surcharge } = features;
+  if (surcharge === undefined) return { fixedPusd: plainPusd, perOutputTokenPusd };
+  return {
+    fixedPusd: plainPusd + share(plainPusd, surcharge.bps) + times(1, surcharge.fixedPusd),
+    perOutputTokenPusd: perOutputTokenPusd + Number(share(times(1, perOutputTokenPusd), surcharge.bps)),
+  };
 }
 
 function times(units: number, pricePusd: number): bigint {

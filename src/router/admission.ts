@@ -13,6 +13,7 @@ import { payablePrice } from "./byok.ts";
 import { isReasoningOff } from "./mandatory-reasoning.ts";
 import type { Route } from "./route.ts";
 import type { Candidate } from "./score.ts";
+import { surchargeOf } from "./settlement.ts";
 
 /**
  * Output that is held for when the client names no limit and the credit is not plenty. The model's own maximum (often
@@ -59,7 +60,12 @@ export function needOf(
     const price = payablePrice(candidate);
     if (price === null) continue;
     const outputs = outputsOf(request, candidate);
-    const features = { ...asked, wantsImages: outputs.includes("image"), wantsAudio: outputs.includes("audio") };
+    const features = {
+      ...asked,
+      wantsImages: outputs.includes("image"),
+      wantsAudio: outputs.includes("audio"),
+      ...leavingCost(request, candidate),
+    };
     const worst = (tokens: number): NanoUsd => worstCaseNusd(promptTokens, tokens * choices, images, price, features);
     const fullTokens = fullTokensOf(request, candidate, promptTokens);
     const outputTokens = request.maxOutputTokens ?? Math.min(DEFAULT_HOLD_TOKENS, fullTokens);
@@ -72,6 +78,12 @@ export function needOf(
   if (need !== null) return { ...need, fullNusd };
   const price = { prompt: 0, completion: 0 };
   return { way, wantedNusd: 0n, minimumNusd: 0n, fullNusd, outputTokens: 0, price, images, features: asked };
+}
+
+/** Only a stream can be left early; who uses a credential of its own pays the provider itself. */
+export function leavingCost(request: ChatRequest, candidate: Candidate): Pick<WorstCaseFeatures, "surcharge"> {
+  const surcharge = request.stream && candidate.byok === undefined ? surchargeOf(candidate) : undefined;
+  return surcharge === undefined ? {} : { surcharge };
 }
 
 /**

@@ -12,7 +12,7 @@ import type { PlanRun } from "./run-plan.ts";
 import type { Candidate } from "./score.ts";
 import { abandon } from "./serve.ts";
 import { reportFailure } from "./try-candidate.ts";
-import { billOf, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
+import { billOf, leftBill, NO_BILL, settlementOf, type Bill, type Ending } from "./settlement.ts";
 
 export type HowEnded =
   | { readonly kind: "completed" }
@@ -29,8 +29,10 @@ export const CREDIT_CUT = { reason: "length", nativeReason: "credit_exhausted" }
 /** The bill of an answer that ended as `ended`. */
 export function billFor(job: Job, run: PlanRun, meter: Meter, ended: HowEnded): Bill {
   if (run.answer === null || ended.kind === "unanswered") return NO_BILL;
+  const { candidate } = run.answer;
   const isComplete = ended.kind === "completed" || (ended.kind === "cancelled" && ended.by === "drained");
-  return billOf(meter.read(isComplete), run.answer.candidate, imagesIn(job), isComplete);
+  const bill = billOf(meter.read(isComplete), candidate, imagesIn(job), isComplete);
+  return ended.kind === "cancelled" && ended.by === "aborted" ? leftBill(bill, candidate) : bill;
 }
 
 /**
@@ -38,7 +40,8 @@ export function billFor(job: Job, run: PlanRun, meter: Meter, ended: HowEnded): 
  * operator bears what the provider bills beyond.
  */
 export function billAfterCut(job: Job, run: PlanRun, meter: Meter, atCut: Bill, by: "aborted" | "drained"): Bill {
-  if (run.answer === null || by === "aborted") return atCut;
+  if (run.answer === null) return atCut;
+  if (by === "aborted") return { ...atCut, upstream: leftBill(atCut, run.answer.candidate).upstream };
   return { ...atCut, upstream: billOf(meter.read(true), run.answer.candidate, imagesIn(job), true).upstream };
 }
 

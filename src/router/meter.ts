@@ -19,6 +19,8 @@ const AUDIO_CHARS_PER_TOKEN = 3_200;
 export interface Metered {
   readonly usage: Usage;
   readonly isEstimated: boolean;
+  /** Not even the prompt's count is the provider's. */
+  readonly isPromptEstimated?: boolean;
 }
 
 export interface Meter {
@@ -89,7 +91,8 @@ export function createMeter(promptTokensEstimate: number): Meter {
       if (isComplete && usage !== null && completionTokens(counted) === 0) return { usage, isEstimated: false };
       if (usage !== null && completionTokens(usage) >= completionTokens(counted))
         return { usage, isEstimated: !isComplete };
-      return { usage: counted, isEstimated: true };
+      const isPromptEstimated = usage === null || promptTokens(usage) === 0;
+      return { usage: counted, isEstimated: true, ...(isPromptEstimated ? { isPromptEstimated } : {}) };
     },
     chars: () => text.chars() + reasoning.chars(),
     deliveredTokens() {

@@ -9,7 +9,7 @@ import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
 import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Settlement } from "../gates/account-contract.ts";
 import type { AttemptRecord, GenerationRecord } from "../insight/generation.ts";
-import { costOf, feeOf, type Cost } from "../ledger/cost.ts";
+import { costOf, feeOf, withSurcharge, type Cost, type Surcharge } from "../ledger/cost.ts";
 import type { Metered } from "./meter.ts";
 import type { Candidate } from "./score.ts";
 
@@ -34,6 +34,10 @@ export interface Bill {
   readonly isEstimated: boolean;
   readonly charged: Cost;
   readonly upstream: Cost;
+  /** What of the charge the provider takes for having been left. */
+  readonly surchargeNusd?: NanoUsd;
+  /** The prompt was counted by us, too. */
+  readonly isPromptEstimated?: boolean | undefined;
   /** What it would have cost with the operator's credential, where the account's own served. */
   readonly list?: Cost;
 }
@@ -45,11 +49,28 @@ export const NO_BILL: Bill = { usage: NO_USAGE, isEstimated: false, charged: FRE
 /** What `metered` costs at `candidate`. A broken answer without a single completion token is free. */
 export function billOf(metered: Metered, candidate: Candidate, images: number, isComplete: boolean): Bill {
   const { price, upstream_price: upstreamPrice } = candidate.endpoint;
-  const { usage, isEstimated } = metered;
+  const { usage, isEstimated, isPromptEstimated } = metered;
   if (price === null || upstreamPrice === null || (!isComplete && completionTokens(usage) === 0)) return NO_BILL;
   const list = costOf(usage, price, images);
-  const bill = { usage, isEstimated, charged: list, upstream: costOf(usage, upstreamPrice, images) };
+  const bill = { usage, isEstimated, isPromptEstimated, charged: list, upstream: costOf(usage, upstreamPrice, images) };
   return candidate.byok === undefined ? bill : { ...bill, charged: feeOf(list, candidate.byok.feeBps), list };
+}
+
+/** The bill of an answer whose provider has stopped, and takes a surcharge for that. */
+export function leftBill(bill: Bill, candidate: Candidate): Bill {
+  const surcharge = surchargeOf(candidate);
+  if (surcharge === undefined || bill.upstream.totalPusd === 0n) return bill;
+  const upstream = withSurcharge(bill.upstream, surcharge);
+  // With an own credential it is the tenant's own bill; the fee is on what was generated.
+  if (candidate.byok !== undefined) return { ...bill, upstream };
+  const charged = withSurcharge(bill.charged, surcharge);
+  return { ...bill, upstream, charged, surchargeNusd: charged.totalNusd - bill.charged.totalNusd };
+}
+
+/** What leaving an answer of this candidate costs; undefined: nothing. */
+export function surchargeOf({ provider: { cancellation } }: Candidate): Surcharge | undefined {
+  if (cancellation.policy !== "bills_surcharge") return undefined;
+  return { fixedPusd: cancellation.surcharge ?? 0, bps: cancellation.surcharge_bps ?? 0 };
 }
 
 /** How a generation ended. */
@@ -106,10 +127,23 @@ function bounded(text: string | null): string | null {
   return text === null ? null : text.slice(0, UPSTREAM_TEXT_CHARS_MAX);
 }
 
+/** An upstream that counts nonsense must not keep its generation from being settled; the gate's own bound is lower. */
+function storedOf(amountNusd: NanoUsd): number {
+  return nusdToStored(amountNusd > NUSD_MAX ? NUSD_MAX : amountNusd);
+}
+
+/** By which policy an answer was left before its end, and what that came to. */
+function leavingOf({ cancellation, candidate, bill }: Ending) {
+  if (cancellation === null || candidate === null) return {};
+  return {
+    cancellationPolicy: candidate.provider.cancellation.policy,
+    surchargeNusd: storedOf(bill.surchargeNusd ?? 0n),
+    promptEstimated: bill.isPromptEstimated === true,
+  };
+}
+
 function recordOf(asker: Asker, ending: Ending): GenerationRecord {
   const { candidate, bill } = ending;
-  // An upstream that counts nonsense must not keep its generation from being settled; the gate's own bound is lower.
-  const stored = (amountNusd: NanoUsd): number => nusdToStored(amountNusd > NUSD_MAX ? NUSD_MAX : amountNusd);
   return {
     id: asker.generationId,
     requestId: asker.requestId,
@@ -126,13 +160,14 @@ function recordOf(asker: Asker, ending: Ending): GenerationRecord {
     cancelled: ending.cancelled,
     estimated: bill.isEstimated,
     cancellation: ending.cancellation,
+    ...leavingOf(ending),
     finishReason: ending.finishReason,
     nativeFinishReason: bounded(ending.nativeFinishReason),
     latencyMs: (ending.firstAtMs ?? ending.endedAtMs) - asker.receivedAtMs,
     generationTimeMs: ending.firstAtMs === null ? 0 : ending.endedAtMs - ending.firstAtMs,
     usage: bill.usage,
-    costNusd: stored(bill.charged.totalNusd),
-    upstreamCostNusd: stored(bill.upstream.totalNusd),
+    costNusd: storedOf(bill.charged.totalNusd),
+    upstreamCostNusd: storedOf(bill.upstream.totalNusd),
     isByok: isOwn(ending),
     isFree: ending.isFree,
     attempts: ending.attempts,

@@ -12,7 +12,7 @@ import {
   type WorstCaseFeatures,
 } from "../ledger/cost.ts";
 import { nextStep, stepMarks, type StepMarks } from "../ledger/step.ts";
-import { fullTokensOf } from "./admission.ts";
+import { fullTokensOf, leavingCost } from "./admission.ts";
 import { payablePrice } from "./byok.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { Job } from "./job.ts";
@@ -47,7 +47,8 @@ export function createSteps(job: Job, candidate: Candidate, ports: RouterPorts):
   const { route, steps: terms } = job;
   const price = payablePrice(candidate);
   if (terms === null || price === null) return NO_STEPS;
-  const { images, features } = terms;
+  const { images } = terms;
+  const features = { ...terms.features, surcharge: undefined, ...leavingCost(route.request, candidate) };
   const { request, promptTokens } = route;
   const choices = request.sampling.n ?? 1;
   const wholeTokens = Math.min(AFFORDABLE_TOKENS_MAX, fullTokensOf(request, candidate, promptTokens) * choices);

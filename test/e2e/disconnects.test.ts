@@ -33,6 +33,7 @@ const FAR = { provider: "far", mode: "ok" };
 const models = new Map<string, readonly EndpointWish[]>([
   ["test/stops", [{ provider: "near", mode: "slow-1" }, FAR]],
   ["test/bills", [{ provider: "bills", mode: "slow-2" }, FAR]],
+  ["test/dues", [{ provider: "dues", mode: "slow-5" }, FAR]],
   ["test/buffered", [{ provider: "near", mode: "slow-3" }, FAR]],
   ["test/stops-early", [{ provider: "near", mode: "late-1900" }, FAR]],
   ["test/bills-early", [{ provider: "bills", mode: "late-1200" }, FAR]],
@@ -42,7 +43,7 @@ const models = new Map<string, readonly EndpointWish[]>([
   ["test/timed-early", [{ provider: "near", mode: "late-1901" }, FAR]],
   ["test/flood", [{ provider: "near", mode: "flood-1" }]],
 ]);
-const PREFERENCES = { order: ["near", "bills"] };
+const PREFERENCES = { order: ["near", "bills", "dues"] };
 
 let world: FaultWorld;
 beforeAll(async () => {
@@ -87,7 +88,12 @@ describe.concurrent("the client leaves", () => {
     expect(upstream.isComplete).toBe(false);
     expect((upstream.closedAtMs ?? 0) - left.atMs).toBeLessThanOrEqual(ABORT_CROWDED_MS_MAX);
     const record = await generationOf(world, account, left.id);
-    expect(record).toMatchObject({ cancelled: true, estimated: true, attempts: ["near:200:ok"] });
+    expect(record).toMatchObject({
+      cancelled: true,
+      estimated: true,
+      cancellation: { policy: "stops", action: "aborted", surcharge: 0, estimated: ["prompt", "completion"] },
+      attempts: ["near:200:ok"],
+    });
     // What was on its way when the client left was delivered too, as far as we can know; never more than was said.
     const tokens = Number(record["tokens_completion"]);
     const bounds = [5, upstream.wordCount].map((count) => estimateCompletionTokens(said(count)));
@@ -101,8 +107,35 @@ describe.concurrent("the client leaves", () => {
     const left = await leaveAfter(account, "test/bills", 5);
     const record = await generationOf(world, account, left.id);
     expect(record).toMatchObject({ cancelled: true, estimated: false, finish_reason: "stop" });
+    expect(record).toMatchObject({
+      cancellation: { policy: "bills_all", action: "drained", surcharge: 0, estimated: [] },
+    });
     expect(await callOf("slow-2")).toMatchObject({ isComplete: true, wordCount: SLOW_WORDS });
     expect(await chargeOf(world, account)).toBe(costAt("bills", 10, SLOW_WORDS));
+  });
+
+  test("in the middle of a stream whose provider takes a surcharge: closed at once, both are paid for", async () => {
+    const account = await newAccount(world);
+    const left = await leaveAfter(account, "test/dues", 5);
+    const upstream = await callOf("slow-5");
+    await until(() => upstream.closedAtMs ?? undefined, "the upstream's end");
+    expect(upstream.isComplete).toBe(false);
+    expect((upstream.closedAtMs ?? 0) - left.atMs).toBeLessThanOrEqual(ABORT_CROWDED_MS_MAX);
+    const record = await generationOf(world, account, left.id);
+    const deliveredNusd = costAt("dues", promptEstimate(), Number(record["tokens_completion"]));
+    const surchargeNusd = 2_000_000n + (deliveredNusd + 9n) / 10n;
+    expect(record).toMatchObject({
+      cancelled: true,
+      estimated: true,
+      cancellation: {
+        policy: "bills_surcharge",
+        action: "aborted",
+        surcharge: Number(surchargeNusd) / 1e9,
+        estimated: ["prompt", "completion"],
+      },
+    });
+    expect(deliveredNusd).toBeGreaterThan(0n);
+    expect(await chargeOf(world, account)).toBe(deliveredNusd + surchargeNusd);
   });
 
   test("while a buffered answer is made: drained, and paid by its usage", async () => {

@@ -36,7 +36,7 @@ export interface EndpointWish {
  * Providers beside `near` and `far`: nobody listens at `gone`, `bills` bills to the end, `stall1`... only stall, and for
  * `bare` the operator has no credential.
  */
-const PROVIDERS = ["near", "far", "gone", "bills", "denied", "stall1", "stall2", "stall3", "bare"] as const;
+const PROVIDERS = ["near", "far", "gone", "bills", "dues", "denied", "stall1", "stall2", "stall3", "bare"] as const;
 
 /** Starts upstreams and server, which gets `more` of an environment, and publishes `models`. */
 export async function startFaultWorld(
@@ -80,7 +80,7 @@ function catalogOf(models: ReadonlyMap<string, readonly EndpointWish[]>): unknow
       base_url: "https://unused.example/v1",
       regions: [{ id: "one", latitude: 50, longitude: 8, jurisdiction: null, source: "test" }],
       data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: "test" },
-      cancellation: { policy: slug === "bills" ? "bills_all" : "stops", source: "test" },
+      cancellation: cancellationOf(slug),
     })),
     models: [...models].map(([id, endpoints]) => ({
       id,
@@ -105,6 +105,14 @@ function catalogOf(models: ReadonlyMap<string, readonly EndpointWish[]>): unknow
       }),
     })),
   };
+}
+
+/** Of an answer that is left at `dues`: $0.002 and a tenth of what it cost by then. */
+const SURCHARGE = { surcharge: 2_000_000_000, surcharge_bps: 1_000 };
+
+function cancellationOf(slug: string): unknown {
+  if (slug === "dues") return { policy: "bills_surcharge", ...SURCHARGE, source: "test" };
+  return { policy: slug === "bills" ? "bills_all" : "stops", source: "test" };
 }
 
 /** The provider's display name. */

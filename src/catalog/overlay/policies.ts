@@ -22,6 +22,8 @@ export function retainedFor(days: number | null, source: string): DataPolicySeed
 
 const CANCELLATION_PAGE = "https://openrouter.ai/docs/api-reference/streaming (stream cancellation, list of providers)";
 
+// A provider that takes something for being left is `{ policy: "bills_surcharge", surcharge, surcharge_bps, source }`;
+// no provider of the overlay publishes that it does.
 export const STOPS = { policy: "stops", source: CANCELLATION_PAGE } as const;
 export const BILLS_ALL = { policy: "bills_all", source: CANCELLATION_PAGE } as const;
 export const CANCELLATION_UNKNOWN = {

@@ -24,6 +24,19 @@ test.each<{ name: string; change: (document: Document) => void; path: string; me
     message: /"nobody" is not a provider/,
   },
   {
+    name: "a surcharge that is none",
+    change: (d) => Object.assign(at(d, "providers.0"), { cancellation: { policy: "bills_surcharge", source: "test" } }),
+    path: "providers[0].cancellation",
+    message: /must name a surcharge/,
+  },
+  {
+    name: "a surcharge of a provider that bills all",
+    change: (d) =>
+      Object.assign(at(d, "providers.0"), { cancellation: { policy: "bills_all", surcharge: 5, source: "test" } }),
+    path: "providers[0].cancellation.surcharge",
+    message: /is not a field of the catalog/,
+  },
+  {
     name: "a tag that does not begin with its provider",
     change: (d) => Object.assign(at(d, "models.0.endpoints.1"), { tag: "farther" }),
     path: "models[0].endpoints[1].tag",

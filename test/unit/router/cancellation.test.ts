@@ -11,7 +11,9 @@ afterEach(() => {
 
 test.each<{ policy: CancellationPolicy; isStreamed: boolean; afterMs: number }>([
   { policy: "stops", isStreamed: true, afterMs: 0 },
+  { policy: "bills_surcharge", isStreamed: true, afterMs: 0 },
   { policy: "bills_all", isStreamed: true, afterMs: DRAIN_MS_MAX },
+  { policy: "bills_surcharge", isStreamed: false, afterMs: DRAIN_MS_MAX },
   { policy: "stops", isStreamed: false, afterMs: DRAIN_MS_MAX },
   { policy: "bills_all", isStreamed: false, afterMs: DRAIN_MS_MAX },
 ])("policy $policy, stream $isStreamed: aborted after $afterMs ms", ({ policy, isStreamed, afterMs }) => {
@@ -43,6 +45,24 @@ test("an attempt that begins after the client left, where nothing runs, is abort
   cancellation.leave();
   cancellation.follow("stops", abort);
   expect(abort).toHaveBeenCalledTimes(1);
+});
+
+test.each<{ policy: CancellationPolicy; afterMs: number }>([
+  { policy: "stops", afterMs: 0 },
+  { policy: "bills_surcharge", afterMs: 0 },
+  { policy: "bills_all", afterMs: DRAIN_MS_MAX },
+])("an answer that is cut is aborted after $afterMs ms where the provider $policy", ({ policy, afterMs }) => {
+  const abort = vi.fn<() => void>();
+  const cancellation = createCancellation(true);
+  cancellation.follow(policy, abort);
+  cancellation.cut();
+  // The client has its last word, and goes.
+  vi.advanceTimersByTime(Math.min(1_000, afterMs));
+  cancellation.leave();
+  vi.advanceTimersByTime(Math.max(0, afterMs - 1_001));
+  expect(abort).toHaveBeenCalledTimes(afterMs === 0 ? 2 : 0);
+  vi.advanceTimersByTime(1);
+  expect(abort.mock.calls.length).toBeGreaterThan(0);
 });
 
 test("after the end no timer is left, and each ending is done once", () => {

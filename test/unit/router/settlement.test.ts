@@ -1,13 +1,13 @@
 /** What a generation costs and what is recorded of it; what an account must be able to pay before it begins. */
 import { expect, test } from "vitest";
-import { asAccountId, asGenerationId, asKeyHash, asRequestId } from "../../../src/core/ids.ts";
+import { asAccountId, asByokId, asGenerationId, asKeyHash, asRequestId } from "../../../src/core/ids.ts";
 import { NO_USAGE } from "../../../src/core/usage.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import type { ChatRequest } from "../../../src/core/chat.ts";
 import { clampTo, needOf, shortError } from "../../../src/router/admission.ts";
 import { plan } from "../../../src/router/plan.ts";
 import type { Candidate } from "../../../src/router/score.ts";
-import { billOf, NO_BILL, settlementOf, type Asker, type Ending } from "../../../src/router/settlement.ts";
+import { billOf, leftBill, NO_BILL, settlementOf, type Asker, type Ending } from "../../../src/router/settlement.ts";
 import { entryOf, inputOf, NOW } from "./world.ts";
 
 const ASKER: Asker = {
@@ -57,6 +57,28 @@ test.each([
   const usage = { ...NO_USAGE, inputText: 10, outputText };
   const bill = billOf({ usage, isEstimated: false }, CANDIDATE, 0, isComplete);
   expect([bill.charged.totalNusd, bill.upstream.totalNusd]).toEqual([nusd, nusd]);
+});
+
+test.each([
+  { name: "the operator's credential", byok: undefined, charged: 27_000n, upstream: 27_000n, surcharge: 7_000n },
+  { name: "an own one", byok: { id: "b", feeBps: 500 }, charged: 1_000n, upstream: 27_000n, surcharge: undefined },
+])("an answer that was left, with $name, costs its surcharge", ({ byok, charged, upstream, surcharge }) => {
+  const provider = {
+    ...CANDIDATE.provider,
+    cancellation: { policy: "bills_surcharge", surcharge: 5_000_000, surcharge_bps: 1_000, source: "test" } as const,
+  };
+  const pin = byok === undefined ? {} : { byok: { ...byok, id: asByokId(byok.id) } };
+  const candidate: Candidate = { ...CANDIDATE, provider, ...pin };
+  const bill = billOf({ usage: { ...NO_USAGE, inputText: 10, outputText: 5 }, isEstimated: true }, candidate, 0, false);
+  const left = leftBill(bill, candidate);
+  expect([left.charged.totalNusd, left.upstream.totalNusd, left.surchargeNusd]).toEqual([charged, upstream, surcharge]);
+  expect(leftBill(bill, CANDIDATE)).toBe(bill);
+  const ending: Ending = { ...ENDING, candidate, bill: left, cancelled: true, cancellation: "aborted" };
+  expect(settlementOf(ASKER, ending).record).toMatchObject({
+    cancellation: "aborted",
+    cancellationPolicy: "bills_surcharge",
+    surchargeNusd: Number(surcharge ?? 0n),
+  });
 });
 
 const ENDING: Ending = {

@@ -84,11 +84,19 @@ export interface AssistantMessage {
   readonly reasoning: readonly ReasoningDetail[];
   readonly refusal?: string | undefined;
   readonly name?: string | undefined;
+  /**
+   * How its pieces stood, where that is known: each word takes the next entry of `reasoning`, `parts` or `toolCalls`.
+   * Absent: reasoning, then parts, then calls. A wire format that cannot say it keeps to that order.
+   */
+  readonly order?: readonly PieceKind[] | undefined;
 }
+export type PieceKind = "reasoning" | "part" | "call";
 export interface ToolMessage {
   readonly role: "tool";
   readonly toolCallId: string;
   readonly parts: readonly Part[];
+  /** The tool failed; its parts say how. */
+  readonly isError?: boolean | undefined;
 }
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 
@@ -164,6 +172,8 @@ export interface ChatRequest {
   /** End-user id; only its hash ever goes upstream. */
   readonly user?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Trial features by their provider's own names, which other providers need not know. */
+  readonly betas?: readonly string[] | undefined;
   /** Fields that we do not know, in the client's order, passed on to OpenAI-like upstreams. */
   readonly extra: Readonly<Record<string, Json>>;
 }

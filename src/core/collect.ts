@@ -46,6 +46,7 @@ export function createCollector(): Collector {
   let serviceTier: string | null = null;
   let usage: Usage | null = null;
   let failure: UpstreamFailure | null = null;
+  const kept: GenerationEvent[] = [];
 
   const choiceOf = (index: number): OpenChoice => {
     const known = choices.get(index);
@@ -58,6 +59,7 @@ export function createCollector(): Collector {
   return {
     add(events) {
       for (const event of events) {
+        kept.push(event);
         switch (event.type) {
           case "start":
             upstreamId = event.upstreamId ?? upstreamId;
@@ -84,6 +86,7 @@ export function createCollector(): Collector {
         choices: ordered.map(([index, choice]) => closed(index, choice)),
         usage,
         failure,
+        events: kept,
       };
     },
   };

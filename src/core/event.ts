@@ -49,6 +49,8 @@ export type GenerationEvent =
       readonly choice: number;
       readonly reason: FinishReason;
       readonly nativeReason: string | null;
+      /** Which of the client's stop sequences ended it, where the upstream says so. */
+      readonly stopSequence?: string | undefined;
     }
   | { readonly type: "error"; readonly failure: UpstreamFailure };
 
@@ -99,4 +101,6 @@ export interface Collected {
   readonly choices: readonly CollectedChoice[];
   readonly usage: Usage | null;
   readonly failure: UpstreamFailure | null;
+  /** All of it as it came: the order of text, reasoning and calls, which the choices do not keep. */
+  readonly events: readonly GenerationEvent[];
 }

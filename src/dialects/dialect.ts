@@ -6,7 +6,7 @@
 import type { ChatRequest } from "../core/chat.ts";
 import type { Collected, FinishReason, GenerationEvent } from "../core/event.ts";
 import type { RouterError } from "../core/error.ts";
-import type { GenerationId } from "../core/ids.ts";
+import type { GenerationId, RequestId } from "../core/ids.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
@@ -22,6 +22,18 @@ export interface ParsedBody {
   readonly sessionId: string | null;
   /** One sentence per thing that was accepted but will not be honoured. */
   readonly warnings: readonly string[];
+  /** What the dialect's own renderers want to see again, e.g. parameters that an answer repeats. */
+  readonly echo?: JsonObject | undefined;
+}
+
+/** What a request says outside its body. */
+export interface Beside {
+  /** The model in the path, for dialects that name it there. */
+  readonly model?: string | undefined;
+  /** Whether the path asks for a stream, for dialects that say so there. */
+  readonly stream?: boolean | undefined;
+  /** A request header by its name in lower case; null when it was not sent. */
+  readonly header: (name: string) => string | null;
 }
 
 /** What is known of an answer before its first event. `model` is the concrete model that serves. */
@@ -33,6 +45,8 @@ export interface AnswerHead {
   readonly provider: string;
   /** Leave reasoning out of what the client sees. */
   readonly excludeReasoning: boolean;
+  /** `ParsedBody.echo`. */
+  readonly echo?: JsonObject | undefined;
 }
 
 /** What is known at the end. `usage` is exact or, with `isEstimated`, counted by us. */
@@ -44,6 +58,8 @@ export interface AnswerTail {
   readonly upstreamPromptCostNusd: NanoUsd;
   readonly upstreamCompletionCostNusd: NanoUsd;
   readonly isByok: boolean;
+  /** When it ended, in seconds since 1970. */
+  readonly endedS: number;
   /** The route explanation, when the client asked for it. */
   readonly metadata: Json | null;
   /** Why choices ended that have no finish of their own; absent: they stopped. */
@@ -59,6 +75,18 @@ export interface ErrorFace {
   readonly availability: JsonObject | null;
 }
 
+/** What else is known of a request that failed before anything was sent. */
+export interface ErrorContext {
+  readonly requestId: RequestId | null;
+  /** Null as long as the request was not one that could be routed. */
+  readonly generationId: GenerationId | null;
+  /** The route explanation, when the client asked for it. */
+  readonly metadata: Json | null;
+}
+
+/** The body of an error in the client's shape. */
+export type ErrorRenderer = (face: ErrorFace, context: ErrorContext) => Json;
+
 export interface StreamRenderer {
   /** Appends what `events` become; "" when they become nothing. */
   render(events: readonly GenerationEvent[]): string;
@@ -71,10 +99,21 @@ export interface StreamRenderer {
 export interface Dialect {
   readonly name: string;
   /** @returns `bad_request` with the path of the first fault, `unprocessable` for well-formed nonsense. */
-  parse(body: unknown): Result<ParsedBody, RouterError>;
+  parse(body: unknown, beside: Beside): Result<ParsedBody, RouterError>;
   createStreamRenderer(head: AnswerHead): StreamRenderer;
   /** `fault` is the client's view of `answer.failure`; null when there is none. */
   renderReply(head: AnswerHead, answer: Collected, tail: AnswerTail, fault: ErrorFace | null): Json;
-  /** A comment that keeps the connection open; never inside an event. */
+  readonly renderError: ErrorRenderer;
+  /** The media type of a stream. */
+  readonly streamType: string;
+  /** What keeps a stream open through silence; never inside an event. */
   readonly keepAlive: string;
+  /** A sentence for people that every client of the stream skips; "" where the format has no room for one. */
+  comment(sentence: string): string;
 }
+
+/** How server-sent events are declared, and how they hold comments. */
+export const EVENT_STREAM = {
+  streamType: "text/event-stream; charset=utf-8",
+  comment: (sentence: string): string => `: ${sentence}\n\n`,
+} as const;

@@ -9,7 +9,7 @@ import type { Collected, CollectedChoice } from "../core/event.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { usdNumber } from "../core/money.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
-import type { AnswerHead, AnswerTail, ErrorFace } from "./dialect.ts";
+import type { AnswerHead, AnswerTail, ErrorContext, ErrorFace } from "./dialect.ts";
 
 const NO_CHOICE: CollectedChoice = {
   index: 0,
@@ -92,7 +92,18 @@ export function detailJson(detail: ReasoningDetail): JsonObject {
   return entry;
 }
 
-/** The `error` object, in a body and in a stream alike. */
+/** The body of an error. One with `availability` says its type and status beside it as well. */
+export function renderOpenAiChatError(face: ErrorFace, { metadata }: Pick<ErrorContext, "metadata">): JsonObject {
+  const { status: code, message, availability } = face;
+  const named =
+    availability === null
+      ? {}
+      : { error_type: face.metadata["error_type"] ?? "unmapped", http_status: code, availability };
+  const error: JsonObject = { code, message, metadata: face.metadata, ...named };
+  return metadata === null ? { error } : { error, openrouter_metadata: metadata };
+}
+
+/** The `error` object of an answer, in a body and in a stream alike. */
 export function errorJson(face: ErrorFace): JsonObject {
   const { status: code, message, metadata, availability } = face;
   return { code, message, metadata, ...(availability === null ? {} : { availability }) };

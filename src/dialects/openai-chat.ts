@@ -3,15 +3,17 @@
  * The parts: schema (shape and limits), parse (body to request), messages, fault (wording of refusals), render
  * (streams), reply (buffered answers).
  */
-import type { Dialect } from "./dialect.ts";
+import { EVENT_STREAM, type Dialect } from "./dialect.ts";
 import { parseOpenAiChat } from "./openai-chat-parse.ts";
 import { createOpenAiChatRenderer } from "./openai-chat-render.ts";
-import { renderOpenAiChatReply } from "./openai-chat-reply.ts";
+import { renderOpenAiChatError, renderOpenAiChatReply } from "./openai-chat-reply.ts";
 
-export const openAiChat: Dialect = {
+export const openAiChat = {
   name: "openai-chat",
   parse: parseOpenAiChat,
   createStreamRenderer: createOpenAiChatRenderer,
   renderReply: renderOpenAiChatReply,
+  renderError: renderOpenAiChatError,
+  ...EVENT_STREAM,
   keepAlive: ": WAYPOST PROCESSING\n\n",
-};
+} satisfies Dialect;

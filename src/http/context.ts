@@ -1,11 +1,12 @@
 /** What a route finds in its context: ports, the request's id and event, and how to answer an error. */
 import type { Context } from "hono";
 import type { RouterError } from "../core/error.ts";
-import type { RequestId } from "../core/ids.ts";
+import type { GenerationId, RequestId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { WideEvent } from "../insight/wide-event.ts";
 import type { Place } from "../router/geography.ts";
 import type { Deps } from "./deps-port.ts";
+import { mannersAt } from "./manners.ts";
 import { respondError } from "./respond.ts";
 
 export interface AppEnv {
@@ -24,10 +25,17 @@ export interface AppEnv {
 
 export type AppContext = Context<AppEnv>;
 
-/** The answer to a failed request; notes its kind in the wide event. */
-export function fail(context: AppContext, error: RouterError, metadata: JsonObject | null = null): Response {
+/** What else an error says of a generation that was routed. */
+export interface Routed {
+  readonly generationId: GenerationId;
+  readonly metadata: JsonObject | null;
+}
+
+/** The answer to a failed request, in the dialect of its path; notes its kind in the wide event. */
+export function fail(context: AppContext, error: RouterError, routed?: Routed): Response {
   context.var.wide.set({ error: error.kind });
-  return respondError(error, { requestId: context.var.requestId, metadata });
+  const { requestId } = context.var;
+  return respondError(error, { requestId, ...routed }, mannersAt(context.req.path).renderError);
 }
 
 /** A JSON answer. */

@@ -1,6 +1,7 @@
 /**
- * The one place where a `RouterError` becomes a status, a body and headers. Bodies are
- * `{error: {code, message, metadata: {error_type, ...}, availability?}, openrouter_metadata?}` with `code` = status.
+ * The one place where a `RouterError` becomes a status, a body and headers. The body's shape is the dialect's of the route;
+ * where nothing else is spoken `{error: {code, message, metadata: {error_type, ...}, availability?}, openrouter_metadata?}`
+ * with `code` = status.
  *
  * | kind | status | error_type |
  * |---|---|---|
@@ -17,9 +18,10 @@
  * Body, statuses 400-503 and Retry-After:
  * https://openrouter.ai/docs/api/reference/errors-and-debugging (stored copy read 2026-11-21).
  */
-import type { ErrorFace } from "../dialects/dialect.ts";
 import type { LimitSource, RouterError } from "../core/error.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { ErrorContext, ErrorFace, ErrorRenderer } from "../dialects/dialect.ts";
+import { renderOpenAiChatError } from "../dialects/openai-chat-reply.ts";
 import { faceOfExhausted, faceOfNoEndpoints, retryAfterOfExhausted } from "./error-exhausted.ts";
 
 /** Seconds to stay away when the ledger or another store cannot be reached. */
@@ -30,35 +32,19 @@ const IN_FLIGHT_RETRY_S = 1;
 const ECHO_CHARS_MAX = 200;
 const FAULTS_MAX = 200;
 
-export interface ErrorContext {
-  readonly requestId?: string | undefined;
-  /** The route explanation, when the client asked for it; left out of a 500. */
-  readonly metadata?: Json | null | undefined;
-  /** More headers of the answer, e.g. `X-Generation-Id`. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}
-
-/** The whole answer to a request that failed before anything was sent. */
-export function respondError(error: RouterError, context: ErrorContext = {}): Response {
+/** The whole answer to a request that failed before anything was sent. A 500 leaves the route explanation out. */
+export function respondError(
+  error: RouterError,
+  context: Partial<ErrorContext> = {},
+  render: ErrorRenderer = renderOpenAiChatError,
+): Response {
   const face = faceOf(error);
-  const headers: Record<string, string> = {
-    "Content-Type": "application/json",
-    ...headersOf(error),
-    ...context.headers,
-  };
-  if (context.requestId !== undefined) headers["X-Request-Id"] = context.requestId;
-  return new Response(JSON.stringify(errorBody(face, context.metadata ?? null)), { status: face.status, headers });
-}
-
-/** The body that goes with `face`. An error with `availability` says its type and status beside it as well. */
-function errorBody(face: ErrorFace, metadata: Json | null): JsonObject {
-  const { status: code, message, availability } = face;
-  const named =
-    availability === null
-      ? {}
-      : { error_type: face.metadata["error_type"] ?? "unmapped", http_status: code, availability };
-  const error: JsonObject = { code, message, metadata: face.metadata, ...named };
-  return metadata === null || code === 500 ? { error } : { error, openrouter_metadata: metadata };
+  const { requestId = null, generationId = null, metadata = null } = context;
+  const headers: Record<string, string> = { "Content-Type": "application/json", ...headersOf(error) };
+  if (requestId !== null) headers["X-Request-Id"] = requestId;
+  if (generationId !== null) headers["X-Generation-Id"] = generationId;
+  const body = render(face, { requestId, generationId, metadata: face.status === 500 ? null : metadata });
+  return new Response(JSON.stringify(body), { status: face.status, headers });
 }
 
 /** Status, message and metadata of an error, in the terms of every dialect. */

@@ -43,11 +43,12 @@ export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Gener
     model: candidate.model.id,
     provider: candidate.provider.name,
     excludeReasoning: route.request.reasoning?.exclude === true,
+    echo: input.parsed.echo,
   };
   const fault = answer.failure === null ? null : input.faceOfFailure(answer.failure, candidate.provider.name);
   return {
     kind: "reply",
-    body: input.dialect.renderReply(head, answer, tailOf(job, run, bill), fault),
+    body: input.dialect.renderReply(head, answer, tailOf(job, run, bill, ports), fault),
     headers: { ...job.headers, ...warningHeaders(job, run), "X-Provider-Name": candidate.provider.name },
   };
 }

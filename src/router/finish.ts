@@ -46,7 +46,7 @@ export function billAfterCut(job: Job, run: PlanRun, meter: Meter, atCut: Bill, 
 }
 
 /** What the client is told at the end. */
-export function tailOf(job: Job, run: PlanRun, bill: Bill): AnswerTail {
+export function tailOf(job: Job, run: PlanRun, bill: Bill, ports: Pick<RouterPorts, "clock">): AnswerTail {
   return {
     usage: bill.usage,
     isEstimated: bill.isEstimated,
@@ -55,6 +55,7 @@ export function tailOf(job: Job, run: PlanRun, bill: Bill): AnswerTail {
     upstreamPromptCostNusd: bill.upstream.promptNusd,
     upstreamCompletionCostNusd: bill.upstream.completionNusd,
     isByok: run.answer?.candidate.byok !== undefined,
+    endedS: Math.floor(ports.clock() / 1000),
     metadata: explain(job.input, job.route, run.attempts),
   };
 }

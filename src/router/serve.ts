@@ -1,5 +1,6 @@
 /** What streamed and buffered serving have in common: the walk along the plan, its failure, its warnings. */
 import type { RouterError } from "../core/error.ts";
+import type { Dialect } from "../dialects/dialect.ts";
 import { secretsOf } from "./byok.ts";
 import { clientBucket } from "./geography.ts";
 import type { Job } from "./job.ts";
@@ -57,9 +58,9 @@ export function warningHeaders(job: Job, run: PlanRun | null): Readonly<Record<s
 }
 
 /** The answering endpoint's warnings as a comment of the stream, for one whose headers are out; "" when all is well. */
-export function warningComment(run: PlanRun): string {
+export function warningComment(run: PlanRun, dialect: Pick<Dialect, "comment">): string {
   const text = oneLine(run.warnings);
-  return text === "" ? "" : `: WAYPOST WARNING ${text}\n\n`;
+  return text === "" ? "" : dialect.comment(`WAYPOST WARNING ${text}`);
 }
 
 function oneLine(warnings: readonly string[]): string {

@@ -20,9 +20,7 @@ import { createSteps } from "./steps.ts";
 export const COMMIT_MS = 8_000;
 
 /** The headers are long out when credit ends in the middle of an answer. */
-const CUT_COMMENT = ": WAYPOST WARNING The answer was cut: no more credit could be held for it.\n\n";
-
-const STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache" };
+const CUT_COMMENT = "WAYPOST WARNING The answer was cut: no more credit could be held for it.";
 
 /** Answers as soon as the first content is there, or after COMMIT_MS. The pump goes on under `waitUntil`. */
 export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Generated> {
@@ -39,7 +37,12 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
   const client = copied(opened, input.copy ?? null);
   // Whoever counts the silence has counted the wait until now as well.
   if (early === null) void client.writer.write(input.dialect.keepAlive);
-  const headers: Record<string, string> = { ...STREAM_HEADERS, ...job.headers, ...warningHeaders(job, early) };
+  const headers: Record<string, string> = {
+    "Content-Type": input.dialect.streamType,
+    "Cache-Control": "no-cache",
+    ...job.headers,
+    ...warningHeaders(job, early),
+  };
   if (early?.answer) headers["X-Provider-Name"] = early.answer.candidate.provider.name;
   const serving = serve(job, early, running, client, ports).finally(() => abandon(job, ports));
   ports.waitUntil(serving);
@@ -78,12 +81,14 @@ async function serve(
   const meter = createMeter(route.promptTokens);
   const renderer = input.dialect.createStreamRenderer(headOf(job, run));
   // The headers are out: what the endpoint cannot take is said in a comment rather than not at all.
-  if (early === null) await client.writer.write(warningComment(run));
+  if (early === null) await client.writer.write(warningComment(run, input.dialect));
   let atCut: Bill = NO_BILL;
   const exhaust = async (): Promise<void> => {
     atCut = billFor(job, run, meter, { kind: "exhausted", by: "aborted" });
     input.copy?.ended({ isCharged: true, hasLeft: false });
-    await client.writer.write(CUT_COMMENT + renderer.end({ ...tailOf(job, run, atCut), cut: CREDIT_CUT }));
+    await client.writer.write(
+      input.dialect.comment(CUT_COMMENT) + renderer.end({ ...tailOf(job, run, atCut, ports), cut: CREDIT_CUT }),
+    );
     await client.writer.close();
     job.cancellation.cut();
   };
@@ -93,7 +98,7 @@ async function serve(
   ports.waitUntil(finish(job, run, meter, ended, bill, ports));
   if (isCut) return;
   try {
-    const tail = tailOf(job, run, bill);
+    const tail = tailOf(job, run, bill, ports);
     const face = faceOfEnd(job, run, ended);
     await client.writer.write(face === null ? renderer.end(tail) : renderer.fail(face, tail));
   } finally {
@@ -130,6 +135,7 @@ function headOf(job: Job, run: PlanRun): AnswerHead {
     model: candidate?.model.id ?? parsed.models[0] ?? "",
     provider: candidate?.provider.name ?? run.failures.at(-1)?.providerName ?? "",
     excludeReasoning: job.route.request.reasoning?.exclude === true,
+    echo: parsed.echo,
   };
 }
 

@@ -3,20 +3,28 @@ import type { RouterError } from "../../core/error.ts";
 import type { AccountId, KeyHash } from "../../core/ids.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { AppContext } from "../context.ts";
+import { mannersAt } from "../manners.ts";
 
 export interface Caller {
   readonly account: AccountId;
   readonly keyHash: KeyHash;
 }
 
-/** The bearer token, or `X-Api-Key` as Anthropic-style clients send it. Empty when there is none. */
+/** Headers in which clients of other APIs send their key. */
+const KEY_HEADERS = ["x-api-key", "x-goog-api-key"] as const;
+
+/** The bearer token, or the key where clients of the other dialects put it. Empty when there is none. */
 export function bearerOf(context: AppContext): string {
   const authorization = context.req.header("authorization");
   if (authorization !== undefined) {
     const found = /^Bearer\s+(\S+)\s*$/i.exec(authorization);
     return found?.[1] ?? "";
   }
-  return context.req.header("x-api-key") ?? "";
+  for (const name of KEY_HEADERS) {
+    const key = context.req.header(name);
+    if (key !== undefined) return key;
+  }
+  return mannersAt(context.req.path).takesKeyInQuery ? (context.req.query("key") ?? "") : "";
 }
 
 /** @returns `unauthenticated` for no key or one that is not ours; whether it may still be used is its gate's answer. */

@@ -41,6 +41,7 @@ test("no events are an empty answer", () => {
     choices: [],
     usage: null,
     failure: null,
+    events: [],
   });
 });
 

@@ -35,6 +35,7 @@ const tail: AnswerTail = {
     outputAudio: 2,
   },
   isEstimated: false,
+  endedS: 1_700_000_001,
   costNusd: 120n,
   upstreamCostNusd: 100n,
   upstreamPromptCostNusd: 40n,
@@ -320,6 +321,7 @@ const answer: Collected = {
   choices: [choice],
   usage: null,
   failure: null,
+  events: [],
 };
 const plain = { role: "assistant", content: "hello", refusal: null, reasoning: null };
 

@@ -7,7 +7,7 @@ import type {
   RouterError,
   UpstreamFailure,
 } from "../../../src/core/error.ts";
-import { asModelId, asProviderId } from "../../../src/core/ids.ts";
+import { asGenerationId, asModelId, asProviderId, asRequestId } from "../../../src/core/ids.ts";
 import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
 import { respondError } from "../../../src/http/respond.ts";
 
@@ -433,7 +433,7 @@ const EXHAUSTED: typeof KINDS = [
 ];
 
 test.each([...KINDS, ...EXHAUSTED])("$name", async ({ error, status, type, body, headers }) => {
-  const response = respondError(error, { requestId: "req-1" });
+  const response = respondError(error, { requestId: asRequestId("req-1") });
   const answer = (await response.json()) as { error: { code: number; metadata: { error_type: string } } };
   expect(response.status).toBe(status);
   expect(answer.error).toMatchObject({ code: status, ...body });
@@ -455,9 +455,18 @@ test("the route explanation stands beside the error, and never beside a 500", as
   });
 });
 
-test("headers of the caller are kept", () => {
-  const response = respondError({ kind: "internal" }, { headers: { "X-Generation-Id": "gen-1" } });
+test("an error of a generation names it in a header", () => {
+  const response = respondError({ kind: "internal" }, { generationId: asGenerationId("gen-1") });
   expect(response.headers.get("X-Generation-Id")).toBe("gen-1");
+});
+
+test("the body is the dialect's; status and headers are the same in each", async () => {
+  const error = { kind: "overloaded", retryAfterS: 2, message: "Later." } as const;
+  const usual = respondError(error);
+  const response = respondError(error, { metadata: { attempt: 0 } }, ({ status }, context) => ({ status, ...context }));
+  expect(response.status).toBe(usual.status);
+  expect([...response.headers]).toEqual([...usual.headers]);
+  expect(await response.json()).toEqual({ status: 503, requestId: null, generationId: null, metadata: { attempt: 0 } });
 });
 
 test.each([

@@ -1,0 +1,102 @@
+/**
+ * From a dialect's body to its answer: what the generating routes of all dialects have in common. The spine does the work;
+ * here stand the request's own facts, and the three forms of what comes back: refused, one body, a stream.
+ */
+import { asRequestId, placeOfAccount } from "../core/ids.ts";
+import type { Beside, Dialect } from "../dialects/dialect.ts";
+import { generate } from "../router/generate.ts";
+import type { Asker } from "../router/settlement.ts";
+import type { BillableRequest } from "./billable.ts";
+import { fail, type AppContext } from "./context.ts";
+import { faceOfFailure } from "./error-exhausted.ts";
+import { faceOf } from "./respond.ts";
+
+/** Longest value of a header that is kept with a generation. */
+const HEADER_CHARS_MAX = 256;
+
+/** Answers in `dialect`. `path`: what the path says of model and stream, where a dialect says it there. */
+export async function answer(
+  dialect: Dialect,
+  context: AppContext,
+  billed: BillableRequest,
+  path: Omit<Beside, "header"> = {},
+): Promise<Response> {
+  const { deps, wide } = context.var;
+  const header = (name: string): string | null => context.req.header(name) ?? null;
+  const parsed = dialect.parse(billed.body, { ...path, header });
+  if (!parsed.ok) return fail(context, parsed.error);
+  const { user } = parsed.value.request;
+  // The body wins over the header. Both name the conversation to routing and to the record.
+  const sessionId = parsed.value.sessionId ?? shortHeader(context, "x-session-id");
+  const asker = askerOf(context, billed, sessionId, user ?? null);
+  wide.set({ generation_id: asker.generationId });
+  const generated = await generate(
+    {
+      dialect,
+      parsed: { ...parsed.value, sessionId },
+      asker,
+      home: placeOfAccount(asker.account)?.home ?? "gl",
+      place: context.var.place,
+      userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
+      wantsMetadata: wantsMetadata(context),
+      refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
+      signal: context.req.raw.signal,
+      wide,
+      copy: billed.copy,
+      faceOf,
+      faceOfFailure,
+    },
+    deps.router,
+  );
+  switch (generated.kind) {
+    case "refused":
+      return fail(context, generated.error, { generationId: asker.generationId, metadata: generated.metadata });
+    case "reply":
+      return new Response(JSON.stringify(generated.body), {
+        headers: { "Content-Type": "application/json", ...generated.headers },
+      });
+    case "stream":
+      context.set("isStreaming", true);
+      return new Response(generated.body, { headers: generated.headers });
+    default:
+      return generated satisfies never;
+  }
+}
+
+function askerOf(
+  context: AppContext,
+  { caller, generationId }: BillableRequest,
+  sessionId: string | null,
+  user: string | null,
+): Asker {
+  const { place, receivedAtMs, requestId } = context.var;
+  const header = (name: string): string | null => shortHeader(context, name);
+  return {
+    account: caller.account,
+    keyHash: caller.keyHash,
+    requestId: asRequestId(requestId),
+    generationId,
+    receivedAtMs,
+    httpReferer: header("http-referer") ?? header("referer"),
+    appTitle: header("x-openrouter-title") ?? header("x-title"),
+    origin: header("origin"),
+    userAgent: header("user-agent"),
+    externalUser: user?.slice(0, HEADER_CHARS_MAX) ?? null,
+    sessionId,
+    clientPlace: place?.colo ?? null,
+  };
+}
+
+function shortHeader(context: AppContext, name: string): string | null {
+  return context.req.header(name)?.slice(0, HEADER_CHARS_MAX) ?? null;
+}
+
+function wantsMetadata(context: AppContext): boolean {
+  const asked = context.req.header("x-openrouter-metadata") ?? context.req.header("x-openrouter-experimental-metadata");
+  return asked === "enabled";
+}
+
+async function hashOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,22 @@
+/**
+ * What clients of a path expect beside its answers: the shape of errors, whichever part of the house raised them (an
+ * unknown method and a bug included), and where a key may stand. A new dialect is one line in MANNERS.
+ */
+import type { ErrorRenderer } from "../dialects/dialect.ts";
+import { renderOpenAiChatError } from "../dialects/openai-chat-reply.ts";
+
+export interface Manners {
+  readonly renderError: ErrorRenderer;
+  /** `?key=` is taken for a key. Elsewhere it is not: addresses end up in logs of others. */
+  readonly takesKeyInQuery: boolean;
+}
+
+const USUAL: Manners = { renderError: renderOpenAiChatError, takesKeyInQuery: false };
+
+/** By the beginning of the path; the first that fits counts. */
+const MANNERS: readonly { readonly path: RegExp; readonly manners: Manners }[] = [];
+
+/** The manners at a path. */
+export function mannersAt(path: string): Manners {
+  return MANNERS.find((one) => one.path.test(path))?.manners ?? USUAL;
+}

@@ -152,7 +152,7 @@ async function askGate(
   const asking = { ...request, lease: askForLease(state, request, newId, givesAll, sentAtMs) };
   const admission = await admitTwice(memory, account, asking);
   const after = stateOf(memory, account);
-  takeAdmission(after, asking, admission, sentAtMs);
+  takeAdmission(after, asking, admission, sentAtMs, clock());
   release(memory, account, after);
   return admission ?? GATE_GONE;
 }
@@ -218,17 +218,18 @@ async function settle(memory: Memory, account: AccountId, settlement: Settlement
 }
 
 async function send(
-  { gate }: Memory,
+  { gate, clock }: Memory,
   account: AccountId,
   state: IsolateAccount,
   call: SettleCall | null,
 ): Promise<void> {
   if (call === null) return;
   try {
-    takeReceipt(state, call, await gate(account).settle(call.settlements, call.reports));
+    const receipt = await gate(account).settle(call.settlements, call.reports);
+    takeReceipt(state, call, receipt, clock());
   } catch {
     // The gate restarted or cannot be reached; the entries stay queued and are sent again.
-    takeReceipt(state, call, null);
+    takeReceipt(state, call, null, clock());
   }
 }
 

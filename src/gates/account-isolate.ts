@@ -10,7 +10,9 @@ import { asLeaseId, type GenerationId, type KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
 import {
   closeHold,
+  endLease,
   growFromLease,
+  hasLapsed,
   isIdle,
   loseSettle,
   newIsolateLease,
@@ -155,6 +157,7 @@ export function askForLease(
   nowMs: EpochMs,
 ): LeaseReport | null {
   if (request.isFree || request.wantedNusd === 0n) return null;
+  endLapsed(account, nowMs);
   let lease = account.leases.get(request.keyHash);
   if (lease === undefined) {
     lease = newIsolateLease(asLeaseId(newId()), request.keyHash, request.byokToken ?? NO_BYOK, nowMs);
@@ -173,6 +176,7 @@ export function takeAdmission(
   request: AdmitRequest,
   admission: Admission | null,
   sentAtMs: EpochMs,
+  nowMs: EpochMs,
 ): void {
   const isAdmitted = admission?.kind === "admitted";
   if (isAdmitted) account.open.set(request.generationId, admission.holdNusd);
@@ -180,10 +184,10 @@ export function takeAdmission(
   if (lease === undefined || request.lease?.id !== lease.id) return;
   lease.asks--;
   if (isAdmitted) lease.byokToken = request.byokToken ?? NO_BYOK;
-  if (isAdmitted && admission.lease !== null) takeAnswer(lease, admission.lease, sentAtMs);
+  if (isAdmitted && admission.lease !== null) takeAnswer(lease, admission.lease, sentAtMs, nowMs);
   // The key was refused: what is lent to it must not be spent either.
   else if (admission?.kind === "refused" && lease.state === "live")
-    takeAnswer(lease, { kind: "revoked", id: lease.id }, sentAtMs);
+    takeAnswer(lease, { kind: "revoked", id: lease.id }, sentAtMs, nowMs);
   // A definite answer that says nothing of a lease: there is none.
   const isNone = lease.state === "asked" && lease.asks === 0 && admission !== null;
   if (isNone || lease.state === "ended") account.leases.delete(request.keyHash);
@@ -238,6 +242,7 @@ export function dueCall(account: IsolateAccount, nowMs: EpochMs): SettleCall | n
     if (settlements.length === BATCH_MAX) break;
   }
   if (settlements.length === 0) return null;
+  endLapsed(account, nowMs);
   const reports: LeaseReport[] = [];
   for (const lease of account.leases.values()) {
     if (lease.state === "live" || lease.state === "spent") reports.push(reportOf(lease, "more", nowMs));
@@ -247,6 +252,7 @@ export function dueCall(account: IsolateAccount, nowMs: EpochMs): SettleCall | n
 
 /** Gives back what is free of leases that nobody uses (`isLast`: of all), and closes those with nothing open. */
 export function idleCall(account: IsolateAccount, isLast: boolean, nowMs: EpochMs): SettleCall | null {
+  endLapsed(account, nowMs);
   const reports: LeaseReport[] = [];
   for (const lease of account.leases.values()) {
     if (lease.state === "closing" || lease.asks > 0 || !(isLast || isIdle(lease, nowMs))) continue;
@@ -259,6 +265,7 @@ export function idleCall(account: IsolateAccount, isLast: boolean, nowMs: EpochM
 
 /** Tells the gate of leases whose generations run on and on; null when it heard of them not long ago. */
 export function renewalCall(account: IsolateAccount, nowMs: EpochMs): SettleCall | null {
+  endLapsed(account, nowMs);
   const reports: LeaseReport[] = [];
   for (const lease of account.leases.values()) {
     if (lease.state === "asked" || lease.state === "closing" || nowMs - lease.reportedAtMs < REPORT_MS) continue;
@@ -268,7 +275,12 @@ export function renewalCall(account: IsolateAccount, nowMs: EpochMs): SettleCall
 }
 
 /** What became of a call; `receipt` is null when there was no answer. */
-export function takeReceipt(account: IsolateAccount, call: SettleCall, receipt: SettleReceipt | null): void {
+export function takeReceipt(
+  account: IsolateAccount,
+  call: SettleCall,
+  receipt: SettleReceipt | null,
+  nowMs: EpochMs,
+): void {
   for (const id of receipt?.acknowledged ?? []) {
     const queued = account.queue.get(id);
     if (queued === undefined) continue;
@@ -278,7 +290,7 @@ export function takeReceipt(account: IsolateAccount, call: SettleCall, receipt: 
   const byId = new Map([...account.leases.values()].map((lease) => [lease.id, lease]));
   for (const answer of receipt?.leases ?? []) {
     const lease = byId.get(answer.id);
-    if (lease !== undefined) takeAnswer(lease, answer, call.sentAtMs);
+    if (lease !== undefined) takeAnswer(lease, answer, call.sentAtMs, nowMs);
   }
   for (const { id, closes } of call.reports) {
     const lease = byId.get(id);
@@ -289,6 +301,15 @@ export function takeReceipt(account: IsolateAccount, call: SettleCall, receipt: 
       lease.closeTries++;
     }
     if (lease.state === "ended" || lease.closeTries >= CLOSE_TRIES_MAX) account.leases.delete(lease.keyHash);
+  }
+}
+
+/** Forgets leases that the gate has not answered for, for so long that it may have ended them. */
+function endLapsed({ leases }: IsolateAccount, nowMs: EpochMs): void {
+  for (const lease of leases.values()) {
+    if (!hasLapsed(lease, nowMs)) continue;
+    endLease(lease);
+    leases.delete(lease.keyHash);
   }
 }
 

@@ -7,6 +7,8 @@
  * that is lost, repeated or overtaken does no harm: whoever hears the next one knows everything. Money that changes
  * hands leaves one side before the other may count it: a return is taken off here before it is sent, a grant is reserved
  * there before it is answered.
+ * A gate that hears nothing for SETTLE_MS ends the lease, and may open it anew for a call that comes even later. So an
+ * isolate that had no answer for so long ends its own side, and takes no grant from an answer to so old a call.
  * An isolate never refuses from a lease: what it doesn't cover is asked of the gate.
  */
 import type { EpochMs } from "../core/clock.ts";
@@ -191,6 +193,8 @@ export interface IsolateLease {
   /** Closes that didn't work. */
   closeTries: number;
   reportedAtMs: EpochMs;
+  /** The gate keeps it at least until then; 0: it has not answered. */
+  keptUntilMs: EpochMs;
   /** When a hold was last opened, asked for or ended. */
   usedAtMs: EpochMs;
   /** As the gate said; 0: it did not. */
@@ -221,6 +225,7 @@ export function newIsolateLease(id: LeaseId, keyHash: KeyHash, byokToken: string
     asks: 0,
     closeTries: 0,
     reportedAtMs: nowMs,
+    keptUntilMs: 0,
     usedAtMs: nowMs,
     gatherMs: 0,
     lastNusd: 0n,
@@ -329,18 +334,31 @@ function surplusOf(lease: IsolateLease, isOver: boolean, wantedNusd: NanoUsd): N
   return freeNusd > 2n * wantedNusd ? freeNusd - wantedNusd : 0n;
 }
 
+/** Whether its gate may have ended it unheard. */
+export function hasLapsed(lease: IsolateLease, nowMs: EpochMs): boolean {
+  return lease.keptUntilMs !== 0 && nowMs >= lease.keptUntilMs;
+}
+
+/** Nothing is reserved for it any more, as far as anybody knows. What runs is settled from what is spendable. */
+export function endLease(lease: IsolateLease): void {
+  lease.state = "ended";
+  lease.freeNusd = 0n;
+}
+
 /** Takes the gate's answer to a report that was sent at `sentAtMs`. Answers may come late, twice or out of order. */
-export function takeAnswer(lease: IsolateLease, answer: LeaseAnswer, sentAtMs: EpochMs): void {
+export function takeAnswer(lease: IsolateLease, answer: LeaseAnswer, sentAtMs: EpochMs, nowMs: EpochMs): void {
   if (lease.state === "ended") return;
+  if (hasLapsed(lease, nowMs)) return endLease(lease);
   switch (answer.kind) {
     case "ended":
-      lease.state = "ended";
-      lease.freeNusd = 0n;
+      endLease(lease);
       return;
     case "revoked":
       lease.state = "spent";
       return;
     case "live": {
+      if (nowMs - sentAtMs >= SETTLE_MS) return;
+      lease.keptUntilMs = Math.max(lease.keptUntilMs, sentAtMs + SETTLE_MS);
       const newsNusd = answer.grantedNusd - lease.seenNusd;
       if (newsNusd > 0n) {
         lease.freeNusd += newsNusd;

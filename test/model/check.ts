@@ -2,7 +2,7 @@
 import type { GenerationId } from "../../src/core/ids.ts";
 import { auditAccount } from "../../src/gates/account-audit.ts";
 import type { NamedMovement } from "../../src/gates/account-credit.ts";
-import { spentOf, type IsolateLease } from "../../src/ledger/lease.ts";
+import { hasLapsed, spentOf, type IsolateLease } from "../../src/ledger/lease.ts";
 import { KEYS } from "./gate.ts";
 import type { Isolate, World } from "./run.ts";
 
@@ -60,8 +60,8 @@ function checkSums({ memory }: World): void {
 function checkLease({ memory, ledger, nowMs }: World, { state }: Isolate, lease: IsolateLease): void {
   check(lease.freeNusd >= 0n && lease.openNusd >= 0n, "an isolate's lease is not negative");
   const reserved = memory.leases.get(lease.id);
-  if (reserved === undefined) {
-    // Expired at the gate, or closed there: either way nothing can be opened from it.
+  if (reserved === undefined || hasLapsed(lease, nowMs)) {
+    // Expired at the gate (and perhaps opened anew), or closed there: either way nothing can be opened from it.
     check(lease.state !== "live" || lease.spendUntilMs <= nowMs, "a lease can be spent from that its gate has ended");
     return;
   }

@@ -318,7 +318,7 @@ function arrive(world: World, { message, ...answer }: Reply): void {
   if (message.isAnswered || !from.isAlive) return;
   message.isAnswered = true;
   if (message.kind === "settle") {
-    takeReceipt(from.state, message.call, answer.kind === "settle" ? answer.receipt : null);
+    takeReceipt(from.state, message.call, answer.kind === "settle" ? answer.receipt : null, world.nowMs);
     return;
   }
   if (message.kind === "extend") {
@@ -329,7 +329,7 @@ function arrive(world: World, { message, ...answer }: Reply): void {
   }
   const { request } = message;
   const admission = answer.kind === "admit" ? answer.admission : null;
-  takeAdmission(from.state, request, admission, message.sentAtMs);
+  takeAdmission(from.state, request, admission, message.sentAtMs, world.nowMs);
   if (admission === null) {
     // The client's second try; after that the request is refused.
     if (world.random() < 0.5) world.messages.push({ ...message, isAnswered: false, ...again(from, request) });

@@ -5,6 +5,7 @@ import {
   gatherMsAmong,
   GENERATION_MS_MAX,
   grantOf,
+  hasLapsed,
   heardLease,
   isIdle,
   mayClose,
@@ -69,7 +70,7 @@ test.each([
 /** A lease of 100 that was granted at time 0. */
 function granted(): IsolateLease {
   const lease = newIsolateLease(ID, asKeyHash("a".repeat(64)), "", 0);
-  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 1_000n, spendMs: 10_000 }, 0);
+  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 1_000n, spendMs: 10_000 }, 0, 0);
   return lease;
 }
 
@@ -93,16 +94,34 @@ test("an answer that comes twice, late or out of order grants once", () => {
   const lease = granted();
   const later = { kind: "live", id: ID, grantedNusd: 150n, keepNusd: 1_000n, spendMs: 10_000 } as const;
   const before = { ...later, grantedNusd: 120n };
-  takeAnswer(lease, later, 100);
-  takeAnswer(lease, before, 50);
-  takeAnswer(lease, later, 100);
+  takeAnswer(lease, later, 100, 100);
+  takeAnswer(lease, before, 50, 100);
+  takeAnswer(lease, later, 100, 100);
   expect([lease.freeNusd, lease.seenNusd, lease.spendUntilMs]).toEqual([150n, 150n, 10_100]);
+});
+
+test("a lease lapses when no answer has come for as long as its gate waits, and then takes none", () => {
+  const lease = granted();
+  const answer = { kind: "live", id: ID, grantedNusd: 150n, keepNusd: 1_000n, spendMs: 10_000 } as const;
+  takeAnswer(lease, answer, 300_000, 300_001);
+  expect([hasLapsed(lease, SETTLE_MS), hasLapsed(lease, 300_000 + SETTLE_MS)]).toEqual([false, true]);
+  takeAnswer(lease, { ...answer, grantedNusd: 200n }, 300_000 + SETTLE_MS, 300_000 + SETTLE_MS);
+  expect([lease.state, lease.freeNusd]).toEqual(["ended", 0n]);
+});
+
+test("an answer to a call that is older than its gate waits grants nothing", () => {
+  const lease = newIsolateLease(ID, asKeyHash("a".repeat(64)), "", 0);
+  const answer = { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 1_000n, spendMs: 10_000 } as const;
+  takeAnswer(lease, answer, 0, SETTLE_MS);
+  expect([lease.state, lease.freeNusd]).toEqual(["asked", 0n]);
+  takeAnswer(lease, answer, 1, SETTLE_MS);
+  expect([lease.state, lease.freeNusd]).toEqual(["live", 100n]);
 });
 
 test("a revoked lease opens nothing more and returns all that is free", () => {
   const lease = granted();
   openFromLease(lease, 60n, 0);
-  takeAnswer(lease, { kind: "revoked", id: ID }, 1);
+  takeAnswer(lease, { kind: "revoked", id: ID }, 1, 1);
   expect(openFromLease(lease, 1n, 2)).toBe(false);
   expect(reportOf(lease, "more", 3)).toMatchObject({ returnedNusd: 40n, freeNusd: 0n, wantedNusd: 0n, opens: false });
   expect(isIdle(lease, 3)).toBe(true);
@@ -120,7 +139,7 @@ test("a report keeps what the last seconds asked for, and returns what is far be
 test("a report returns what the gate doesn't want it to keep", () => {
   const lease = granted();
   openFromLease(lease, 10n, 0);
-  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 0n, spendMs: 0 }, 1);
+  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 0n, spendMs: 0 }, 1, 1);
   expect(openFromLease(lease, 10n, 2)).toBe(false);
   expect(reportOf(lease, "more", 2)).toMatchObject({ returnedNusd: 90n, freeNusd: 0n });
 });
@@ -128,7 +147,7 @@ test("a report returns what the gate doesn't want it to keep", () => {
 test("a return counts once at the gate, also when a later report overtakes it", () => {
   const lease = granted();
   const first = reportOf(lease, "back", 1);
-  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 130n, keepNusd: 1_000n, spendMs: 10_000 }, 2);
+  takeAnswer(lease, { kind: "live", id: ID, grantedNusd: 130n, keepNusd: 1_000n, spendMs: 10_000 }, 2, 2);
   const second = reportOf(lease, "back", 3);
   let gate = { ...newGateLease(ID), reservedNusd: 130n, grantedNusd: 130n };
   for (const report of [second, first, second]) gate = heardLease(gate, report, 4);
@@ -167,9 +186,9 @@ test.each([
 test("a lease gathers as its gate said last, and is idle only after twice that", () => {
   const lease = granted();
   const answer = { kind: "live", id: ID, grantedNusd: 100n, keepNusd: 1_000n, spendMs: 10_000 } as const;
-  takeAnswer(lease, { ...answer, gatherMs: 2_000 }, 1);
+  takeAnswer(lease, { ...answer, gatherMs: 2_000 }, 1, 1);
   openFromLease(lease, 10n, 1_000);
   expect([lease.gatherMs, isIdle(lease, 4_999), isIdle(lease, 5_000)]).toEqual([2_000, false, true]);
-  takeAnswer(lease, answer, 2);
+  takeAnswer(lease, answer, 2, 2);
   expect([lease.gatherMs, isIdle(lease, 2_500)]).toEqual([0, true]);
 });

@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly scheduleS: number;
   /** Print the worker's log lines instead of keeping them in the data folder. */
   readonly printsLog: boolean;
+  /** A file to serve in the production bundle's place: the benchmark's, which counts; null: the bundle. */
+  readonly bundlePath: string | null;
 }
 
 /** @returns an error sentence for the first variable that is malformed. */
@@ -63,6 +65,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     newAccounts: env["NEW_ACCOUNTS"] ?? null,
     scheduleS: Number(env["WAYPOST_SCHEDULE_S"] ?? SCHEDULE_S),
     printsLog: env["WAYPOST_LOG"] === "1",
+    bundlePath: env["WAYPOST_BUNDLE"] ?? null,
   });
 }
 

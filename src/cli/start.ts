@@ -115,7 +115,7 @@ async function serve(
   const all = withShards(manifest, options.shards);
   const runtime = await startRuntime({
     manifest: all,
-    bundlePath: BUNDLE,
+    bundlePath: options.bundlePath ?? BUNDLE,
     storageDir: dataDir.storageDir,
     runDir: dataDir.runDir,
     host: options.host,

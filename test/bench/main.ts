@@ -8,7 +8,8 @@
  *
  *   --rounds 5          rounds, of which medians are taken      --seconds 3      length of a throughput cell
  *   --only a,b          of passthrough, portkey, custom, waypost   --no-portkey  leave the peer out
- *   --quick             rounds only: no memory, no stalled reader, no thousand streams
+ *   --quick             rounds only: no memory, no stalled reader, no thousand streams, no operations
+ *   --operations        what the platform bills, and nothing else (a minute and a half)
  *   --json <file>       JSON into a file instead of the last line of the output
  *
  * To compare a design of your own with the pass-through, while you tune it:
@@ -24,6 +25,7 @@ import os from "node:os";
 import { forkServer, stopAll } from "./children.ts";
 import { startLoader, type Loader } from "./loader.ts";
 import { measureStaying, type Staying } from "./memory.ts";
+import { countOperations, operationsText, type Operations } from "./operations.ts";
 import { parseOptions, type Options } from "./options.ts";
 import { DIRECT, rowsOf, scaleRows, tableText, type Row } from "./report.ts";
 import { runRounds, type Sample } from "./rounds.ts";
@@ -57,7 +59,7 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
   const running: Running[] = [];
   const skipped: Skipped[] = [];
   const staying = new Map<string, Staying>();
-  for (const name of options.only) {
+  for (const name of options.countsOnly ? [] : options.only) {
     const start = await startTarget(name, upstreamUrl, options);
     if ("skipped" in start) {
       skipped.push({ name, reason: start.skipped });
@@ -69,7 +71,7 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
     if (!options.isQuick) staying.set(name, await measureStaying(start.running, loader, upstreamUrl));
   }
   const direct = targetAt(DIRECT, upstreamUrl);
-  const targets = [...running.map(({ target }) => target), direct];
+  const targets = options.countsOnly ? [] : [...running.map(({ target }) => target), direct];
   const samples = await runRounds(targets, loader, options.rounds, options.runMs, ({ round, cell, target, measured }) =>
     say(
       `round ${round + 1} ${cell} ${target}: ${measured.perSecond.toFixed(0)}/s ` +
@@ -79,11 +81,20 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
   const waypost = options.isQuick ? undefined : running.find((each) => each.waypost !== null)?.waypost;
   if (waypost) say("the same request beside more accounts, providers and models: about three minutes");
   const scale = waypost ? await measureScale(waypost, loader) : null;
-  const checks = await checksOf(running, samples, staying, scale);
-  const names = targets.map(({ name }) => name);
-  const rows = [...rowsOf(names, samples, staying), ...(scale === null ? [] : scaleRows(scale))];
-  print({ options, running, skipped, samples, staying, scale, checks, names, rows });
+  // Last, since it leaves one more server running.
+  const operations = await operationsOf(options, loader, upstreamUrl);
+  const checks = await checksOf(running, samples, staying, scale, operations);
+  const names = options.countsOnly ? ["waypost"] : targets.map(({ name }) => name);
+  const rows = [...rowsOf(names, samples, staying, operations), ...(scale === null ? [] : scaleRows(scale))];
+  print({ options, running, skipped, samples, staying, scale, operations, checks, names, rows });
   return checks.every(({ ok }) => ok);
+}
+
+/** Null: not asked for. */
+async function operationsOf(options: Options, loader: Loader, upstreamUrl: string): Promise<Operations | null> {
+  if (!options.countsOnly && (options.isQuick || !options.only.includes("waypost"))) return null;
+  say("waypost: counting operations");
+  return await countOperations(upstreamUrl, loader);
 }
 
 async function checksOf(
@@ -91,6 +102,7 @@ async function checksOf(
   samples: readonly Sample[],
   staying: ReadonlyMap<string, Staying>,
   scale: Scale | null,
+  operations: Operations | null,
 ): Promise<readonly Check[]> {
   const checks: Check[] = [];
   const strayed = (scale?.measured ?? []).flatMap(({ faults }) => faults);
@@ -102,6 +114,12 @@ async function checksOf(
         " ",
       ),
     });
+  }
+  if (operations !== null) {
+    const { faults, atBenchLoad, atFivePerSecond } = operations;
+    const requests = atBenchLoad.requests + atFivePerSecond.requests;
+    const detail = [`${requests} asked`, ...faults.map(oneLine)].join("\n         ");
+    checks.push({ name: "waypost, counted: every answer complete", ok: faults.length === 0, detail });
   }
   for (const { target, ledger } of running) {
     const own = samples.filter((sample) => sample.target === target.name);
@@ -143,22 +161,22 @@ interface Findings {
   readonly samples: readonly Sample[];
   readonly staying: ReadonlyMap<string, Staying>;
   readonly scale: Scale | null;
+  readonly operations: Operations | null;
   readonly checks: readonly Check[];
   readonly names: readonly string[];
   readonly rows: readonly Row[];
 }
 
 function print(findings: Findings): void {
-  const { options, running, skipped, samples, staying, scale, checks, names, rows } = findings;
+  const { options, running, skipped, samples, staying, scale, operations, checks, names, rows } = findings;
   const machine = `${os.cpus().length} x ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.versions.node}`;
   const lines = [
-    tableText(names, rows),
-    "",
+    tableText(names, options.countsOnly ? rows.filter(({ values }) => (values["waypost"] ?? null) !== null) : rows),
+    ...(operations === null ? [""] : operationsText(operations)),
     ...running.map(({ target, note }) => `${target.name}: ${note}`),
-    `${DIRECT}: no proxy, the client at the upstream: the floor`,
+    ...(options.countsOnly ? [] : [`${DIRECT}: no proxy, the client at the upstream: the floor`]),
     ...skipped.map(({ name, reason }) => `${name}: skipped: ${reason}`),
     `Medians of ${options.rounds} interleaved rounds, throughput cells of ${options.runMs / 1_000} s; ${machine}.`,
-    "Not measured here: awaited Durable Object calls, platform operations per request.",
     "Delays are from the upstream's write to the client's read; memory is resident memory, measured once.",
     "",
     ...checks.map(({ name, ok, detail }) => `${ok ? "ok    " : "WRONG "} ${name}: ${detail}`),
@@ -174,6 +192,7 @@ function print(findings: Findings): void {
     checks,
     staying: Object.fromEntries(staying),
     scale,
+    operations,
     samples,
   });
   if (options.jsonPath === undefined) process.stdout.write(`${json}\n`);

@@ -10,8 +10,10 @@ export interface Options {
   /** Length of a throughput cell, after its warm-up. */
   readonly runMs: number;
   readonly only: readonly TargetName[];
-  /** Leaves out memory, the stalled reader and the thousand streams. */
+  /** Leaves out memory, the stalled reader, the thousand streams, growth and operations. */
   readonly isQuick: boolean;
+  /** Counts operations and does nothing else. */
+  readonly countsOnly: boolean;
   readonly upstreamPort: number;
   readonly customUrl: string | undefined;
   readonly customWorker: string | undefined;
@@ -30,6 +32,7 @@ export function parseOptions(argv: readonly string[]): Options {
       only: { type: "string" },
       "no-portkey": { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
+      operations: { type: "boolean", default: false },
       "upstream-port": { type: "string", default: "0" },
       "custom-url": { type: "string" },
       "custom-worker": { type: "string" },
@@ -45,6 +48,7 @@ export function parseOptions(argv: readonly string[]): Options {
     runMs: numberIn("--seconds", values.seconds, 0.2, 60) * 1_000,
     only: wanted.filter((name) => (name !== "custom" || isCustom) && (name !== "portkey" || !values["no-portkey"])),
     isQuick: values.quick,
+    countsOnly: values.operations,
     upstreamPort: numberIn("--upstream-port", values["upstream-port"], 0, 65_535),
     customUrl: values["custom-url"],
     customWorker: values["custom-worker"],

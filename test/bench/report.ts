@@ -4,6 +4,7 @@
  */
 import type { Measured } from "./load.ts";
 import type { Staying } from "./memory.ts";
+import type { Operations } from "./operations.ts";
 import { median } from "./numbers.ts";
 import type { CellName, Sample } from "./rounds.ts";
 import type { Scale } from "./scale.ts";
@@ -25,6 +26,7 @@ export function rowsOf(
   targets: readonly string[],
   samples: readonly Sample[],
   staying: ReadonlyMap<string, Staying>,
+  operations: Operations | null = null,
 ): readonly Row[] {
   const perRound = (target: string, cell: CellName): readonly Measured[] =>
     samples.filter((sample) => sample.target === target && sample.cell === cell).map(({ measured }) => measured);
@@ -59,6 +61,8 @@ export function rowsOf(
     const found = staying.get(target);
     return found === undefined ? null : pick(found);
   };
+  const counted = (pick: (found: Operations) => number) => (target: string) =>
+    operations === null || target !== "waypost" ? null : pick(operations);
   return [
     row("buffered, 32 connections", "x pass-through", ">= 0.85", beside("buffered", speed, ratio)),
     row("buffered, 32 connections", "answers/s", "", middle("buffered", speed)),
@@ -132,6 +136,36 @@ export function rowsOf(
       "MiB",
       "<= 80",
       stay((found) => (found.imageStatus.includes(" 200") ? found.imagePeakMib : null)),
+    ),
+    row(
+      "object calls awaited, warm (most of 20)",
+      "calls",
+      "0",
+      counted(({ awaitedWarm }) => Math.max(...awaitedWarm)),
+    ),
+    row(
+      "object calls awaited, cold",
+      "calls",
+      "1",
+      counted((found) => found.awaitedCold),
+    ),
+    row(
+      "object calls awaited, isolate's first",
+      "calls",
+      "",
+      counted((found) => found.awaitedFirst),
+    ),
+    row(
+      "platform operations, bench load",
+      "$/million",
+      "<= 3",
+      counted((found) => found.atBenchLoad.dollarsPerMillion),
+    ),
+    row(
+      "platform operations, 5 requests/s",
+      "$/million",
+      "",
+      counted((found) => found.atFivePerSecond.dollarsPerMillion),
     ),
   ];
 }

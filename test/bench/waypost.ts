@@ -47,8 +47,11 @@ const READY_MS = 240_000;
 const SETTLED_MS = 15_000;
 const SOURCE = "test/bench";
 
-/** Starts Waypost against `upstreamUrl` and fills it. Throws a sentence when a step is refused. */
-export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
+/**
+ * Starts Waypost against `upstreamUrl` and fills it. Throws a sentence when a step is refused.
+ * @param bundlePath is served in the production bundle's place.
+ */
+export async function startWaypost(upstreamUrl: string, bundlePath?: string): Promise<Waypost> {
   const directory = mkdtempSync(path.join(os.tmpdir(), "waypost-bench-data-"));
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
   const port = await freePort();
@@ -72,6 +75,8 @@ export async function startWaypost(upstreamUrl: string): Promise<Waypost> {
           ];
         }).flat(),
       ),
+      // Counted: nothing runs that nobody asked for.
+      ...(bundlePath === undefined ? {} : { WAYPOST_BUNDLE: bundlePath, WAYPOST_SCHEDULE_S: "0" }),
     },
     port,
     readyMs: READY_MS,

@@ -19,6 +19,7 @@ test("nothing set means loopback, 8787 and secrets of its own", () => {
       secret: null,
       trustsPlaceHeader: false,
       printsLog: false,
+      bundlePath: null,
       shards: [],
       newAccounts: null,
       scheduleS: 300,

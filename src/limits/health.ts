@@ -142,13 +142,7 @@ export function healthAfter(
   if (outcome.kind === "success") {
     return {
       ...withCount(state, true, nowMs),
-      // An answer that took so long to begin was one; to the breaker it is a failure all the same.
-      breaker: breakerNext(
-        state.breaker,
-        { kind: isStalledStart(state.typicalTtftMs ?? null, outcome.ttftMs) ? "failure" : "success" },
-        nowMs,
-        rule,
-      ),
+      breaker: breakerAfterAnswer(state, outcome, nowMs, rule),
       typicalTtftMs: typicalAfter(state.typicalTtftMs ?? null, outcome.ttftMs),
       latency: windowWith(state.latency, outcome.ttftMs, nowMs),
       beyondByBucket: withBucket(state.beyondByBucket, outcome.bucket, beyondOf(outcome), nowMs),
@@ -174,6 +168,23 @@ export function healthAfter(
     default:
       return outcome.scope satisfies never;
   }
+}
+
+/**
+ * An answer tells how its endpoint was when it began. One that had begun before the last failure ends an outage for
+ * nobody: while a provider refuses what is new, what it was already saying may go on for minutes.
+ */
+function breakerAfterAnswer(
+  { breaker, lastFailureMs, typicalTtftMs }: HealthState,
+  { ttftMs, durationMs }: Extract<Outcome, { kind: "success" }>,
+  nowMs: EpochMs,
+  rule: BreakerRule,
+): Breaker {
+  // An answer that took so long to begin was one; to the breaker it is a failure all the same.
+  if (isStalledStart(typicalTtftMs ?? null, ttftMs)) return breakerNext(breaker, { kind: "failure" }, nowMs, rule);
+  const begunMs = nowMs - Math.max(0, durationMs - ttftMs);
+  if (lastFailureMs !== null && begunMs < lastFailureMs) return breaker;
+  return breakerNext(breaker, { kind: "success" }, nowMs, rule);
 }
 
 /** What one attempt says of its credential: whose it was, nothing else of it. */

@@ -175,3 +175,20 @@ test.each([
 ])("a slow start: $name", ({ typicalMs, ttftMs, slow }) => {
   expect(isSlowStart(typicalMs, ttftMs)).toBe(slow);
 });
+
+test("answers that had begun before an outage do not hide it, and those that began after it end it", () => {
+  // 1.6 s of each answer come after its first token.
+  const fails = failure("endpoint", 503);
+  let state = NEW_HEALTH;
+  for (const atMs of [0, 400, 800, 1_200]) {
+    state = healthAfter(state, fails, NOW + atMs);
+    state = healthAfter(state, good, NOW + atMs + 100);
+  }
+  expect(state.breaker).toEqual({ kind: "closed", failures: 4 });
+  expect(healthAfter(state, good, NOW + 1_200 + 1_600).breaker).toEqual({ kind: "closed", failures: 0 });
+  const broken = healthAfter(state, fails, NOW + 1_600);
+  expect(broken.breaker.kind).toBe("open");
+  expect(healthAfter(broken, good, NOW + 2_000).breaker.kind).toBe("open");
+  // All of them count for uptime, whenever they began.
+  expect(healthSnapshot(broken, NOW + 1_600)).toMatchObject({ uptime5m: 4 / 9 });
+});

@@ -1,7 +1,7 @@
 /**
  * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches, leave for
  * attempts from leases. Nothing here is awaited while routing but `warm`, in an isolate that is cold or was idle for
- * STALE_MS, and `permit` where a limit is near.
+ * STALE_MS (or, where the colo shares, for REFRESH_MS), and `permit` where a limit is near.
  * Memory: one place per provider and region in use, at most PLACES_MAX; a snapshot is at most REFRESH_MS old while there
  * is traffic. Where the colo shares snapshots, one isolate of it asks the gate and the others read what it got.
  */
@@ -106,6 +106,11 @@ const REPORT_MS = 1_000;
 const STALE_MS = 8_000;
 /** How long a request waits at most for what its isolate lacks: without it a stored credential is not known. */
 const WARM_MS = 1_000;
+/**
+ * ...and for what another isolate of its colo may know: a few ms for a request that comes to an isolate after seconds. Sent
+ * to a provider that has stopped answering meanwhile, it would lose far more.
+ */
+const NEAR_MS = 10;
 /** How often a request looks whether another one's call has brought it. */
 const LOOK_MS = 5;
 /** A call that has not returned for so long is given up as lost. */
@@ -262,6 +267,7 @@ function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil
   const { clock, sharing } = memory.ports;
   const nowMs = clock();
   const missing: Promise<void>[] = [];
+  const near: Promise<void>[] = [];
   for (const name of wanted) {
     const place = placeOf(memory, name);
     const isKnown = nowMs - place.seenAtMs <= STALE_MS;
@@ -275,9 +281,11 @@ function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil
     if (work !== null) {
       waitUntil(work);
       if (!isKnown) missing.push(work);
+      else if (sharing !== null && isOld) near.push(work);
     } else if (!isKnown && place.syncingSinceMs !== 0) missing.push(synced(place));
   }
-  return missing.length === 0 ? null : atMost(Promise.all(missing), WARM_MS);
+  if (missing.length > 0) return atMost(Promise.all([...missing, ...near]), WARM_MS);
+  return near.length === 0 ? null : atMost(Promise.all(near), NEAR_MS);
 }
 
 /** Another request's call has ended. Looked for by time, since a promise must not be shared between requests. */

@@ -382,3 +382,25 @@ test("in a colo that shares, one isolate asks and the others read", async () => 
   await two.warm();
   await vi.waitFor(() => expect(two.syncs).toHaveLength(1));
 });
+
+test("in a colo that shares, a request waits some ms for what another isolate knows, never for the gate", async () => {
+  const shared = new Map<string, SharedSnapshot>();
+  const one = world({ shared });
+  const two = world({ shared });
+  await one.warm();
+  await two.warm();
+  one.pass(3_000);
+  two.pass(3_000);
+  one.says({ isDisabled: true });
+  await one.warm();
+  await one.settle();
+  await two.client.warm([PLACE], () => undefined);
+  expect([...two.client.switchedOff()]).toEqual([PLACE.provider]);
+  // Nobody has asked for 3 s: the gate takes half a second, the request goes on.
+  two.pass(3_000);
+  two.takes(500);
+  const startMs = performance.now();
+  await two.client.warm([PLACE], () => undefined);
+  expect(performance.now() - startMs).toBeLessThan(250);
+  expect(two.syncs).toHaveLength(1);
+});

@@ -7,10 +7,12 @@
  *   --write          write docs/simulation.md
  */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { registerHooks } from "node:module";
 import path from "node:path";
 import { accounts } from "./accounts-section.ts";
 import { nearness } from "./nearness-section.ts";
 import { parseOptions, type SimOptions } from "./options.ts";
+import { providers } from "./providers-section.ts";
 import { pageOf, reportText } from "./report.ts";
 
 const PAGE = path.resolve(import.meta.dirname, "../../docs/simulation.md");
@@ -23,12 +25,20 @@ try {
   process.exit(2);
 }
 const { seed, jsonPath, writes } = options;
+// The ProviderGate's class extends one that only workerd has.
+const standIn = new URL("./workers-stand-in.ts", import.meta.url).href;
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier === "cloudflare:workers" ? { url: standIn, shortCircuit: true } : next(specifier, context),
+});
+const { openProviderGate } = await import("./provider-gate.ts");
 const money = await accounts(seed);
+const hot = await providers(seed, openProviderGate);
 const near = nearness(seed);
-const sections = [money.section, near.section];
+const sections = [money.section, hot.section, near.section];
 process.stdout.write(`${reportText(sections)}\n`);
 const json = JSON.stringify(
-  { seed, sections, accounts: money.results, nearness: near.results },
+  { seed, sections, accounts: money.results, providers: hot.results, nearness: near.results },
   (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value),
 );
 if (jsonPath === undefined) process.stdout.write(`${json}\n`);

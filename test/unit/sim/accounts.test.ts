@@ -1,8 +1,11 @@
 /** The accounts' simulation in small: virtual time is a time, a run repeats itself, and money is never overshot. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { openGround } from "../../model/gate.ts";
 import { simulateAccount, type AccountSpec } from "../../sim/account-world.ts";
 import { inVirtualTime } from "../../sim/virtual-time.ts";
+
+// Far more than it takes: virtual time costs real time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const RICH: AccountSpec = {
   name: "rich",

@@ -1,26 +1,29 @@
 /** The nearness simulation in small: it repeats itself, and what it says of the router is within reason. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { clientBucket } from "../../../src/router/geography.ts";
 import { quantile, weighted } from "../../sim/draws.ts";
 import { METROS } from "../../sim/metros.ts";
 import { simulateNearness } from "../../sim/nearness.ts";
 import { createWorld, type WorldKind } from "../../sim/nearness-world.ts";
 
-const run = (seed: number, kind: WorldKind) =>
-  simulateNearness(createWorld(seed, kind, 4), { seed, requests: 12_000, spanMs: 3_600_000, warmMs: 1_800_000 });
+// Far more than it takes: virtual time costs real time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
+
+const run = (seed: number, kind: WorldKind, models: number, requests: number) =>
+  simulateNearness(createWorld(seed, kind, models), { seed, requests, spanMs: 3_600_000, warmMs: 1_800_000 });
 
 test("two runs of a seed are equal, and another seed is another world", () => {
-  const first = run(3, "documented");
-  expect(run(3, "documented")).toEqual(first);
-  expect(run(4, "documented")).not.toEqual(first);
+  const first = run(3, "documented", 2, 600);
+  expect(run(3, "documented", 2, 600)).toEqual(first);
+  expect(run(4, "documented", 2, 600)).not.toEqual(first);
 });
 
 test.each(["as published", "documented"] as const)(
   "regions %s: what was learnt brings sort: latency near the oracle",
   (kind) => {
-    const { byLatency, byDefault, models } = run(3, kind);
+    const { byLatency, byDefault, models } = run(3, kind, 4, 10_000);
     expect(models).toBe(4);
-    expect(byLatency.requests).toBeGreaterThan(2_000);
+    expect(byLatency.requests).toBeGreaterThan(1_500);
     // Nobody beats an oracle that knows every true median; with so few samples a tenth is near.
     expect(byLatency.excess).toBeGreaterThanOrEqual(0);
     expect(byLatency.excess).toBeLessThan(0.1);

@@ -1,0 +1,24 @@
+/** The real ProviderGate outside workerd: its storage is a map, nothing of it outlives the run, and it has no siblings. */
+import { ProviderGate } from "../../src/gates/provider-gate.ts";
+import type { OpenGate } from "./provider-world.ts";
+
+/** Opens one whose operator has decided nothing. */
+export const openProviderGate: OpenGate = (name, clock) => {
+  const kept = new Map<string, unknown>([["settings", { isDisabled: false, credentialSealed: null }]]);
+  const kv = {
+    get: (key: string) => kept.get(key),
+    put: (key: string, value: unknown) => void kept.set(key, value),
+    delete: (key: string) => kept.delete(key),
+    list: ({ prefix }: { readonly prefix: string }) => [...kept].filter(([key]) => key.startsWith(prefix)),
+  };
+  const state = {
+    id: { name },
+    storage: { kv },
+    blockConcurrencyWhile: (work: () => Promise<unknown>) => work(),
+    waitUntil: () => undefined,
+  };
+  // The class uses this much of the platform.
+  const gate = new ProviderGate(state as unknown as DurableObjectState, {} as never);
+  gate.clock = clock;
+  return gate;
+};

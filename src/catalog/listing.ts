@@ -4,25 +4,9 @@
  * not listed, because nobody could use it. Statistics come in as an argument; what was never measured is null.
  */
 import { formatPrice } from "../core/money.ts";
-import type { Price, PriceKeys, SomePriceKeys } from "../core/price.ts";
+import { PRICE_KEYS, type ListedPrice, type PriceName, type SomePriceKeys } from "../core/price.ts";
 import { compareText } from "./nearest.ts";
 import type { ListedEndpoint, ListedModel, ModelEntry, Provider, Quantization } from "./schema.ts";
-
-const PRICE_KEYS = [
-  "prompt",
-  "completion",
-  "request",
-  "image",
-  "image_output",
-  "audio",
-  "audio_output",
-  "internal_reasoning",
-  "input_cache_read",
-  "input_cache_write",
-  "input_cache_write_1h",
-  "web_search",
-] as const satisfies readonly (keyof PriceKeys)[];
-type PriceName = (typeof PRICE_KEYS)[number];
 
 /** The parameter names that the public API knows, in its order. */
 const PUBLIC_PARAMETERS: readonly string[] = (
@@ -31,7 +15,12 @@ const PUBLIC_PARAMETERS: readonly string[] = (
   "tools tool_choice parallel_tool_calls include_reasoning reasoning reasoning_effort web_search_options verbosity"
 ).split(" ");
 
-export type PublicPriceOverride = { readonly min_prompt_tokens: number } & { readonly [name in PriceName]?: string };
+/** Times of day are HHMM in UTC; the price applies from `utc_start` up to and without `utc_end`. */
+export type PublicPriceOverride = {
+  readonly min_prompt_tokens?: number;
+  readonly utc_start?: number;
+  readonly utc_end?: number;
+} & { readonly [name in PriceName]?: string };
 export type PublicPricing = {
   readonly prompt: string;
   readonly completion: string;
@@ -252,7 +241,7 @@ export function zdrEndpoints(entry: ModelEntry): readonly PublicEndpoint[] {
 function publicEndpoint(
   model: ListedModel,
   endpoint: ListedEndpoint,
-  price: Price,
+  price: ListedPrice,
   provider: Provider,
   statistics: EndpointStatistics | undefined,
 ): PublicEndpoint {
@@ -301,7 +290,7 @@ export function publicProvider(provider: Provider): PublicProvider {
 }
 
 /** The exact decimal strings of a price; only the keys that it has. */
-export function publicPricing(price: Price): PublicPricing {
+export function publicPricing(price: ListedPrice): PublicPricing {
   const { prompt, completion } = price;
   return {
     prompt: formatPrice(prompt),
@@ -310,9 +299,11 @@ export function publicPricing(price: Price): PublicPricing {
     ...(price.overrides === undefined
       ? {}
       : {
-          overrides: price.overrides.map((override) => ({
-            min_prompt_tokens: override.min_prompt_tokens,
-            ...formatted(override),
+          overrides: price.overrides.map(({ min_prompt_tokens, utc_start, utc_end, ...keys }) => ({
+            ...(min_prompt_tokens === undefined ? {} : { min_prompt_tokens }),
+            ...(utc_start === undefined ? {} : { utc_start }),
+            ...(utc_end === undefined ? {} : { utc_end }),
+            ...formatted(keys),
           })),
         }),
   };

@@ -143,12 +143,16 @@ function checkEndpointRegions(endpoint: Endpoint, provider: Provider, path: stri
   }
 }
 
+/** Thresholds rise, among overrides of the same hours: one that is reached earlier must not undo one reached later. */
 function checkOverrides(endpoint: Endpoint, path: string, report: Report): void {
-  const overrides = endpoint.price?.overrides ?? [];
-  for (const [at, override] of overrides.entries()) {
-    const before = overrides[at - 1];
-    if (before !== undefined && before.min_prompt_tokens >= override.min_prompt_tokens) {
-      report(`${path}.price.overrides[${at}].min_prompt_tokens`, "must be greater than that of the override before it");
+  const reached = new Map<string, number>();
+  for (const [at, override] of (endpoint.price?.overrides ?? []).entries()) {
+    const hours = `${override.utc_start ?? ""}-${override.utc_end ?? ""}`;
+    const tokens = override.min_prompt_tokens ?? 0;
+    if (tokens <= (reached.get(hours) ?? -1)) {
+      const field = override.min_prompt_tokens === undefined ? "" : ".min_prompt_tokens";
+      report(`${path}.price.overrides[${at}]${field}`, "must be greater than that of the override before it");
     }
+    reached.set(hours, tokens);
   }
 }

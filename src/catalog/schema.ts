@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
+import type { ListedPrice, Price } from "../core/price.ts";
 
 const SLUG = /^[a-z0-9][a-z0-9.-]{0,63}$/;
 const providerId = z
@@ -32,25 +33,54 @@ const tokens = z.int().min(1).max(100_000_000);
 const priceKeys = {
   request: pico.optional(),
   image: pico.optional(),
+  image_token: pico.optional(),
   image_output: pico.optional(),
   audio: pico.optional(),
   audio_output: pico.optional(),
+  input_audio_cache: pico.optional(),
   internal_reasoning: pico.optional(),
   input_cache_read: pico.optional(),
   input_cache_write: pico.optional(),
   input_cache_write_1h: pico.optional(),
   web_search: pico.optional(),
+  hardware_second: pico.optional(),
+  audio_second: pico.optional(),
+  video_second: pico.optional(),
+  image_made: pico.optional(),
+  megapixel: pico.optional(),
+  page: pico.optional(),
+  character: pico.optional(),
+  search_unit: pico.optional(),
 };
+/** A time of day in UTC as HHMM: 1630 is half past four in the afternoon, 2400 the end of the day. */
+const clockTime = z
+  .int()
+  .min(0)
+  .max(2_400)
+  .refine((time) => time % 100 < 60, "must be a time of day as HHMM, such as 1630");
+const OverrideSchema = z
+  .strictObject({
+    min_prompt_tokens: tokens.optional(),
+    utc_start: clockTime.optional(),
+    utc_end: clockTime.optional(),
+    prompt: pico.optional(),
+    completion: pico.optional(),
+    ...priceKeys,
+  })
+  .refine((given) => (given.utc_start === undefined) === (given.utc_end === undefined), {
+    message: "must name utc_start and utc_end together",
+  })
+  .refine((given) => given.utc_start === undefined || given.utc_start % 2_400 !== (given.utc_end ?? 0) % 2_400, {
+    message: "must name a part of the day: utc_start and utc_end are the same time",
+  })
+  .refine((given) => given.min_prompt_tokens !== undefined || given.utc_start !== undefined, {
+    message: "must name a condition: min_prompt_tokens, or utc_start and utc_end",
+  });
 const PriceSchema = z.strictObject({
   prompt: pico,
   completion: pico,
   ...priceKeys,
-  overrides: z
-    .array(
-      z.strictObject({ min_prompt_tokens: tokens, prompt: pico.optional(), completion: pico.optional(), ...priceKeys }),
-    )
-    .max(8)
-    .optional(),
+  overrides: z.array(OverrideSchema).max(8).optional(),
 });
 
 export const QUANTIZATIONS = [
@@ -217,8 +247,14 @@ export type Quantization = (typeof QUANTIZATIONS)[number];
  * An endpoint as readers get it: `price` is what a tenant pays, margin included; `upstream_price` what the provider
  * charges the operator. Both are null together.
  */
-export interface ListedEndpoint extends Omit<Endpoint, "markup_bps"> {
-  readonly upstream_price: Endpoint["price"];
+export interface ListedEndpoint extends Omit<Endpoint, "markup_bps" | "price"> {
+  readonly price: ListedPrice | null;
+  readonly upstream_price: ListedPrice | null;
+}
+/** An endpoint with the prices of one moment: what a request is planned, held and charged with. */
+export interface PricedEndpoint extends Omit<ListedEndpoint, "price" | "upstream_price"> {
+  readonly price: Price | null;
+  readonly upstream_price: Price | null;
 }
 export interface ListedModel extends Omit<Model, "endpoints"> {
   readonly endpoints: readonly ListedEndpoint[];

@@ -3,7 +3,7 @@
  * Pure: the same catalog always gives the same keys and bytes. A cold isolate that routes one request reads the index
  * and one model value, never more. Prices in a model value are the charged ones, margin included.
  */
-import { withMarkup } from "../core/price.ts";
+import { withMarkup, type ListedPrice } from "../core/price.ts";
 import { listingRow, zdrEndpoints, type ListingRow, type PublicEndpoint } from "./listing.ts";
 import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
 
@@ -105,11 +105,6 @@ export function entryOf(model: Model, providers: readonly Provider[]): ModelEntr
 function listedEndpoint(endpoint: Endpoint, providerMarkupBps: number): ListedEndpoint {
   const { markup_bps: ownMarkupBps, ...rest } = endpoint;
   const markupBps = ownMarkupBps ?? providerMarkupBps;
-  return { ...rest, price: chargedPrice(endpoint.price, markupBps), upstream_price: endpoint.price };
-}
-
-function chargedPrice(price: Endpoint["price"], markupBps: number): Endpoint["price"] {
-  if (price === null) return null;
-  const { overrides, ...keys } = withMarkup(price, markupBps);
-  return { ...keys, ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
+  const price = endpoint.price === null ? null : withMarkup<ListedPrice>(endpoint.price, markupBps);
+  return { ...rest, price, upstream_price: endpoint.price };
 }

@@ -8,7 +8,7 @@ import type { ReasoningDetail } from "../core/chat.ts";
 import type { Collected, CollectedChoice } from "../core/event.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { usdNumber } from "../core/money.ts";
-import { completionTokens, promptTokens } from "../core/usage.ts";
+import { cachedTokens, completionTokens, promptTokens } from "../core/usage.ts";
 import type { AnswerHead, AnswerTail, ErrorContext, ErrorFace } from "./dialect.ts";
 
 const NO_CHOICE: CollectedChoice = {
@@ -59,7 +59,7 @@ export function usageJson(tail: AnswerTail): JsonObject {
     cost: usdNumber(tail.costNusd),
     is_byok: tail.isByok,
     prompt_tokens_details: {
-      cached_tokens: usage.cacheRead,
+      cached_tokens: cachedTokens(usage),
       cache_write_tokens: usage.cacheWrite + usage.cacheWrite1h,
       audio_tokens: usage.inputAudio,
       video_tokens: 0,

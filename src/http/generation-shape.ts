@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { nusdFromStored, usdNumber } from "../core/money.ts";
-import { completionTokens, promptTokens } from "../core/usage.ts";
+import { cachedTokens, completionTokens, promptTokens } from "../core/usage.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 
@@ -166,7 +166,7 @@ function tokensOf({ usage }: GenerationRecord) {
     native_tokens_completion: completionTokens(usage),
     native_tokens_completion_images: usage.outputImage,
     native_tokens_reasoning: usage.outputReasoning,
-    native_tokens_cached: usage.cacheRead,
+    native_tokens_cached: cachedTokens(usage),
     num_media_prompt: null,
     num_media_completion: null,
     num_input_audio_prompt: null,

@@ -10,18 +10,30 @@ import type {
 import { QUANTIZATIONS } from "../catalog/schema.ts";
 
 const price = z.string().describe("USD per unit, an exact decimal");
+const per = (unit: string) => z.string().optional().describe(`USD per ${unit}, an exact decimal`);
 const priceKeys = {
-  request: price.optional(),
-  image: price.optional(),
-  image_output: price.optional(),
-  audio: price.optional(),
-  audio_output: price.optional(),
-  internal_reasoning: price.optional(),
-  input_cache_read: price.optional(),
-  input_cache_write: price.optional(),
-  input_cache_write_1h: price.optional(),
-  web_search: price.optional(),
+  request: per("request"),
+  image: per("input image"),
+  image_token: per("token of an input image"),
+  image_output: per("token of an image that was made"),
+  audio: per("input audio token"),
+  audio_output: per("output audio token"),
+  input_audio_cache: per("cached audio token"),
+  internal_reasoning: per("reasoning token"),
+  input_cache_read: per("token read from the cache"),
+  input_cache_write: per("token written to the cache (for five minutes where there are several lifetimes)"),
+  input_cache_write_1h: per("token written to the cache for an hour"),
+  web_search: per("search"),
+  hardware_second: per("second of hardware"),
+  audio_second: per("second of input audio"),
+  video_second: per("second of video that was made"),
+  image_made: per("image that was made"),
+  megapixel: per("million pixels that were made"),
+  page: per("page of a document"),
+  character: per("character that was spoken"),
+  search_unit: per("unit of search or ranking"),
 };
+const clockTime = (description: string) => z.int().optional().describe(`${description}, HHMM in UTC`);
 
 const PricingShape = z.object({
   prompt: price,
@@ -29,9 +41,17 @@ const PricingShape = z.object({
   ...priceKeys,
   overrides: z
     .array(
-      z.object({ min_prompt_tokens: z.int(), prompt: price.optional(), completion: price.optional(), ...priceKeys }),
+      z.object({
+        min_prompt_tokens: z.int().optional().describe("Applies to prompts that are longer"),
+        utc_start: clockTime("Applies from this time of day"),
+        utc_end: clockTime("Applies up to this time of day"),
+        prompt: price.optional(),
+        completion: price.optional(),
+        ...priceKeys,
+      }),
     )
-    .optional(),
+    .optional()
+    .describe("Each applies when all its conditions hold; later ones win per key"),
 });
 
 const ArchitectureShape = z.object({

@@ -34,9 +34,14 @@ function daySql(column: string): string {
   return `date(CAST(substr(${column}, 5, 10) AS INTEGER), 'unixepoch')`;
 }
 
-const PROMPT = ["inputText", "inputAudio", "inputImage", "cacheRead", "cacheWrite", "cacheWrite1h"];
+const PROMPT = ["inputText", "inputAudio", "inputImage", "cacheRead", "cacheReadAudio", "cacheWrite", "cacheWrite1h"];
 const COMPLETION = ["outputText", "outputReasoning", "outputAudio", "outputImage"];
-const tokens = (kinds: readonly string[]) => kinds.map((kind) => `(record ->> '$.usage.${kind}')`).join(" + ");
+const OPTIONAL = ["cacheReadAudio"];
+const tokens = (kinds: readonly string[]) =>
+  kinds
+    .map((kind) => `record ->> '$.usage.${kind}'`)
+    .map((field, at) => (OPTIONAL.includes(kinds[at] ?? "") ? `COALESCE(${field}, 0)` : `(${field})`))
+    .join(" + ");
 
 /** The columns of `usage_days` after the account, as a SELECT over one row of `generations` makes them. */
 export const USAGE_OF_GENERATION = `${daySql("id")} AS day, record ->> '$.keyHash' AS key_hash,

@@ -9,6 +9,17 @@ import type { GenerationRecord } from "./generation.ts";
 const count = z.int().min(0);
 const text = z.string().nullable();
 
+const WorkSchema = z.object({
+  hardwareMs: count.optional(),
+  audioMs: count.optional(),
+  videoMs: count.optional(),
+  imagesMade: count.optional(),
+  pixelsMade: count.optional(),
+  pages: count.optional(),
+  characters: count.optional(),
+  searchUnits: count.optional(),
+});
+
 const UsageSchema = z.object({
   inputText: count,
   inputAudio: count,
@@ -21,6 +32,8 @@ const UsageSchema = z.object({
   outputAudio: count,
   outputImage: count,
   webSearches: count,
+  cacheReadAudio: count.optional(),
+  work: WorkSchema.optional(),
 });
 
 const AttemptSchema = z.object({

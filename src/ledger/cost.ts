@@ -3,16 +3,18 @@
  * Every bucket has a price; where the catalog names none, the fallback is the dearest one that is documented for that
  * kind of token, never nothing:
  *   cache reads, cache writes, input images -> prompt; 1 h cache writes -> cache writes -> prompt; input audio -> prompt;
- *   reasoning, output audio, output images -> completion; request, image (per piece) and web search -> no fee.
- * `overrides` replace keys when the prompt is strictly longer than `min_prompt_tokens`; later ones win per key.
+ *   cached audio -> cache reads -> prompt; reasoning, output audio, output images -> completion;
+ *   request, image (per piece), web search and every kind of work (seconds, pages, characters) -> no fee.
+ * `overrides` replace keys when the prompt is strictly longer than `min_prompt_tokens`; later ones win per key. Prices by
+ * time of day are resolved before: `priceAtTime` in core/price.ts makes the `Price` of the request's time.
  */
 import { PICO_PER_NANO, picoToNanoUp, type NanoUsd } from "../core/money.ts";
-import type { Price, PriceKeys } from "../core/price.ts";
+import { priceAt, type Price, type PriceKeys } from "../core/price.ts";
 import { assert } from "../core/result.ts";
-import { promptTokens, type Usage } from "../core/usage.ts";
+import { promptTokens, type Usage, type Work } from "../core/usage.ts";
 
 export interface Cost {
-  /** 1e-12 USD, exact. */
+  /** 1e-12 USD, exact; a part of one, which milliseconds and pixels may leave, is rounded up. */
   readonly totalPusd: bigint;
   /** What is charged: `totalPusd` rounded up once. */
   readonly totalNusd: NanoUsd;
@@ -31,6 +33,8 @@ export interface WorstCaseFeatures {
   readonly wantsAudio?: boolean;
   /** Provider-run searches that may be billed one by one. */
   readonly webSearchesMax?: number;
+  /** The most that may be done beside tokens. */
+  readonly work?: Work | undefined;
   /** What leaving the answer may cost. */
   readonly surcharge?: Surcharge | undefined;
 }
@@ -48,22 +52,27 @@ export const AFFORDABLE_TOKENS_MAX = Number.MAX_SAFE_INTEGER;
 /** The cost of one generation at `price`. `inputImages` counts the pieces that `price.image` is charged for. */
 export function costOf(usage: Usage, price: Price, inputImages = 0): Cost {
   const keys = priceAt(price, promptTokens(usage));
+  const cacheRead = keys.input_cache_read ?? keys.prompt;
   const cacheWrite = keys.input_cache_write ?? keys.prompt;
+  const work = workCost(usage.work, keys);
   const promptPusd =
     times(usage.inputText, keys.prompt) +
     times(usage.inputAudio, keys.audio ?? keys.prompt) +
-    times(usage.inputImage, keys.prompt) +
-    times(usage.cacheRead, keys.input_cache_read ?? keys.prompt) +
+    times(usage.inputImage, keys.image_token ?? keys.prompt) +
+    times(usage.cacheRead, cacheRead) +
+    times(usage.cacheReadAudio ?? 0, keys.input_audio_cache ?? cacheRead) +
     times(usage.cacheWrite, cacheWrite) +
     times(usage.cacheWrite1h, keys.input_cache_write_1h ?? cacheWrite) +
     times(inputImages, keys.image ?? 0) +
-    times(1, keys.request ?? 0);
+    times(1, keys.request ?? 0) +
+    work.takenPusd;
   const completionPusd =
     times(usage.outputText, keys.completion) +
     times(usage.outputReasoning, keys.internal_reasoning ?? keys.completion) +
     times(usage.outputAudio, keys.audio_output ?? keys.completion) +
     times(usage.outputImage, keys.image_output ?? keys.completion) +
-    times(usage.webSearches, keys.web_search ?? 0);
+    times(usage.webSearches, keys.web_search ?? 0) +
+    work.madePusd;
   const totalPusd = promptPusd + completionPusd;
   const totalNusd = picoToNanoUp(totalPusd);
   // The shares are for show: the completion takes the rounding, so that they always add up to the charge.
@@ -126,18 +135,34 @@ export function withSurcharge(cost: Cost, { fixedPusd, bps }: Surcharge): Cost {
 
 function share(amount: bigint, bps: number): bigint {
   assert(Number.isSafeInteger(bps) && bps >= 0 && bps <= BPS_MAX, "a fee lies between nothing and the whole");
-  return (amount * BigInt(bps) + BigInt(BPS_MAX - 1)) / BigInt(BPS_MAX);
+  return upTo(amount * BigInt(bps), BigInt(BPS_MAX));
 }
 
-/** The price keys that hold for a prompt of that length. */
-function priceAt(price: Price, promptTokenCount: number): PriceKeys {
-  const { overrides, ...base } = price;
-  if (overrides === undefined) return base;
-  return overrides.reduce<PriceKeys>(
-    (keys, { min_prompt_tokens, ...changes }) =>
-      promptTokenCount > min_prompt_tokens ? { ...keys, ...definedOnly(changes) } : keys,
-    base,
-  );
+/** Rounded up. Of what was rounded up before, this makes what rounding up once would have made. */
+function upTo(amount: bigint, divisor: bigint): bigint {
+  return (amount + divisor - 1n) / divisor;
+}
+
+const NO_WORK = { takenPusd: 0n, madePusd: 0n };
+/** Micro-pico-dollars of a pico-dollar: prices per second and per megapixel count milliseconds and pixels. */
+const MICRO = 1_000_000n;
+const PER_MS = 1_000n;
+
+/** What work costs, that on what came in and that on what went out; their sum is exact, and rounded up once. */
+function workCost(work: Work | undefined, keys: PriceKeys): typeof NO_WORK {
+  if (work === undefined) return NO_WORK;
+  const takenMicro =
+    times(work.audioMs ?? 0, keys.audio_second ?? 0) * PER_MS +
+    times(work.pages ?? 0, keys.page ?? 0) * MICRO +
+    times(work.characters ?? 0, keys.character ?? 0) * MICRO +
+    times(work.searchUnits ?? 0, keys.search_unit ?? 0) * MICRO;
+  const madeMicro =
+    times(work.hardwareMs ?? 0, keys.hardware_second ?? 0) * PER_MS +
+    times(work.videoMs ?? 0, keys.video_second ?? 0) * PER_MS +
+    times(work.pixelsMade ?? 0, keys.megapixel ?? 0) +
+    times(work.imagesMade ?? 0, keys.image_made ?? 0) * MICRO;
+  const takenPusd = madeMicro === 0n ? upTo(takenMicro, MICRO) : takenMicro / MICRO;
+  return { takenPusd, madePusd: upTo(takenMicro + madeMicro, MICRO) - takenPusd };
 }
 
 function worstRates(promptTokenCount: number, images: number, price: Price, features: WorstCaseFeatures) {
@@ -148,10 +173,11 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
   const perPromptToken = dearest((keys) =>
     Math.max(
       keys.prompt,
+      images > 0 ? (keys.image_token ?? 0) : 0,
       keys.input_cache_read ?? 0,
       keys.input_cache_write ?? 0,
       features.writesCache1h === true ? (keys.input_cache_write_1h ?? 0) : 0,
-      features.hasInputAudio === true ? (keys.audio ?? 0) : 0,
+      features.hasInputAudio === true ? Math.max(keys.audio ?? 0, keys.input_audio_cache ?? 0) : 0,
     ),
   );
   const perOutputTokenPusd = dearest((keys) =>
@@ -175,7 +201,8 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
     times(
       features.webSearchesMax ?? 0,
       dearest((keys) => keys.web_search ?? 0),
-    );
+    ) +
+    worstWork(features.work, steps);
   const { surcharge } = features;
   if (surcharge === undefined) return { fixedPusd: plainPusd, perOutputTokenPusd };
   return {
@@ -184,12 +211,14 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
   };
 }
 
+/** At the dearest of the steps. */
+function worstWork(work: Work | undefined, steps: readonly PriceKeys[]): bigint {
+  const costs = steps.map((keys) => workCost(work, keys)).map(({ takenPusd, madePusd }) => takenPusd + madePusd);
+  return costs.reduce((most, cost) => (cost > most ? cost : most), 0n);
+}
+
 function times(units: number, pricePusd: number): bigint {
   assert(Number.isSafeInteger(units) && units >= 0, "a count of units is a whole number, not negative");
   assert(Number.isSafeInteger(pricePusd) && pricePusd >= 0, "a price is a whole number of pico-dollars, not negative");
   return BigInt(units) * BigInt(pricePusd);
-}
-
-function definedOnly(keys: { readonly [Key in keyof PriceKeys]?: PriceKeys[Key] | undefined }): Partial<PriceKeys> {
-  return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined));
 }

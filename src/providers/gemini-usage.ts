@@ -14,9 +14,10 @@ const COUNT_MAX = 1e12;
 export function geminiUsageOf(metadata: unknown): Usage | null {
   if (!isObject(metadata)) return null;
   const prompt = countOf(metadata["promptTokenCount"]);
-  const cacheRead = Math.min(countOf(metadata["cachedContentTokenCount"]), prompt);
+  const read = Math.min(countOf(metadata["cachedContentTokenCount"]), prompt);
   const cached = metadata["cacheTokensDetails"];
-  let uncached = prompt - cacheRead;
+  const cacheReadAudio = Math.min(detailOf(cached, "AUDIO"), read);
+  let uncached = prompt - read;
   const inputAudio = partOf(uncached, metadata["promptTokensDetails"], cached, "AUDIO");
   uncached -= inputAudio;
   const inputImage = partOf(uncached, metadata["promptTokensDetails"], cached, "IMAGE");
@@ -31,7 +32,8 @@ export function geminiUsageOf(metadata: unknown): Usage | null {
     inputText: uncached + countOf(metadata["toolUsePromptTokenCount"]),
     inputAudio,
     inputImage,
-    cacheRead,
+    cacheRead: read - cacheReadAudio,
+    ...(cacheReadAudio === 0 ? {} : { cacheReadAudio }),
     outputText: visible,
     outputReasoning: countOf(metadata["thoughtsTokenCount"]),
     outputAudio,

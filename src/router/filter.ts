@@ -3,11 +3,12 @@
  * Every endpoint that is left out keeps one reason, with the figures. Nothing here depends on health or time, so that
  * an outage never changes what a request is allowed to reach; what is closed right now is the plan's business.
  */
-import type { ListedEndpoint, ListedModel, ModelEntry, Provider, Region } from "../catalog/schema.ts";
+import type { ListedEndpoint, ListedModel, ModelEntry, PricedEndpoint, Provider, Region } from "../catalog/schema.ts";
+import type { EpochMs } from "../core/clock.ts";
 import type { Exclusion, ExclusionReason } from "../core/error.ts";
 import type { Home, ProviderId } from "../core/ids.ts";
 import { formatPrice } from "../core/money.ts";
-import type { Price } from "../core/price.ts";
+import { hasHours, priceAt, priceAtTime, type Price } from "../core/price.ts";
 import type { ByokRules } from "./byok.ts";
 import type { MaxPrice, Preferences } from "./preferences.ts";
 
@@ -36,12 +37,14 @@ export interface FilterRules {
   readonly accountHome: Home;
   /** Slugs that the key and its account may use; absent or null: all. */
   readonly allowedProviders?: readonly string[] | null | undefined;
+  /** The time whose prices hold for the request. */
+  readonly nowMs: EpochMs;
 }
 
 /** An endpoint that may serve, with the regions where it may. */
 export interface Choice {
   readonly model: ListedModel;
-  readonly endpoint: ListedEndpoint;
+  readonly endpoint: PricedEndpoint;
   readonly provider: Provider;
   readonly price: Price;
   /** At least one. */
@@ -78,11 +81,12 @@ export function filterEndpoints(
 ): readonly Choice[] {
   const { model } = entry;
   let choices: Choice[] = [];
-  for (const endpoint of model.endpoints) {
+  for (const listed of model.endpoints) {
+    const endpoint = endpointAt(listed, rules.nowMs);
     const provider = entry.providers.find((one) => one.slug === endpoint.provider);
     // An entry always carries the providers of its endpoints; without one there is no way to reach it.
     if (provider === undefined) continue;
-    const price: Price | null = endpoint.price;
+    const { price } = endpoint;
     const refusal = refusalOf(model, endpoint, provider, price, rules);
     if (refusal !== null || price === null) {
       exclusions.push(excluded(endpoint, refusal ?? { reason: "not_priced", detail: "no price is known" }));
@@ -106,34 +110,37 @@ export function filterEndpoints(
 }
 
 /** True when `wanted` (lower case: slug, tag or display name) means this endpoint. */
-export function isNamed(wanted: string, endpoint: ListedEndpoint, provider: Provider): boolean {
+export function isNamed(wanted: string, endpoint: Pick<ListedEndpoint, "tag">, provider: Provider): boolean {
   if (wanted === endpoint.tag) return true;
   if (wanted !== provider.slug && wanted !== provider.name.toLowerCase()) return false;
   const slash = endpoint.tag.indexOf("/");
   return slash === -1 || !TIER_SUFFIXES.has(endpoint.tag.slice(slash + 1));
 }
 
-/** The prices that hold for a prompt of this size, in pico-dollars per unit. */
-export function pricesAt(price: Price, promptTokens: number): { prompt: number; completion: number; request: number } {
-  let { prompt, completion } = price;
-  let request = price.request ?? 0;
-  for (const override of price.overrides ?? []) {
-    if (promptTokens <= override.min_prompt_tokens) break;
-    prompt = override.prompt ?? prompt;
-    completion = override.completion ?? completion;
-    request = override.request ?? request;
-  }
-  return { prompt, completion, request };
+/** The endpoint with the prices of that moment; itself, where time does not matter. */
+function endpointAt(endpoint: ListedEndpoint, atMs: EpochMs): PricedEndpoint {
+  if (isTimeless(endpoint)) return endpoint;
+  const { price, upstream_price } = endpoint;
+  return {
+    ...endpoint,
+    price: price === null ? null : priceAtTime(price, atMs),
+    upstream_price: upstream_price === null ? null : priceAtTime(upstream_price, atMs),
+  };
 }
 
-function excluded(endpoint: ListedEndpoint, verdict: Verdict): Exclusion {
+function isTimeless(endpoint: ListedEndpoint): endpoint is ListedEndpoint & PricedEndpoint {
+  const { price, upstream_price } = endpoint;
+  return (price === null || !hasHours(price)) && (upstream_price === null || !hasHours(upstream_price));
+}
+
+function excluded(endpoint: PricedEndpoint, verdict: Verdict): Exclusion {
   return { endpoint: endpoint.tag, provider: endpoint.provider, reason: verdict.reason, detail: verdict.detail };
 }
 
 /** The first reason why this endpoint may not serve, else null. */
 function refusalOf(
   model: ListedModel,
-  endpoint: ListedEndpoint,
+  endpoint: PricedEndpoint,
   provider: Provider,
   price: Price | null,
   rules: FilterRules,
@@ -151,7 +158,7 @@ function refusalOf(
 
 function listRefusal(
   model: ListedModel,
-  endpoint: ListedEndpoint,
+  endpoint: PricedEndpoint,
   provider: Provider,
   rules: FilterRules,
 ): Verdict | null {
@@ -185,7 +192,7 @@ function credentialRefusal(model: ListedModel, provider: Provider, rules: Filter
 
 function policyRefusal(
   model: ListedModel,
-  endpoint: ListedEndpoint,
+  endpoint: PricedEndpoint,
   provider: Provider,
   wanted: Preferences,
 ): Verdict | null {
@@ -206,7 +213,7 @@ function policyRefusal(
   return null;
 }
 
-function capabilityRefusal(model: ListedModel, endpoint: ListedEndpoint, rules: FilterRules): Verdict | null {
+function capabilityRefusal(model: ListedModel, endpoint: PricedEndpoint, rules: FilterRules): Verdict | null {
   const { facts } = rules;
   for (const kind of facts.modalities) {
     if (!endpoint.input_modalities.some((one) => one === kind))
@@ -234,13 +241,13 @@ function capabilityRefusal(model: ListedModel, endpoint: ListedEndpoint, rules: 
 }
 
 function priceRefusal(price: Price, caps: MaxPrice, promptTokens: number): Verdict | null {
-  const at = pricesAt(price, promptTokens);
+  const at = priceAt(price, promptTokens);
   const asked: { readonly [key in keyof MaxPrice]-?: number } = {
     prompt: at.prompt,
     completion: at.completion,
-    image: price.image ?? 0,
-    audio: price.audio ?? at.prompt,
-    request: at.request,
+    image: at.image ?? 0,
+    audio: at.audio ?? at.prompt,
+    request: at.request ?? 0,
   };
   for (const key of ["prompt", "completion", "image", "audio", "request"] as const) {
     const cap = caps[key];
@@ -255,7 +262,7 @@ function priceRefusal(price: Price, caps: MaxPrice, promptTokens: number): Verdi
 }
 
 /** The provider's regions that run the endpoint and that every pin allows. Pins are hard: no promise, no traffic. */
-function regionsOf(endpoint: ListedEndpoint, provider: Provider, rules: FilterRules): readonly Region[] {
+function regionsOf(endpoint: PricedEndpoint, provider: Provider, rules: FilterRules): readonly Region[] {
   const pin = rules.preferences.region;
   const home = rules.accountHome === "gl" ? null : rules.accountHome;
   const listed = endpoint.regions;
@@ -268,7 +275,7 @@ function regionsOf(endpoint: ListedEndpoint, provider: Provider, rules: FilterRu
   );
 }
 
-function isSupported(name: string, endpoint: ListedEndpoint): boolean {
+function isSupported(name: string, endpoint: Pick<ListedEndpoint, "supported_parameters">): boolean {
   const listed = endpoint.supported_parameters;
   return listed.includes(name) || (SYNONYMS[name]?.some((other) => listed.includes(other)) ?? false);
 }

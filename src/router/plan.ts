@@ -50,7 +50,6 @@ export interface PlanInput extends FilterRules {
   readonly health: HealthLookup;
   /** The request id, or the sticky key where prompt caches matter. */
   readonly seed: string;
-  readonly nowMs: EpochMs;
 }
 
 export interface Plan {

@@ -5,14 +5,13 @@
  * The draw is weighted and without replacement: key -ln(u)/w, smallest first (Efraimidis and Spirakis, "Weighted random
  * sampling with a reservoir", 2006), with u from the seed and the endpoint, and w = price^-2 x latency^-1.
  */
-import type { ListedEndpoint, ListedModel, Provider, Region } from "../catalog/schema.ts";
+import type { ListedModel, PricedEndpoint, Provider, Region } from "../catalog/schema.ts";
 import { hash32, type EpochMs } from "../core/clock.ts";
-import type { Price } from "../core/price.ts";
+import { priceAt, type Price } from "../core/price.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
 import type { Percentiles } from "../limits/histogram.ts";
 import type { ByokPin } from "./byok.ts";
 import type { Choice, RequestFacts } from "./filter.ts";
-import { pricesAt } from "./filter.ts";
 import { distanceKm, knownNetworkMs, networkPriorMs, type Place } from "./geography.ts";
 import type { PercentileKey, Preferences, SortKey, Thresholds } from "./preferences.ts";
 
@@ -23,7 +22,7 @@ export type Standing = (typeof STANDINGS)[number];
 /** One endpoint in one region, in its place of a plan. */
 export interface Candidate {
   readonly model: ListedModel;
-  readonly endpoint: ListedEndpoint;
+  readonly endpoint: PricedEndpoint;
   readonly provider: Provider;
   readonly region: Region;
   readonly standing: Standing;
@@ -102,7 +101,10 @@ export function predictLatencyMs(
  * What an endpoint's time to first token is beyond distance in a region where nothing was measured: as in the fastest of
  * its regions where something was, for the same model runs there; else what is published or usual.
  */
-export function typicalLatencyMs(endpoint: ListedEndpoint, siblings: readonly (Health | undefined)[]): number {
+export function typicalLatencyMs(
+  endpoint: Pick<PricedEndpoint, "typical_ttft_ms">,
+  siblings: readonly (Health | undefined)[],
+): number {
   let leastMs: number | null = null;
   for (const health of siblings) {
     const ms = measuredMs(health);
@@ -123,8 +125,8 @@ function measuredMs(health: Health | undefined): number | null {
 export function blendedPricePusd(price: Price, facts: RequestFacts): number {
   const output = Math.min(facts.maxOutputTokens ?? EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS);
   const input = facts.promptTokensEstimate;
-  const at = pricesAt(price, input);
-  const total = input * at.prompt + output * at.completion + at.request;
+  const at = priceAt(price, input);
+  const total = input * at.prompt + output * at.completion + (at.request ?? 0);
   return Math.max(PRICE_MIN_PUSD, total / Math.max(1, input + output));
 }
 

@@ -106,6 +106,24 @@ test("overrides are listed as decimal strings beside their threshold", () => {
   });
 });
 
+test("times of day are listed as HHMM, and units that are no tokens with their own keys", () => {
+  expect(
+    publicPricing({
+      prompt: 0,
+      completion: 0,
+      hardware_second: 1_150_000_000,
+      page: 2_000_000_000,
+      overrides: [{ utc_start: 1630, utc_end: 30, hardware_second: 575_000_000 }],
+    }),
+  ).toEqual({
+    prompt: "0",
+    completion: "0",
+    hardware_second: "0.00115",
+    page: "0.002",
+    overrides: [{ utc_start: 1630, utc_end: 30, hardware_second: "0.000575" }],
+  });
+});
+
 test("a provider's data centres are the countries of its regions", () => {
   const [near] = catalog.providers;
   expect(near && publicProvider(near)).toEqual({

@@ -16,6 +16,15 @@ test("a sound catalog is accepted and its defaults are filled in", () => {
   expect(parsed.ok && parsed.value.models[0]?.endpoints[0]?.quantization).toBe("unknown");
 });
 
+test("thresholds rise among overrides of the same hours, and each of them may begin anew", () => {
+  const document = sampleDocument();
+  const night = { utc_start: 1630, utc_end: 30 };
+  Object.assign(at(document, "models.0.endpoints.0.price"), {
+    overrides: [{ min_prompt_tokens: 200 }, { ...night, prompt: 1 }, { ...night, min_prompt_tokens: 100, prompt: 2 }],
+  });
+  expect(parseCatalog(document, ADAPTERS).ok).toBe(true);
+});
+
 test.each<{ name: string; change: (document: Document) => void; path: string; message: RegExp }>([
   {
     name: "an endpoint of an unknown provider",
@@ -99,6 +108,28 @@ test.each<{ name: string; change: (document: Document) => void; path: string; me
     path: "models[0].endpoints[0].price.overrides[1].min_prompt_tokens",
     message: /greater/,
   },
+  ...[
+    { name: "an override without a condition", override: { prompt: 1 }, field: "", message: /must name a condition/ },
+    { name: "half a time window", override: { utc_start: 100, prompt: 1 }, field: "", message: /together/ },
+    { name: "a window of no length", override: { utc_start: 0, utc_end: 2400 }, field: "", message: /same time/ },
+    {
+      name: "a time that no clock shows",
+      override: { utc_start: 1260, utc_end: 1400 },
+      field: ".utc_start",
+      message: /HHMM/,
+    },
+    {
+      name: "a time after midnight",
+      override: { utc_start: 2401, utc_end: 100 },
+      field: ".utc_start",
+      message: /2400/,
+    },
+  ].map(({ name, override, field, message }) => ({
+    name,
+    change: (d: Document) => Object.assign(at(d, "models.0.endpoints.0.price"), { overrides: [override] }),
+    path: `models[0].endpoints[0].price.overrides[0]${field}`,
+    message,
+  })),
   {
     name: "a negative price",
     change: (d) => Object.assign(at(d, "models.0.endpoints.0.price"), { prompt: -1 }),

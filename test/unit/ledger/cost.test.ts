@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PICO_PER_NANO } from "../../../src/core/money.ts";
 import type { Price } from "../../../src/core/price.ts";
-import { NO_USAGE, type Usage } from "../../../src/core/usage.ts";
+import { completionTokens, NO_USAGE, promptTokens, type Usage, type Work } from "../../../src/core/usage.ts";
 import { AFFORDABLE_TOKENS_MAX, affordableOutputTokens, costOf, worstCaseNusd } from "../../../src/ledger/cost.ts";
 
 /** $1 and $2 per million tokens. */
@@ -20,6 +20,16 @@ const FULL: Price = {
   input_cache_write: 10_000,
   input_cache_write_1h: 11_000,
   web_search: 12_000,
+  image_token: 13_000,
+  input_audio_cache: 14_000,
+  hardware_second: 15_000,
+  audio_second: 16_000,
+  video_second: 17_000,
+  image_made: 18_000,
+  megapixel: 19_000,
+  page: 20_000,
+  character: 21_000,
+  search_unit: 22_000,
 };
 
 test.each([
@@ -31,6 +41,55 @@ test.each([
     usage: { cacheRead: 10 },
     price: PLAIN,
     totalNusd: 10_000n,
+  },
+  {
+    name: "cached audio without a price costs what other cache reads cost",
+    usage: { cacheReadAudio: 10 },
+    price: { ...PLAIN, input_cache_read: 100_000 },
+    totalNusd: 1_000n,
+  },
+  {
+    name: "tokens of an image may have a price of their own",
+    usage: { inputImage: 10 },
+    price: { ...PLAIN, image_token: 3_000_000 },
+    totalNusd: 30_000n,
+  },
+  {
+    name: "1.234 seconds of hardware at $0.001 a second",
+    usage: { work: { hardwareMs: 1_234 } },
+    price: { ...PLAIN, hardware_second: 1_000_000_000 },
+    totalNusd: 1_234_000n,
+  },
+  {
+    name: "a millisecond at a tenth of a cent an hour is rounded up",
+    usage: { work: { hardwareMs: 1 } },
+    price: { ...PLAIN, hardware_second: 278 },
+    totalNusd: 1n,
+  },
+  {
+    name: "images by the piece and by the pixel: 2 at $0.04, and 1024 x 1024 at $0.03 a megapixel",
+    usage: { work: { imagesMade: 2, pixelsMade: 1_048_576 } },
+    price: { ...PLAIN, image_made: 40_000_000_000, megapixel: 30_000_000_000 },
+    totalNusd: 80_000_000n + 31_457_280n,
+  },
+  {
+    name: "pages, characters, search units and seconds of sound and video",
+    usage: { work: { pages: 3, characters: 100, searchUnits: 2, audioMs: 1_500, videoMs: 8_000 } },
+    price: {
+      ...PLAIN,
+      page: 2_000_000_000,
+      character: 15_000_000,
+      search_unit: 2_000_000_000,
+      audio_second: 100_000_000,
+      video_second: 400_000_000_000,
+    },
+    totalNusd: 6_000_000n + 1_500_000n + 4_000_000n + 150_000n + 3_200_000_000n,
+  },
+  {
+    name: "work without a price costs nothing beside the tokens",
+    usage: { inputText: 1, work: { hardwareMs: 5_000, pages: 2 } },
+    price: PLAIN,
+    totalNusd: 1_000n,
   },
   {
     name: "cache writes without a price cost what the prompt costs",
@@ -103,9 +162,20 @@ test("every bucket has its own price", () => {
     outputAudio: 1,
     outputImage: 1,
     webSearches: 1,
+    cacheReadAudio: 1,
+    work: {
+      hardwareMs: 1_000,
+      audioMs: 1_000,
+      videoMs: 1_000,
+      imagesMade: 1,
+      pixelsMade: 1_000_000,
+      pages: 1,
+      characters: 1,
+      searchUnits: 1,
+    },
   };
-  // prompt twice (text and image tokens), everything else once, plus one image and the request.
-  expect(costOf(one, FULL, 1).totalNusd).toBe(79n);
+  // Each key of FULL once, one image and the request among them: 1 + 2 + ... + 22.
+  expect(costOf(one, FULL, 1).totalNusd).toBe(253n);
 });
 
 test("a long prompt has the override's price only beyond its threshold, later overrides win per key", () => {
@@ -143,6 +213,16 @@ const prices: fc.Arbitrary<Price> = fc.record({
   input_cache_write: maybePico,
   input_cache_write_1h: maybePico,
   web_search: maybePico,
+  image_token: maybePico,
+  input_audio_cache: maybePico,
+  hardware_second: maybePico,
+  audio_second: maybePico,
+  video_second: maybePico,
+  image_made: maybePico,
+  megapixel: maybePico,
+  page: maybePico,
+  character: maybePico,
+  search_unit: maybePico,
   overrides: fc.option(
     fc.array(
       fc.record({
@@ -154,6 +234,17 @@ const prices: fc.Arbitrary<Price> = fc.record({
     ),
     { nil: undefined },
   ),
+});
+const units = fc.option(fc.nat({ max: 10_000_000 }), { nil: undefined });
+const works: fc.Arbitrary<Work> = fc.record({
+  hardwareMs: units,
+  audioMs: units,
+  videoMs: units,
+  imagesMade: units,
+  pixelsMade: units,
+  pages: units,
+  characters: units,
+  searchUnits: units,
 });
 const usages: fc.Arbitrary<Usage> = fc.record({
   inputText: tokens,
@@ -167,6 +258,8 @@ const usages: fc.Arbitrary<Usage> = fc.record({
   outputAudio: tokens,
   outputImage: tokens,
   webSearches: fc.nat({ max: 20 }),
+  cacheReadAudio: fc.option(tokens, { nil: undefined }),
+  work: fc.option(works, { nil: undefined }),
 });
 const RUNS = { numRuns: 300 };
 
@@ -216,6 +309,50 @@ test("the worst case covers every plain answer within its bounds and never falls
         expect(worstCaseNusd(prompt, output + 1, images, price) >= worst).toBe(true);
       },
     ),
+    RUNS,
+  );
+});
+
+test("with work, milliseconds and pixels too, the cost is the exact fraction rounded up once", () => {
+  fc.assert(
+    fc.property(works, prices, (work, price) => {
+      const rate = (key: keyof Price): bigint => BigInt(typeof price[key] === "number" ? price[key] : 0);
+      const by = (count: number | undefined, key: keyof Price): bigint => BigInt(count ?? 0) * rate(key);
+      // In 1e-18 USD.
+      const exact =
+        (by(work.hardwareMs, "hardware_second") + by(work.audioMs, "audio_second") + by(work.videoMs, "video_second")) *
+          1_000n +
+        by(work.pixelsMade, "megapixel") +
+        (by(work.imagesMade, "image_made") +
+          by(work.pages, "page") +
+          by(work.characters, "character") +
+          by(work.searchUnits, "search_unit") +
+          rate("request")) *
+          1_000_000n;
+      const { totalNusd } = costOf({ ...NO_USAGE, work }, { ...price, overrides: undefined });
+      expect(totalNusd).toBe((exact + 999_999_999n) / 1_000_000_000n);
+    }),
+    RUNS,
+  );
+});
+
+test("the buckets are disjoint: prompt and completion are their sums, work is in neither", () => {
+  fc.assert(
+    fc.property(usages, (usage) => {
+      const { webSearches: _searches, work: _work, ...buckets } = usage;
+      const sum = Object.values(buckets).reduce<number>((total, count) => total + (count ?? 0), 0);
+      expect(promptTokens(usage) + completionTokens(usage)).toBe(sum);
+    }),
+    RUNS,
+  );
+});
+
+test("the worst case covers the work that it names", () => {
+  fc.assert(
+    fc.property(works, prices, tokens, (work, price, prompt) => {
+      const worst = worstCaseNusd(prompt, 0, 0, price, { work });
+      expect(costOf({ ...NO_USAGE, inputText: prompt, work }, price).totalNusd <= worst).toBe(true);
+    }),
     RUNS,
   );
 });

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import type { ListedEndpoint, ModelEntry } from "../../../src/catalog/schema.ts";
 import type { Exclusion } from "../../../src/core/error.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
-import { filterEndpoints, isNamed, pricesAt, type RequestFacts } from "../../../src/router/filter.ts";
+import { assert } from "../../../src/core/result.ts";
+import { filterEndpoints, isNamed, type RequestFacts } from "../../../src/router/filter.ts";
 import { entryOf, FACTS, idsOf, inputOf, wishesOf, type EndpointWish } from "./world.ts";
 
 interface Case {
@@ -357,16 +359,22 @@ test("a listed region of a provider is the only one that serves", () => {
   expect(choices.map(({ regions }) => regions.map(({ id }) => id))).toEqual([["tokyo"]]);
 });
 
-test("later overrides win key by key, strictly above their size", () => {
-  const price = {
-    prompt: 1,
-    completion: 2,
-    overrides: [
-      { min_prompt_tokens: 10, prompt: 3 },
-      { min_prompt_tokens: 20, completion: 4, request: 5 },
-    ],
+test("the price of the hour is the one that is compared, capped and passed on", () => {
+  const entry = entryOf("a/b", [{ tag: "one" }]);
+  const [endpoint] = entry.model.endpoints;
+  assert(endpoint !== undefined, "the world has an endpoint");
+  const price = { prompt: 4, completion: 8, overrides: [{ utc_start: 1630, utc_end: 30, prompt: 1, completion: 2 }] };
+  const listed: ListedEndpoint = { ...endpoint, price, upstream_price: price };
+  const hourly: ModelEntry = { ...entry, model: { ...entry.model, endpoints: [listed] } };
+  const at = (time: string): unknown => {
+    const [choice] = filterEndpoints(
+      hourly,
+      { ...inputOf([hourly]), nowMs: Date.parse(`2026-11-21T${time}Z`) },
+      [],
+      [],
+    );
+    return [choice?.price.prompt, choice?.endpoint.upstream_price?.overrides];
   };
-  expect(pricesAt(price, 10)).toEqual({ prompt: 1, completion: 2, request: 0 });
-  expect(pricesAt(price, 11)).toEqual({ prompt: 3, completion: 2, request: 0 });
-  expect(pricesAt(price, 21)).toEqual({ prompt: 3, completion: 4, request: 5 });
+  expect(at("16:29:59")).toEqual([4, []]);
+  expect(at("16:30:00")).toEqual([4, [{ min_prompt_tokens: -1, prompt: 1, completion: 2 }]]);
 });

@@ -5,6 +5,7 @@
  * Prompts are guessed 15% high, because a hold that is too small is worse than one that is too large; completions are
  * guessed without a margin, because they are charged by it. At most SAMPLE_CHARS_MAX characters of a text are read.
  */
+import type { Attachments } from "./attachments.ts";
 import type { ChatRequest, Message, Part } from "./chat.ts";
 
 /** Longest text that is read whole; of a longer one as many characters are read in evenly spaced blocks. */
@@ -50,10 +51,14 @@ const AUDIO_BYTES_PER_TOKEN = 250;
 const VIDEO_BYTES_PER_TOKEN = 480;
 const FILE_BYTES_PER_TOKEN = 10;
 
-/** Prompt tokens of `request`, guessed on the high side; media by their size or by a constant where it is unknown. */
-export function estimatePromptTokens(request: ChatRequest): number {
+/**
+ * Prompt tokens of `request`, guessed on the high side; media by their size or by a constant where it is unknown.
+ * @param attachments what was cut out of the request, if anything was.
+ */
+export function estimatePromptTokens(request: ChatRequest, attachments: Attachments | null = null): number {
   let tokens = 3;
-  for (const message of request.messages) tokens += messageTokens(message);
+  const charsOf = (media: string): number => attachments?.charsOf(media) ?? media.length;
+  for (const message of request.messages) tokens += messageTokens(message, charsOf);
   if (request.tools.length > 0) tokens += TOKENS_FOR_TOOLS;
   for (const tool of request.tools) {
     tokens += TOKENS_PER_TOOL + textTokens(tool.name) + textTokens(tool.description ?? "");
@@ -69,9 +74,11 @@ export function estimateCompletionTokens(text: string): number {
   return Math.ceil(textTokens(text));
 }
 
-function messageTokens(message: Message): number {
+type CharsOf = (text: string) => number;
+
+function messageTokens(message: Message, charsOf: CharsOf): number {
   let tokens = TOKENS_PER_MESSAGE;
-  for (const part of message.parts) tokens += partTokens(part);
+  for (const part of message.parts) tokens += partTokens(part, charsOf);
   if (message.role !== "assistant") return tokens;
   for (const call of message.toolCalls) tokens += TOKENS_PER_TOOL + textTokens(call.name) + textTokens(call.input);
   for (const detail of message.reasoning) {
@@ -80,29 +87,34 @@ function messageTokens(message: Message): number {
   return tokens;
 }
 
-function partTokens(part: Part): number {
+function partTokens(part: Part, charsOf: CharsOf): number {
   switch (part.type) {
-    case "text":
-      return textTokens(part.text);
+    case "text": {
+      // A text may quote a data URL.
+      const cut = charsOf(part.text) - part.text.length;
+      return textTokens(part.text) + (cut * UPPER) / UNIT;
+    }
     case "image":
       return TOKENS_PER_IMAGE;
     case "audio": {
       const isPlain = part.format === "wav" || part.format.startsWith("pcm");
-      return mediaTokens(part.data, isPlain ? PCM_BYTES_PER_TOKEN : AUDIO_BYTES_PER_TOKEN);
+      return mediaTokens(charsOf(part.data), isPlain ? PCM_BYTES_PER_TOKEN : AUDIO_BYTES_PER_TOKEN);
     }
     case "video":
-      return part.url.startsWith("data:") ? mediaTokens(part.url, VIDEO_BYTES_PER_TOKEN) : TOKENS_PER_REMOTE_VIDEO;
+      return part.url.startsWith("data:")
+        ? mediaTokens(charsOf(part.url), VIDEO_BYTES_PER_TOKEN)
+        : TOKENS_PER_REMOTE_VIDEO;
     case "file":
       return part.data?.startsWith("data:") === true
-        ? mediaTokens(part.data, FILE_BYTES_PER_TOKEN)
+        ? mediaTokens(charsOf(part.data), FILE_BYTES_PER_TOKEN)
         : TOKENS_PER_REMOTE_FILE;
     default:
       return part satisfies never;
   }
 }
 
-function mediaTokens(base64: string, bytesPerToken: number): number {
-  return Math.min(MEDIA_TOKENS_MAX, Math.ceil((base64.length * BASE64_BYTES_PER_CHAR) / bytesPerToken));
+function mediaTokens(base64Chars: number, bytesPerToken: number): number {
+  return Math.min(MEDIA_TOKENS_MAX, Math.ceil((base64Chars * BASE64_BYTES_PER_CHAR) / bytesPerToken));
 }
 
 /** Fractional tokens of a text. */

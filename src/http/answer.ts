@@ -34,6 +34,7 @@ export async function answer(
     {
       dialect,
       parsed: { ...parsed.value, sessionId },
+      attachments: billed.attachments,
       asker,
       home: placeOfAccount(asker.account)?.home ?? "gl",
       place: context.var.place,

@@ -3,6 +3,7 @@
  * that goes through it has nothing to do for any of these.
  */
 import * as z from "zod";
+import type { Attachments } from "../core/attachments.ts";
 import { newGenerationId, type GenerationId } from "../core/ids.ts";
 import type { AnswerCopy } from "../router/job.ts";
 import { readJson } from "./body.ts";
@@ -22,8 +23,9 @@ export const billableHeaders = z.object({
 
 export interface BillableRequest {
   readonly caller: Caller;
-  /** The JSON value of the body. */
+  /** The JSON value of the body, its large media cut out. */
   readonly body: unknown;
+  readonly attachments: Attachments | null;
   readonly generationId: GenerationId;
   /** To be handed to the spine; null when nobody wants a copy of the answer. */
   readonly copy: AnswerCopy | null;
@@ -40,11 +42,11 @@ export function billable(work: BillableWork): (context: AppContext) => Promise<R
     if (!caller.ok) return fail(context, caller.error);
     const key = idempotencyKeyOf(context);
     if (!key.ok) return fail(context, key.error);
-    const read = await readJson(context.req.raw, key.value !== null);
+    const read = await readJson(context.req.raw, { wantsDigest: key.value !== null, randomBytes: deps.randomBytes });
     if (!read.ok) return fail(context, read.error);
-    const { value: body, digest, release } = read.value;
+    const { value: body, attachments, digest, release } = read.value;
     const generationId = newGenerationId(receivedAtMs, deps.randomBytes);
-    const request = { caller: caller.value, body, generationId };
+    const request = { caller: caller.value, body, attachments, generationId };
     try {
       if (key.value === null || digest === null) return await work(context, { ...request, copy: null });
       const repeatable = { caller: caller.value, key: key.value, digest, generationId };

@@ -3,6 +3,7 @@
  * here, so whatever fails may be tried elsewhere unseen; with the first content event the choice is final.
  * Never rejects.
  */
+import type { Segment } from "../core/attachments.ts";
 import { isContent, type GenerationEvent } from "../core/event.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
@@ -13,6 +14,7 @@ import type { Adapter, EncodedRequest, Target } from "../providers/adapter.ts";
 import { failureOf, malformedFailure } from "../providers/failure.ts";
 import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadlines.ts";
 import type { RouterPorts } from "./ports.ts";
+import { splicedBody } from "./spliced-body.ts";
 import { createUpstreamStream, streamOf, type UpstreamStream } from "./upstream-stream.ts";
 
 /** Longest error body that is read from an upstream, and how long its end is waited for: the status says most of it. */
@@ -38,15 +40,20 @@ export interface Failed {
   readonly failure: UpstreamFailure;
 }
 
+/** What an attempt sends. */
+export interface Outgoing extends Pick<EncodedRequest, "url" | "headers"> {
+  readonly body: string | readonly Segment[];
+}
+
 type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
 
 /**
- * Sends `encoded` and waits for the first content.
+ * Sends `outgoing` and waits for the first content.
  * @param onStart gets what aborts the upstream, at any time, also after the first content.
  */
 export async function attempt(
   adapter: Adapter,
-  encoded: EncodedRequest,
+  outgoing: Outgoing,
   request: ChatRequest,
   target: Target,
   onStart: (abort: () => void) => void,
@@ -68,10 +75,10 @@ export async function attempt(
   };
 
   try {
-    const response = await ports.fetch(encoded.url, {
+    const response = await ports.fetch(outgoing.url, {
       method: "POST",
-      headers: encoded.headers,
-      body: encoded.body,
+      headers: outgoing.headers,
+      body: typeof outgoing.body === "string" ? outgoing.body : splicedBody(outgoing.body),
       redirect: "manual",
       signal: controller.signal,
     });

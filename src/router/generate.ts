@@ -97,12 +97,15 @@ const PLANS_MAX = 3;
  * requests pay for a second call.
  */
 async function planAndAdmit(input: GenerateInput, ports: RouterPorts): Promise<Planned> {
-  const { parsed, home, place } = input;
+  const { parsed, home, place, attachments = null } = input;
   const { account, keyHash, requestId } = input.asker;
   let byok = ports.byok.known(account);
   let restriction: Restriction | undefined;
   for (let plans = 1; ; plans++) {
-    const routed = await routeOf({ parsed, account, keyHash, home, requestId, place, restriction, byok }, ports);
+    const routed = await routeOf(
+      { parsed, attachments, account, keyHash, home, requestId, place, restriction, byok },
+      ports,
+    );
     if (!routed.ok) return { ok: false, error: routed.error, route: null };
     const route = routed.value;
     input.wide.set({ requested_model: parsed.models[0] ?? "", catalog_version: route.catalogVersion });

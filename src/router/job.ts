@@ -1,5 +1,6 @@
 /** What the parts of the spine hand to each other: the input, the job made of it, and how a refusal is said. */
 import type { ErrorFace, Dialect, ParsedBody } from "../dialects/dialect.ts";
+import type { Attachments } from "../core/attachments.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { RouterError, UpstreamFailure } from "../core/error.ts";
 import type { Home } from "../core/ids.ts";
@@ -15,6 +16,8 @@ import type { StepTerms } from "./steps.ts";
 export interface GenerateInput {
   readonly dialect: Dialect;
   readonly parsed: ParsedBody;
+  /** Media that was cut out of the body before it was parsed; null or absent for nearly all. */
+  readonly attachments?: Attachments | null | undefined;
   readonly asker: Asker;
   readonly home: Home;
   readonly place: Place | null;

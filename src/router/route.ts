@@ -6,6 +6,7 @@ import type { ModelEntry } from "../catalog/schema.ts";
 import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
 import { hash32 } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
+import type { Attachments } from "../core/attachments.ts";
 import { estimatePromptTokens } from "../core/estimate.ts";
 import type { AccountId, Home, KeyHash, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -22,6 +23,7 @@ import { parsePreferences } from "./preferences.ts";
 
 export interface RouteInput {
   readonly parsed: ParsedBody;
+  readonly attachments: Attachments | null;
   readonly account: AccountId;
   readonly home: Home;
   readonly requestId: RequestId;
@@ -76,7 +78,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
   if (wait !== null) await wait;
 
   const request = withThinking(parsed.request, first.thinking);
-  const promptTokens = estimatePromptTokens(request);
+  const promptTokens = estimatePromptTokens(request, input.attachments);
   const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
   const sticky = stickyKeyOf(input, resolved);
   const made = plan({

@@ -2,6 +2,7 @@
  * Walks a plan until an endpoint answers. No failure is shown as long as another candidate may serve, and nobody waits
  * for capacity at one as long as another has some: only when all have been tried are those that lacked it waited for.
  */
+import type { Attachments } from "../core/attachments.ts";
 import type { ChatRequest } from "../core/chat.ts";
 import type { AccountId, ByokId, ModelId } from "../core/ids.ts";
 import type { FailedAttempt } from "../core/error.ts";
@@ -35,6 +36,8 @@ export interface PlanRun {
 export interface RunInput {
   readonly candidates: readonly Candidate[];
   readonly request: ChatRequest;
+  /** What was cut out of the request; nothing of it is held once the plan has run. */
+  readonly attachments: Attachments | null;
   readonly account: AccountId;
   /** Hash of the tenant's end-user id. */
   readonly userHash: string | null;
@@ -54,6 +57,12 @@ const WAIT_MS = 2_000;
 
 /** Tries the candidates in order. Never rejects. */
 export async function runPlan(input: RunInput, ports: RouterPorts): Promise<PlanRun> {
+  const run = await tryAll(input, ports);
+  input.attachments?.drop();
+  return run;
+}
+
+async function tryAll(input: RunInput, ports: RouterPorts): Promise<PlanRun> {
   const walk: Walk = { attempts: [], failures: [], byok: [], refusedCredentials: [], refusedModels: new Set() };
   const { candidates, cancellation } = input;
   const isLastResort = candidates.every((candidate) => candidate.isProbe);

@@ -17,6 +17,7 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
     {
       candidates: job.route.plan.candidates,
       request: job.route.request,
+      attachments: job.input.attachments ?? null,
       userHash: job.input.userHash,
       promptTokens: job.route.promptTokens,
       bucket: clientBucket(job.input.place),

@@ -8,7 +8,7 @@ import type { FailedAttempt, UpstreamFailure } from "../core/error.ts";
 import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Permit } from "../gates/provider-permits.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
-import type { EncodedRequest, Target } from "../providers/adapter.ts";
+import type { Target } from "../providers/adapter.ts";
 import { adapterNamed } from "../providers/registry.ts";
 import { attempt, type Answered } from "./attempt.ts";
 import type { RouterPorts } from "./ports.ts";
@@ -135,9 +135,10 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
   const target = targetOf(candidate, permit, input);
   const encoded = adapter.encode(input.request, target);
   if (!encoded.ok) return { kind: "unsent", failure: unsent(400, "invalid_request", encoded.error) };
-  const request: EncodedRequest = encoded.value;
+  const { url, headers, body, warnings } = encoded.value;
+  const outgoing = { url, headers, body: input.attachments?.splice(body) ?? body };
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
-  const result = await attempt(adapter, request, input.request, target, follow, ports);
+  const result = await attempt(adapter, outgoing, input.request, target, follow, ports);
   if (result.kind === "failed") return result;
   const { guard } = result;
   // The permit ends with the answer: the pump ends the guard exactly once, at the very end.
@@ -151,7 +152,7 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
       },
     },
   };
-  return { kind: "answered", answered, warnings: request.warnings };
+  return { kind: "answered", answered, warnings };
 }
 
 function targetOf({ endpoint, provider, region }: Candidate, { credential }: GrantedPermit, input: RunInput): Target {

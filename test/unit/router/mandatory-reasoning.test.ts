@@ -59,6 +59,7 @@ async function route(models: readonly string[], body: Record<string, unknown>) {
   return await routeOf(
     {
       parsed: parsed.value,
+      attachments: null,
       account: asAccountId("gl10000000000abc"),
       home: "gl",
       requestId: asRequestId("req-1"),

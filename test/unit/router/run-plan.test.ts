@@ -96,6 +96,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       byokSecrets: new Map(),
       account: asAccountId("gl10000000000abc"),
       freeModels: new Set(),
+      attachments: null,
       credentialSeed: null,
     },
     {

@@ -45,7 +45,7 @@ const STEPS: readonly Step[] = [
   },
   {
     name: "model",
-    run: () => run("npm", ["run", "--silent", "model", "--", "--count", "20000", "--seed", "1"], QUIET),
+    run: () => run("npm", ["run", "--silent", "model", "--", "--count", "5000", "--seed", "1"], QUIET),
   },
   { name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) },
 ];

@@ -1,5 +1,5 @@
 /**
- * The money's model test (test/model/run.ts) in small, for whoever changes a rule; `npm test` runs 20,000 interleavings
+ * The money's model test (test/model/run.ts) in small, for whoever changes a rule; `npm test` runs 5,000 interleavings
  * beside this, `npm run model -- --count 1000000 --seed 1` all. A failure names its interleaving, and
  * `npm run model -- --seed <seed> --from <number> --count 1` runs it again.
  */

@@ -3,14 +3,8 @@
  * what cannot be carried is reported in `warnings`. Text is never copied or changed.
  */
 import type { CacheControl, Message, Part, ReasoningDetail, TextPart, ToolCall } from "../core/chat.ts";
+import { cacheControlOf, type Warn, type WireCacheControl } from "./body.ts";
 import type { WireAssistantMessage, WireMessage, WirePart, WireReasoningDetail } from "./openai-chat-schema.ts";
-
-type WireCacheControl =
-  | { readonly type: "ephemeral"; readonly ttl?: "5m" | "1h" | null | undefined }
-  | null
-  | undefined;
-/** Collects what will not be honoured, each sentence once. */
-export type Warn = (sentence: string) => void;
 
 /** One message. `at` is its place in `messages`, for warnings. */
 export function messageOf(wire: WireMessage, at: number, warn: Warn): Message {
@@ -27,12 +21,6 @@ export function messageOf(wire: WireMessage, at: number, warn: Warn): Message {
     default:
       return wire satisfies never;
   }
-}
-
-/** `cache_control` of the wire, or undefined. */
-export function cacheControlOf(wire: WireCacheControl): CacheControl | undefined {
-  if (wire === null || wire === undefined) return undefined;
-  return wire.ttl === null || wire.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: wire.ttl };
 }
 
 function named(name: string | null | undefined): { name?: string } {

@@ -1,8 +1,8 @@
 /**
  * A client's body to a chat request: checked once by the schema, then put in our own words.
  * Nothing is defaulted or clamped; what is accepted but not honoured is reported in `warnings`; fields we do not know
- * go on in `extra`, in the client's order. Limits: DEPTH_MAX levels of nesting, counted without recursion; the counts
- * and lengths of `openai-chat-schema.ts`; the size of the whole is the caller's business.
+ * go on in `extra`, in the client's order. Limits: those of `body.ts`; the counts and lengths of `openai-chat-schema.ts`;
+ * the size of the whole is the caller's business.
  */
 import type {
   ChatRequest,
@@ -12,37 +12,40 @@ import type {
   Sampling,
   ToolChoice,
 } from "../core/chat.ts";
-import type { RouterError } from "../core/error.ts";
-import { isObject, type Json, type JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import {
+  cacheControlOf,
+  createWarnings,
+  extraOf,
+  given,
+  isOrdinaryTier,
+  modelsOf,
+  openBody,
+  refuse,
+  type BadRequest,
+  type Warn,
+} from "./body.ts";
 import type { ParsedBody } from "./dialect.ts";
-import { faultOf } from "./openai-chat-fault.ts";
-import { cacheControlOf, messageOf, type Warn } from "./openai-chat-messages.ts";
+import { faultOf } from "./fault.ts";
+import { messageOf } from "./openai-chat-messages.ts";
 import { ChatBody, KNOWN_FIELDS, samplingShape, UNAVAILABLE_FIELDS, type WireTool } from "./openai-chat-schema.ts";
 
-/** Levels of arrays and objects in a body. Deeper JSON overflows the stack of whoever writes it again. */
-export const DEPTH_MAX = 64;
-const WARNINGS_MAX = 32;
 const SAMPLING_FIELDS = Object.keys(samplingShape) as (keyof typeof samplingShape)[]; // keys of our own constant
-
-type BadRequest = RouterError & { readonly kind: "bad_request" };
 
 /** @returns `bad_request` with the path of the first fault. */
 export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
-  if (!isObject(body)) return refuse("The body must be a JSON object");
-  const deep = tooDeepField(body);
-  if (deep !== undefined) return refuse(`${deep} is nested more than ${DEPTH_MAX} levels deep`, deep);
-  if (body["messages"] === undefined || body["messages"] === null) return refuse(missingInput(body), "messages");
+  const opened = openBody(body);
+  if (!opened.ok) return opened;
+  const { messages } = opened.value;
+  if (messages === undefined || messages === null) return refuse(missingInput(opened.value), "messages");
   const checked = ChatBody.safeParse(body);
   if (!checked.success) return err(faultOf(checked.error.issues, body));
   const wire = checked.data;
 
   const models = modelsOf(wire);
   if (models.length === 0) return refuse('No models provided: name one in "model", or several in "models"', "model");
-  const warnings = new Set<string>();
-  const warn: Warn = (sentence) => {
-    if (warnings.size < WARNINGS_MAX) warnings.add(sentence);
-  };
+  const { warnings, warn } = createWarnings();
   const reasoning = reasoningOf(wire, warn);
   if (!reasoning.ok) return reasoning;
   const request: ChatRequest = {
@@ -61,51 +64,16 @@ export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
     ...given("promptCacheKey", wire.prompt_cache_key),
     ...given("user", wire.user),
     ...given("metadata", wire.metadata),
-    extra: extraOf(body),
+    extra: extraOf(opened.value, KNOWN_FIELDS),
   };
   warnOfUnavailable(wire, warn);
   const provider = (wire.provider ?? null) as JsonObject | null; // parsed from JSON
-  return ok({ request, models, provider, sessionId: wire.session_id ?? null, warnings: [...warnings] });
-}
-
-function refuse(message: string, path?: string): { readonly ok: false; readonly error: BadRequest } {
-  return err({ kind: "bad_request", message, path });
-}
-
-/** `{ [key]: value }`, or nothing when the value is not set. */
-function given<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
-  // A computed key widens to string for the compiler.
-  return value === null || value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
+  return ok({ request, models, provider, sessionId: wire.session_id ?? null, warnings: warnings() });
 }
 
 function missingInput(body: Record<string, unknown>): string {
   if (typeof body["prompt"] !== "string") return 'Input required: specify "prompt" or "messages"';
   return '"prompt" is not taken here: send it as messages: [{"role": "user", "content": ...}]';
-}
-
-/** The first top-level field below which nesting passes DEPTH_MAX; a loop over an explicit stack. */
-function tooDeepField(body: Record<string, unknown>): string | undefined {
-  for (const field of Object.keys(body)) {
-    const root = body[field];
-    if (typeof root !== "object" || root === null) continue;
-    const nodes: object[] = [root];
-    const depths: number[] = [2];
-    for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-      const depth = depths.pop() ?? 0;
-      if (depth > DEPTH_MAX) return field.slice(0, 64);
-      for (const child of Array.isArray(node) ? (node as unknown[]) : (Object.values(node) as unknown[])) {
-        if (typeof child !== "object" || child === null) continue;
-        nodes.push(child);
-        depths.push(depth + 1);
-      }
-    }
-  }
-  return undefined;
-}
-
-function modelsOf(wire: ChatBody): string[] {
-  const named = typeof wire.model === "string" ? [wire.model] : [];
-  return [...new Set([...named, ...(wire.models ?? [])])];
 }
 
 function samplingOf(wire: ChatBody): Sampling {
@@ -183,22 +151,6 @@ function reasoningOf(wire: ChatBody, warn: Warn): Result<ReasoningRequest | unde
     ...given("enabled", reasoning?.enabled),
     ...given("exclude", reasoning?.exclude ?? (include === false ? true : undefined)),
   });
-}
-
-function extraOf(body: Record<string, unknown>): Record<string, Json> {
-  const extra: Record<string, Json> = {};
-  for (const field of Object.keys(body)) {
-    const value = body[field];
-    if (value === null || value === undefined || KNOWN_FIELDS.has(field)) continue;
-    if (field === "service_tier" && !isOrdinaryTier(value)) continue;
-    extra[field] = value as Json; // parsed from JSON
-  }
-  return extra;
-}
-
-/** Other tiers have prices of their own, which no endpoint of the catalog lists. */
-function isOrdinaryTier(tier: unknown): boolean {
-  return tier === "auto" || tier === "default";
 }
 
 function warnOfUnavailable(wire: ChatBody, warn: Warn): void {

@@ -1,81 +1,31 @@
 /**
- * The body of `POST /chat/completions` as a client may send it: shapes, limits, and what makes a URL or base64 usable.
- * zod checks once and copies no text; long strings (a 25 MB image) are looked at only at their beginning. `null` means
- * "not set" everywhere. Unknown fields are allowed and kept by the parser, which also words the faults.
+ * The body of `POST /chat/completions` as a client may send it: shapes and limits. zod checks once and copies no text.
+ * `null` means "not set" everywhere. Unknown fields are allowed and kept by the parser, which also words the faults.
  * Field names, enums and lengths of names, session_id and stop: ChatRequest of OpenRouter's OpenAPI file 1.0.0, which
  * @openrouter/sdk 1.3.19 is made from. Ranges of sampling parameters are those of its documentation as we know it;
  * counts that no document limits are limited by us.
  */
 import * as z from "zod";
-import type { ErrorType } from "../core/error.ts";
+import {
+  audioData,
+  between,
+  cacheControl,
+  effort,
+  fileData,
+  imageUrl,
+  jsonObject,
+  metadata,
+  modelName,
+  MODELS_MAX,
+  tokens,
+  videoUrl,
+  wholeBetween,
+} from "./schema.ts";
 
 const MESSAGES_MAX = 10_000;
 /** Parts, tool calls, reasoning entries of one message. */
 const PARTS_MAX = 4_096;
 const TOOLS_MAX = 1_024;
-const MODELS_MAX = 16;
-const HTTP_URL_CHARS_MAX = 8_192;
-/** Where the comma of a data URL must be found: longer media types do not exist. */
-const DATA_URL_HEAD_CHARS_MAX = 256;
-const BASE64_DATA_URL = /^data:([a-z0-9.+-]+)\/[a-z0-9.+-]+(?:;[^;,]+)*;base64,$/i;
-
-/** Adds one fault to a zod check; `errorType` says more than `invalid_request` where it can. */
-type Fault = { readonly message: string; readonly errorType?: ErrorType };
-
-/** A string that must pass `judge`, which sees the string itself and never copies it. */
-function text(judge: (value: string) => Fault | undefined): z.ZodString {
-  return z.string().check((context) => {
-    const fault = judge(context.value);
-    if (fault === undefined) return;
-    context.issues.push({
-      code: "custom",
-      input: undefined,
-      message: fault.message,
-      params: fault.errorType === undefined ? {} : { errorType: fault.errorType },
-    });
-  });
-}
-
-const IMAGE_URL = "must be an http(s) URL or a data URL such as data:image/png;base64,...";
-
-/** What is wrong with a URL that must be http(s) or a base64 data URL of `media` ("" takes any). */
-function judgeUrl(url: string, media: string, remedy: string): Fault | undefined {
-  const scheme = url.slice(0, 8).toLowerCase();
-  if (scheme.startsWith("https://") || scheme.startsWith("http://")) {
-    if (url.length > HTTP_URL_CHARS_MAX) return { message: `must have at most ${HTTP_URL_CHARS_MAX} characters` };
-    return URL.canParse(url) ? undefined : { message: `is not a valid URL; it ${remedy}` };
-  }
-  if (!scheme.startsWith("data:")) return { message: remedy };
-  const head = url.slice(0, DATA_URL_HEAD_CHARS_MAX);
-  const comma = head.indexOf(",");
-  const found = comma === -1 ? null : BASE64_DATA_URL.exec(head.slice(0, comma + 1));
-  if (found === null) return { message: `is not a well-formed base64 data URL; it ${remedy}` };
-  if (url.length === comma + 1) return { message: `is a data URL without data; it ${remedy}` };
-  if (media !== "" && found[1]?.toLowerCase() !== media) return { message: `holds no ${media}; it ${remedy}` };
-  return undefined;
-}
-
-function judgeImageUrl(url: string): Fault | undefined {
-  const fault = judgeUrl(url, "image", IMAGE_URL);
-  if (fault === undefined) return undefined;
-  return { ...fault, errorType: fault.message.startsWith("holds no") ? "unsupported_image_format" : "invalid_image" };
-}
-
-const imageUrl = text(judgeImageUrl);
-const videoUrl = text((url) =>
-  judgeUrl(url, "video", "must be an http(s) URL or a data URL such as data:video/mp4;base64,..."),
-);
-const fileData = text((url) =>
-  judgeUrl(url, "", "must be an http(s) URL or a data URL such as data:application/pdf;base64,..."),
-);
-const audioData = text((data) => {
-  const start = data.slice(0, 8).toLowerCase();
-  if (start.startsWith("data:")) return { message: "must be the base64 alone, without a data: prefix" };
-  if (start.startsWith("http")) return { message: "must be base64; audio URLs are not supported" };
-  return data === "" ? { message: "must be base64 of the audio, not empty" } : undefined;
-});
-
-const cacheControl = z.looseObject({ type: z.literal("ephemeral"), ttl: z.enum(["5m", "1h"]).nullish() }).nullish();
 const name = z.string().max(256).nullish();
 
 const textPart = z.looseObject({ type: z.literal("text"), text: z.string(), cache_control: cacheControl });
@@ -162,11 +112,6 @@ const message = z.discriminatedUnion("role", [
 ]);
 export type WireMessage = z.infer<typeof message>;
 
-const jsonObject = z.custom<Record<string, unknown>>(
-  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-  "must be an object",
-);
-
 const tool = z.looseObject({
   type: z.string().check((context) => {
     if (context.value === "function") return;
@@ -202,7 +147,6 @@ const responseFormat = z.discriminatedUnion("type", [
   }),
 ]);
 
-const effort = z.enum(["max", "xhigh", "high", "medium", "low", "minimal", "none"]).nullish();
 const reasoning = z.looseObject({
   effort,
   max_tokens: z.int().min(1).max(10_000_000).nullish(),
@@ -210,10 +154,6 @@ const reasoning = z.looseObject({
   enabled: z.boolean().nullish(),
   summary: z.enum(["auto", "concise", "detailed"]).nullish(),
 });
-
-const between = (min: number, max: number) => z.number().min(min).max(max).nullish();
-const wholeBetween = (min: number, max: number) => z.int().min(min).max(max).nullish();
-const tokens = wholeBetween(1, 100_000_000);
 
 /** Fields of `Sampling`; the parser copies exactly these. */
 export const samplingShape = {
@@ -236,15 +176,11 @@ export const samplingShape = {
   n: wholeBetween(1, 128),
 };
 
-const metadata = z
-  .record(z.string().max(64), z.string().max(512))
-  .refine((pairs) => Object.keys(pairs).length <= 16, { error: "must have at most 16 pairs" });
-
 export const ChatBody = z.looseObject({
   ...samplingShape,
   messages: z.array(message).min(1).max(MESSAGES_MAX),
-  model: z.string().min(1).max(256).nullish(),
-  models: z.array(z.string().min(1).max(256)).max(MODELS_MAX).nullish(),
+  model: modelName.nullish(),
+  models: z.array(modelName).max(MODELS_MAX).nullish(),
   provider: jsonObject.nullish(),
   stream: z.boolean().nullish(),
   max_tokens: tokens,

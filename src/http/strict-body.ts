@@ -5,7 +5,7 @@
 import type * as z from "zod";
 import type { RouterError } from "../core/error.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { faultOf, pathText } from "../dialects/openai-chat-fault.ts";
+import { faultOf, pathText } from "../dialects/fault.ts";
 import { readJson } from "./body.ts";
 
 /** @returns `bad_request` with the path of the first fault, `too_large`, `overloaded`. */

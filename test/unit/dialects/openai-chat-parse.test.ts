@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { ParsedBody } from "../../../src/dialects/dialect.ts";
 import type { RouterError } from "../../../src/core/error.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
-import { DEPTH_MAX } from "../../../src/dialects/openai-chat-parse.ts";
+import { DEPTH_MAX } from "../../../src/dialects/body.ts";
 
 const hi = [{ role: "user", content: "hi" }];
 const part = (content: unknown) => ({ messages: [{ role: "user", content: [content] }] });

@@ -10,7 +10,14 @@ import { err, ok, type Result } from "../core/result.ts";
 import { type Environment, variablePrefix } from "./environment.ts";
 
 /** Variables of the tools themselves; the worker does not see them. */
-const OWN = new Set(["WAYPOST_LOG", "WAYPOST_SCHEDULE_S", "WAYPOST_DEV_VARS", "WAYPOST_URL", "WAYPOST_SECRET"]);
+const OWN = new Set([
+  "WAYPOST_LOG",
+  "WAYPOST_SCHEDULE_S",
+  "WAYPOST_DEV_VARS",
+  "WAYPOST_URL",
+  "WAYPOST_SECRET",
+  "WAYPOST_BUNDLE",
+]);
 const PASSED = /^([A-Z0-9_]+_(API_KEY|BASE_URL)|STRIPE_WEBHOOK_SECRET|WAYPOST_[A-Z0-9_]+)$/;
 
 export type ProviderFace = Pick<Provider, "slug" | "base_url">;

@@ -9,7 +9,10 @@
 import type { Clock, EpochMs } from "../core/clock.ts";
 import { asGenerationId, type GenerationId } from "../core/ids.ts";
 import { assert } from "../core/result.ts";
-import { isObject, parseJson } from "../core/json.ts";
+import { parseJson } from "../core/json.ts";
+import { nusdFromStored } from "../core/money.ts";
+import { readRecord } from "../insight/generation-row.ts";
+import type { BookedGeneration } from "../insight/generations.ts";
 import { postFlush } from "../ledger/books.ts";
 import type { LedgerAccount } from "../ledger/chart.ts";
 import { joinedLines, usageEntryId, type Line } from "../ledger/entries.ts";
@@ -108,17 +111,15 @@ function fitting(rows: readonly OutboxRow[]): readonly OutboxRow[] {
   return end === -1 ? rows : rows.slice(0, end);
 }
 
-/** The generation in an outbox row, as settled: its record's JSON value and its charge. */
-export function generationIn(
-  row: OutboxRow,
-  id: string,
-): { readonly record: unknown; readonly chargedNusd: number } | undefined {
+/** The generation in an outbox row, as settled. */
+export function generationIn(row: OutboxRow, id: string): BookedGeneration | undefined {
   const rows = parseJson(`[${row.rowsJson}]`);
   assert(Array.isArray(rows), "an outbox row is JSON");
   for (const one of rows as readonly unknown[]) {
-    if (Array.isArray(one) && one[0] === id && isObject(one[4])) {
-      return { record: one[4], chargedNusd: Number(one[3]) };
-    }
+    if (!Array.isArray(one) || one[0] !== id) continue;
+    const record = readRecord(one[4], { id, createdAtMs: Number(one[1]), costNusd: Number(one[2]) });
+    assert(record.ok, "a settled generation is a whole record");
+    return { record: record.value, chargedNusd: nusdFromStored(Number(one[3])) };
   }
   return undefined;
 }

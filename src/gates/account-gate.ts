@@ -11,10 +11,9 @@ import { NO_BYOK, type ByokGrant } from "../accounts/byok.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asAccountId, type GenerationId, type KeyHash } from "../core/ids.ts";
-import { nusdFromStored, type NanoUsd } from "../core/money.ts";
+import type { NanoUsd } from "../core/money.ts";
 import { assert, err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../core/system.ts";
-import { GenerationRecordSchema } from "../insight/generation-schema.ts";
 import type { BookedGeneration } from "../insight/generations.ts";
 import type { LeaseReport } from "../ledger/lease.ts";
 import { openBooks } from "../ledger/shards.ts";
@@ -242,10 +241,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   async generation(id: GenerationId): Promise<Result<BookedGeneration | null, RouterError>> {
     return await this.with((memory) => {
       const row = memory.store.findOutbox(memory.flushedSeq, id);
-      const found = row === undefined ? undefined : generationIn(row, id);
-      if (found === undefined) return null;
-      const record = GenerationRecordSchema.parse(found.record);
-      return { record, chargedNusd: nusdFromStored(found.chargedNusd) };
+      return (row === undefined ? undefined : generationIn(row, id)) ?? null;
     });
   }
 

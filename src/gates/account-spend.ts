@@ -8,6 +8,7 @@ import type { EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { asProviderId, type GenerationId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
+import { storedRecord } from "../insight/generation-row.ts";
 import { generationLines, joinedLines, type Line } from "../ledger/entries.ts";
 import { chargeOf, holdVerdict, type HoldVerdict } from "../ledger/hold.ts";
 import type { LeaseAnswer, LeaseReport } from "../ledger/lease.ts";
@@ -313,7 +314,9 @@ function settleOne(memory: AccountMemory, settlement: Settlement, changes: Chang
   if (counter !== undefined && countUsage(memory, counter, charge.chargedNusd, nowMs)) changes.counters.add(counter);
   if (settlement.byok !== undefined) noteByok(memory, settlement.byok, counter, nowMs);
   if (record === null) return null;
-  const stored = [id, record.createdAtMs, nusdToStored(costNusd), nusdToStored(charge.chargedNusd), record];
+  const columns = { id, createdAtMs: record.createdAtMs, costNusd: nusdToStored(costNusd) };
+  const charged = nusdToStored(charge.chargedNusd);
+  const stored = [id, columns.createdAtMs, columns.costNusd, charged, storedRecord(record, columns)];
   return {
     row: JSON.stringify(stored),
     chargedNusd: charge.chargedNusd,

@@ -40,7 +40,7 @@ const GenerationRow = z.object({
 });
 type GenerationRow = z.infer<typeof GenerationRow>;
 
-/** An archived generation as it is read back: its record's JSON value and its charge. */
+/** An archived generation as it is read back; its record is the JSON value that D1 had (generation-row.ts). */
 const Line = z.tuple([z.string(), z.string(), z.int(), z.int(), z.int(), z.json()]);
 
 /** The moment before which generations go: the beginning of a day, so that a day goes as a whole. */
@@ -111,19 +111,27 @@ export async function archiveOnce(stores: GenerationStores, account: AccountId, 
   return await leave(db, account, file, { fresh: idsOf(fresh), all: idsOf(rows) });
 }
 
+interface ArchivedGeneration {
+  /** JSON as it was stored (generation-row.ts). */
+  readonly record: unknown;
+  readonly createdAtMs: EpochMs;
+  readonly costNusd: number;
+  readonly chargedNusd: number;
+}
+
 /** A generation's line in a file, or undefined. Throws what D1 and R2 throw. */
 export async function readArchived(
   { db, archive }: { readonly db: D1Database; readonly archive: R2Bucket | null },
   account: AccountId,
   id: GenerationId,
-): Promise<{ readonly record: unknown; readonly chargedNusd: number } | undefined> {
+): Promise<ArchivedGeneration | undefined> {
   if (archive === null) return undefined;
   const file = await fileAt(db, account, id);
   if (file === undefined || file.last_id < id) return undefined;
   const line = (await readLines(archive, keyOf(account, file.first_id)))?.lines.get(id);
   if (line === undefined) return undefined;
-  const [, , , , chargedNusd, record] = Line.parse(parseJson(line));
-  return { record, chargedNusd };
+  const [, , createdAtMs, costNusd, chargedNusd, record] = Line.parse(parseJson(line));
+  return { record, createdAtMs, costNusd, chargedNusd };
 }
 
 /** The file that the oldest generation belongs to, its range named in D1; undefined when none is old enough. */

@@ -36,18 +36,15 @@ function daySql(column: string): string {
 
 const PROMPT = ["inputText", "inputAudio", "inputImage", "cacheRead", "cacheReadAudio", "cacheWrite", "cacheWrite1h"];
 const COMPLETION = ["outputText", "outputReasoning", "outputAudio", "outputImage"];
-const OPTIONAL = ["cacheReadAudio"];
+// A count of zero is left out of a stored record (generation-row.ts).
 const tokens = (kinds: readonly string[]) =>
-  kinds
-    .map((kind) => `record ->> '$.usage.${kind}'`)
-    .map((field, at) => (OPTIONAL.includes(kinds[at] ?? "") ? `COALESCE(${field}, 0)` : `(${field})`))
-    .join(" + ");
+  kinds.map((kind) => `COALESCE(record ->> '$.usage.${kind}', 0)`).join(" + ");
 
 /** The columns of `usage_days` after the account, as a SELECT over one row of `generations` makes them. */
 export const USAGE_OF_GENERATION = `${daySql("id")} AS day, record ->> '$.keyHash' AS key_hash,
   record ->> '$.model' AS model, COALESCE(record ->> '$.provider', '') AS provider, 1 AS requests,
   COALESCE(record ->> '$.isByok', 0) AS byok_requests, ${tokens(PROMPT)} AS prompt_tokens,
-  ${tokens(COMPLETION)} AS completion_tokens, (record ->> '$.usage.outputReasoning') AS reasoning_tokens, cost_nusd, charged_nusd`;
+  ${tokens(COMPLETION)} AS completion_tokens, COALESCE(record ->> '$.usage.outputReasoning', 0) AS reasoning_tokens, cost_nusd, charged_nusd`;
 
 /** What names a group, and what is summed of it. */
 export const USAGE_GROUP = ["day", "key_hash", "model", "provider"] as const;

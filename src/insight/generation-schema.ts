@@ -1,6 +1,6 @@
 /**
- * The generation record as it is read back from storage (a gate's outbox or D1): JSON that we wrote ourselves, checked
- * once at that border. A field that a later version adds gets a default here, since old rows never change.
+ * The generation record as it is read back from storage (generation-row.ts): JSON that we wrote ourselves, checked once
+ * at that border. A field that a later version adds gets a default here, since old rows never change.
  */
 import * as z from "zod";
 import { err, ok, type Result } from "../core/result.ts";
@@ -48,7 +48,7 @@ const AttemptSchema = z.object({
   isByok: z.boolean().optional(),
 });
 
-export const GenerationRecordSchema = z.object({
+const GenerationRecordSchema = z.object({
   id: z.string(),
   requestId: z.string(),
   keyHash: z.string(),

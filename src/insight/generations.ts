@@ -9,7 +9,7 @@ import { nusdFromStored, type NanoUsd } from "../core/money.ts";
 import { parseJson } from "../core/json.ts";
 import { assert } from "../core/result.ts";
 import { readArchived } from "./archive.ts";
-import { parseGenerationRecord } from "./generation-schema.ts";
+import { readRecord, type RecordColumns } from "./generation-row.ts";
 import type { GenerationRecord } from "./generation.ts";
 import { generations } from "./tables.ts";
 
@@ -29,16 +29,24 @@ export async function readGeneration(
   id: GenerationId,
 ): Promise<BookedGeneration | undefined> {
   const [row] = await drizzle(stores.db)
-    .select({ record: generations.record, chargedNusd: generations.chargedNusd })
+    .select({
+      record: generations.record,
+      createdAtMs: generations.createdAtMs,
+      costNusd: generations.costNusd,
+      chargedNusd: generations.chargedNusd,
+    })
     .from(generations)
     .where(and(eq(generations.accountId, account), eq(generations.id, id)));
-  if (row !== undefined) return bookedOf(parseJson(row.record), row.chargedNusd);
+  if (row !== undefined) return bookedOf(parseJson(row.record), { ...row, id });
   const archived = await readArchived(stores, account, id);
-  return archived === undefined ? undefined : bookedOf(archived.record, archived.chargedNusd);
+  return archived === undefined ? undefined : bookedOf(archived.record, { ...archived, id });
 }
 
-function bookedOf(value: unknown, chargedNusd: number): BookedGeneration {
-  const record = parseGenerationRecord(value);
+function bookedOf(
+  value: unknown,
+  { chargedNusd, ...columns }: RecordColumns & { readonly chargedNusd: number },
+): BookedGeneration {
+  const record = readRecord(value, columns);
   assert(record.ok, "a booked generation is a whole record");
   return { record: record.value, chargedNusd: nusdFromStored(chargedNusd) };
 }

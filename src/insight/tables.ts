@@ -3,8 +3,8 @@
  * account and the id with its unix second, so that an account's days are ranges of it and no further index is needed.
  * A rowid table on purpose: WITHOUT ROWID would write one row less, but records of a kilobyte then take a page each
  * (measured: 4.7 KB a row instead of 1.4, a fifth of the insert speed).
- * Amounts are integer nano-dollars; `record` is a GenerationRecord as JSON. Rows are written by the flush that books
- * them (ledger/books.ts), never change, and leave only for a file (archive.ts).
+ * Amounts are integer nano-dollars; `record` is a GenerationRecord as short JSON (generation-row.ts). Rows are written by
+ * the flush that books them (ledger/books.ts), never change, and leave only for a file (archive.ts).
  */
 import { sql } from "drizzle-orm";
 import { check, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";

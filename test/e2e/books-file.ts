@@ -6,27 +6,33 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
+import type { GenerationRecord } from "../../src/insight/generation.ts";
+import { readRecord } from "../../src/insight/generation-row.ts";
 
-const Row = z.object({
-  id: z.string(),
-  account_id: z.string(),
-  cost_nusd: z.int(),
-  charged_nusd: z.int(),
-  record: z
-    .string()
-    .transform((text) => JSON.parse(text) as unknown)
-    .pipe(
-      z.looseObject({
-        usage: z.looseObject({ inputText: z.int() }),
-        requestedModel: z.string(),
-        provider: z.string().nullable(),
-        streamed: z.boolean(),
-        estimated: z.boolean(),
-        externalUser: z.string().nullable(),
-      }),
-    ),
-});
-export type BooksRow = z.infer<typeof Row>;
+/** What is looked at. */
+type Said = Pick<GenerationRecord, "requestedModel" | "provider" | "streamed" | "estimated" | "externalUser">;
+export interface BooksRow {
+  readonly id: string;
+  readonly account_id: string;
+  readonly cost_nusd: number;
+  readonly charged_nusd: number;
+  readonly record: Said & { readonly usage: Pick<GenerationRecord["usage"], "inputText"> };
+}
+
+const Row = z
+  .object({
+    id: z.string(),
+    account_id: z.string(),
+    created_at_ms: z.int(),
+    cost_nusd: z.int(),
+    charged_nusd: z.int(),
+    record: z.string().transform((text) => JSON.parse(text) as unknown),
+  })
+  .transform(({ record, created_at_ms: createdAtMs, ...row }): BooksRow => {
+    const read = readRecord(record, { id: row.id, createdAtMs, costNusd: row.cost_nusd });
+    if (!read.ok) throw new Error(read.error);
+    return { ...row, record: read.value };
+  });
 
 /** All generations of every file that has them. Throws when there is none. */
 export function readBooks(dataDir: string): readonly BooksRow[] {
@@ -39,7 +45,9 @@ export function readBooks(dataDir: string): readonly BooksRow[] {
     try {
       if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'generations'").get() === undefined) continue;
       files++;
-      const found = db.prepare("SELECT id, account_id, cost_nusd, charged_nusd, record FROM generations").all();
+      const found = db
+        .prepare("SELECT id, account_id, created_at_ms, cost_nusd, charged_nusd, record FROM generations")
+        .all();
       for (const row of found) rows.push(Row.parse(row));
     } finally {
       db.close();

@@ -64,7 +64,7 @@ function rowsWith(limits: TenantLimits, costNusd: bigint): number {
     const footprint = { models: ["a/b"], providers: ["p"], tokens };
     const asked = { keyHash: HASH, generationId, isFree: false, wantedNusd: 5n, minimumNusd: 5n, footprint };
     expect(admit(memory, asked, NOW).kind).toBe("admitted");
-    const record = { provider: null, createdAtMs: NOW, usage: {} } as never; // what a row of the outbox needs
+    const record = { provider: null, createdAtMs: NOW, usage: {}, attempts: [] } as never; // what a row of the outbox needs
     const settlement = { generationId, keyHash: HASH, costNusd, upstreamCostNusd: 0n, refundsFreeTier: false, record };
     settle(memory, [settlement], NOW);
   }

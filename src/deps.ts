@@ -8,6 +8,7 @@ import { resolveModel } from "./catalog/resolve.ts";
 import type { Capacity } from "./catalog/schema.ts";
 import { createCatalogReader, type CatalogReader } from "./catalog/store.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
+import type { AddressRule } from "./core/public-url.ts";
 import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
@@ -46,6 +47,7 @@ interface Isolate {
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
+  readonly publicNetwork: Fetch;
   /** Null for what was sealed with another secret. */
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   readonly secrets: KeySecrets;
@@ -57,8 +59,13 @@ interface Isolate {
 // One per isolate, made with its first request and never stale: bindings don't change while an isolate lives.
 let isolate: Isolate | null = null;
 
-/** What the launcher of `npm start` binds for calls to the network; on Cloudflare there is none, and `fetch` is as short. */
+/**
+ * What the launcher of `npm start` binds for calls to the network: all of it, and that which refuses private addresses,
+ * also those that a public name resolves to. On Cloudflare there is neither: there `fetch` is as short, and reaches nothing
+ * but the public internet.
+ */
 const NETWORK = "NETWORK";
+const PUBLIC_NETWORK = "PUBLIC_NETWORK";
 
 /** Ports for one request. Throws an Error that names the variable when the deployment lacks one. */
 export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Promise<Deps> {
@@ -83,6 +90,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
     credentialIds: (provider, sealed) => credentialIds(own, provider, sealed),
     verify: (text) => verifyCached(text, own),
+    publicNetwork: own.publicNetwork,
     router: routerPorts(own, waitUntil),
   };
 }
@@ -136,6 +144,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     environment,
     unseal,
     network: networkOf(env),
+    publicNetwork: publicNetworkOf(env),
     verified: new Map(),
   };
 }
@@ -168,6 +177,7 @@ function settingsOf(env: Cloudflare.Env): Settings {
     sealingSecret: env.WAYPOST_SECRET,
     openingSecrets: openingSecrets(env),
     trustsPlace: env.PLACE !== "none",
+    addresses: addressesOf(env),
     deadlines: deadlinesOf(env),
   };
 }
@@ -213,10 +223,39 @@ function variable(env: Cloudflare.Env, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** Calls to providers: straight to the network where the launcher binds one, else the platform's `fetch`. */
+/** The operator's word on where the catalog's providers may be. */
+function addressesOf(env: Cloudflare.Env): AddressRule {
+  return { allowsPrivate: variable(env, "WAYPOST_PRIVATE_UPSTREAMS") === "1" };
+}
+
+/** Calls to providers. Where the operator's own base URLs lead, anything may be; the catalog's lead to what is public. */
 function networkOf(env: Cloudflare.Env): Fetch {
-  const direct = (env as unknown as Record<string, Fetcher | undefined>)[NETWORK]; // only the launcher has it, not wrangler.toml
-  return direct === undefined ? (url, init) => fetch(url, init) : (url, init) => direct.fetch(url, init);
+  const direct = launched(env, NETWORK);
+  const guarded = launched(env, PUBLIC_NETWORK);
+  if (direct === undefined) return (url, init) => fetch(url, init);
+  if (guarded === undefined || addressesOf(env).allowsPrivate) return (url, init) => direct.fetch(url, init);
+  const own = new Set(Object.keys(env).flatMap((name) => originOf(ownBaseUrl(env, name)) ?? []));
+  return (url, init) => (own.has(originOf(url) ?? "") ? direct : guarded).fetch(url, init);
+}
+
+/** Calls to addresses that others name; they go through `fetchPublic`. */
+function publicNetworkOf(env: Cloudflare.Env): Fetch {
+  const guarded = launched(env, addressesOf(env).allowsPrivate ? NETWORK : PUBLIC_NETWORK);
+  return guarded === undefined ? (url, init) => fetch(url, init) : (url, init) => guarded.fetch(url, init);
+}
+
+/** A binding that wrangler.toml does not have. */
+function launched(env: Cloudflare.Env, name: string): Fetcher | undefined {
+  return (env as unknown as Record<string, Fetcher | undefined>)[name]; // only the launcher binds it
+}
+
+function ownBaseUrl(env: Cloudflare.Env, name: string): string {
+  return name.endsWith("_BASE_URL") ? (variable(env, name) ?? "") : "";
+}
+
+/** Scheme, host and port as they are spelled; undefined for what is no URL. */
+function originOf(url: string): string | undefined {
+  return /^https?:\/\/[^/]+/.exec(url)?.[0];
 }
 
 function providerGateOf(env: Cloudflare.Env, provider: ProviderId, region: RegionId): DurableObjectStub<ProviderGate> {

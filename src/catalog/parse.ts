@@ -5,6 +5,7 @@
  */
 import type * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
+import { publicUrl, type AddressRule } from "../core/public-url.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { CatalogSchema, type Catalog, type Endpoint, type Model, type Provider } from "./schema.ts";
 
@@ -23,15 +24,22 @@ export interface KnownAdapter {
   quirkFaults(quirks: JsonObject): readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
 }
 
-/** Reads and checks a whole catalog. `adapters` are those that a provider may name; never throws. */
-export function parseCatalog(body: unknown, adapters: readonly KnownAdapter[]): Result<Catalog, Fault[]> {
+/**
+ * Reads and checks a whole catalog. `adapters` are those that a provider may name, `addresses` where it may be: on the
+ * public internet, unless the operator has opted in to its own network. Never throws.
+ */
+export function parseCatalog(
+  body: unknown,
+  adapters: readonly KnownAdapter[],
+  addresses?: AddressRule,
+): Result<Catalog, Fault[]> {
   const parsed = CatalogSchema.safeParse(body);
   if (!parsed.success) return err(schemaFaults(parsed.error.issues).slice(0, FAULTS_MAX));
   const faults: Fault[] = [];
   const report = (path: string, message: string): void => {
     if (faults.length < FAULTS_MAX) faults.push({ path, message });
   };
-  const providers = checkProviders(parsed.data.providers, adapters, report);
+  const providers = checkProviders(parsed.data.providers, adapters, addresses, report);
   checkModels(parsed.data.models, providers, report);
   return faults.length === 0 ? ok(parsed.data) : err(faults);
 }
@@ -59,6 +67,7 @@ function schemaFaults(issues: readonly z.core.$ZodIssue[]): Fault[] {
 function checkProviders(
   providers: readonly Provider[],
   adapters: readonly KnownAdapter[],
+  addresses: AddressRule | undefined,
   report: Report,
 ): ReadonlyMap<string, Provider> {
   const bySlug = new Map<string, Provider>();
@@ -67,17 +76,24 @@ function checkProviders(
     if (bySlug.has(provider.slug)) report(`${path}.slug`, `"${provider.slug}" is already the slug of another provider`);
     else bySlug.set(provider.slug, provider);
     checkAdapter(provider, path, adapters, report);
+    checkAddress(provider.base_url, `${path}.base_url`, addresses, report);
     const seen = new Set<string>();
     for (const [regionAt, region] of provider.regions.entries()) {
       const regionPath = `${path}.regions[${regionAt}]`;
       if (seen.has(region.id)) report(`${regionPath}.id`, `"${region.id}" is already a region of this provider`);
       seen.add(region.id);
+      if (region.base_url !== undefined) checkAddress(region.base_url, `${regionPath}.base_url`, addresses, report);
       if ((region.latitude === null) !== (region.longitude === null)) {
         report(regionPath, "latitude and longitude must both be given or both be null");
       }
     }
   }
   return bySlug;
+}
+
+function checkAddress(text: string, path: string, addresses: AddressRule | undefined, report: Report): void {
+  const url = publicUrl(text, addresses);
+  if (!url.ok) report(path, url.error);
 }
 
 function checkAdapter(provider: Provider, path: string, adapters: readonly KnownAdapter[], report: Report): void {

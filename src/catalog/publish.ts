@@ -1,8 +1,9 @@
 /**
  * Publishing a catalog to KV. Values are content-addressed and written first, in any order and only when missing; the
  * index that names them is written last. So a publication that was cut leaves the old one live, and running it again
- * writes only what is missing. The last HISTORY_MAX indexes are kept for rollback; values that none of them names are
- * deleted when the store can list and delete.
+ * writes only what is missing. One call may be given a share of the writes: the platform counts a request's calls to KV
+ * (1,000), and a catalog of thousands of models is published by as many calls as it takes. The last HISTORY_MAX indexes
+ * are kept for rollback; values that none of them names are deleted, some with each publication.
  */
 import * as z from "zod";
 import type { EpochMs } from "../core/clock.ts";
@@ -37,9 +38,11 @@ export interface LiveIndex extends CatalogIndex {
 
 export interface Publication {
   readonly version: string;
-  /** False: the same content was live already, and nothing was written. */
+  /** False: the same content was live already, or is not live yet. */
   readonly changed: boolean;
   readonly valuesWritten: number;
+  /** Values that are still missing: the next call writes them. 0: it is live. */
+  readonly valuesLeft: number;
   readonly valuesDeleted: number;
 }
 
@@ -53,6 +56,11 @@ export interface Rollback {
 
 /** Versions that can be rolled back to, the live one among them. */
 export const HISTORY_MAX = 10;
+/** Values that one request writes at most, and deletes: with the pages of keys they stay below what KV allows it. */
+export const WRITES_MAX = 600;
+const DELETES_MAX = 200;
+/** Writes at the same time: as many connections as a request may have. */
+const AT_ONCE = 6;
 /** The most pages of keys (1,000 each on Workers KV) that one publication looks through per kind. */
 const PAGES_MAX = 50;
 const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "zdr", "source"];
@@ -85,23 +93,38 @@ export function readIndex(text: string | null): LiveIndex | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** Makes `catalog` (already parsed) the live one. Safe to repeat after any failure; a store's failure is thrown on. */
-export async function publish(catalog: Catalog, store: CatalogStore, nowMs: EpochMs): Promise<Publication> {
+/**
+ * Makes `catalog` (already parsed) the live one, or writes `writesMax` of its values on the way there. Safe to repeat
+ * after any failure; a store's failure is thrown on.
+ */
+export async function publish(
+  catalog: Catalog,
+  store: CatalogStore,
+  nowMs: EpochMs,
+  writesMax: number = Number.POSITIVE_INFINITY,
+): Promise<Publication> {
   const { index, values } = await snapshotOf(catalog);
   const live = readIndex(await store.get(LIVE_KEY));
   const present = await presentKeys(store);
-  let valuesWritten = 0;
-  for (const { key, text } of values) {
-    if (present.has(key)) continue;
-    await store.put(key, text);
-    valuesWritten++;
-  }
-  if (live?.version === index.version) {
-    return { version: index.version, changed: false, valuesWritten, valuesDeleted: 0 };
-  }
+  const missing = values.filter(({ key }) => !present.has(key));
+  const { version } = index;
+  const valuesWritten = Math.min(missing.length, writesMax);
+  const valuesLeft = missing.length - valuesWritten;
+  await someAtOnce(missing.slice(0, valuesWritten), ({ key, text }) => store.put(key, text));
+  if (valuesLeft > 0) return { version, changed: false, valuesWritten, valuesLeft, valuesDeleted: 0 };
+  if (live?.version === version) return { version, changed: false, valuesWritten, valuesLeft, valuesDeleted: 0 };
   await goLive(store, index, live, nowMs);
   const valuesDeleted = await sweep(store, new Set([...present, ...values.map(({ key }) => key)]));
-  return { version: index.version, changed: true, valuesWritten, valuesDeleted };
+  return { version, changed: true, valuesWritten, valuesLeft, valuesDeleted };
+}
+
+/** Rejects with the first failure, once all that had begun has ended. */
+async function someAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    const done = await Promise.allSettled(items.slice(at, at + AT_ONCE).map(work));
+    const failed = done.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
 }
 
 /**
@@ -171,8 +194,8 @@ async function sweep(store: CatalogStore, present: ReadonlySet<string>): Promise
     if (index === undefined) return 0;
     for (const key of valueKeysOf(index)) named.add(key);
   }
-  const doomed = [...present].filter((key) => !named.has(key));
-  for (const key of doomed) await store.delete(key);
+  const doomed = [...present].filter((key) => !named.has(key)).slice(0, DELETES_MAX);
+  await someAtOnce(doomed, (key) => store.delete(key));
   return doomed.length;
 }
 

@@ -4,9 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { err, ok, type Result } from "../core/result.ts";
+import { ok, type Result } from "../core/result.ts";
 import type { AdminApi } from "./admin-api.ts";
 import type { DataDir } from "./data-dir.ts";
+import { publishCatalog } from "./publish-catalog.ts";
 
 /** What publishing makes of a text; a Waypost that makes more of it has another number here, and publishes it anew. */
 const FORM = "2";
@@ -38,10 +39,8 @@ export async function publishDefault(
     if (version !== undefined && version !== last?.version) return ok(true);
     if (version !== undefined && hash === last?.hash) return ok(false);
   }
-  const put = await api.call("PUT", "/admin/catalog", text);
+  const put = await publishCatalog(api, text);
   if (!put.ok) return put;
-  const reply = CatalogReply.safeParse(put.value);
-  if (!reply.success) return err(`PUT /admin/catalog gave an unexpected answer: ${z.prettifyError(reply.error)}`);
-  dataDir.remember({ ...dataDir.memory(), catalog: { hash, version: reply.data.data.version } });
+  dataDir.remember({ ...dataDir.memory(), catalog: { hash, version: put.value.version } });
   return ok(false);
 }

@@ -48,7 +48,7 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const fault = secretFault(name, env[name]);
     if (fault !== undefined) return err(fault);
   }
-  for (const name of ["TRUST_PLACE_HEADER", "WAYPOST_LOG"]) {
+  for (const name of ["TRUST_PLACE_HEADER", "WAYPOST_LOG", "WAYPOST_PRIVATE_UPSTREAMS"]) {
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }

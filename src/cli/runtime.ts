@@ -23,6 +23,8 @@ const V8_FLAGS = "--single-threaded-gc --max-semi-space-size=4";
  * global `fetch`, through which every byte of every upstream would pass; a network binding goes straight out.
  */
 const NETWORK = "NETWORK";
+/** The same for addresses that others name: workerd refuses private ones after it has resolved the name. */
+const PUBLIC_NETWORK = "PUBLIC_NETWORK";
 /** Name of the worker that keeps workerd alive while it drains. */
 const KEEPER = "keeper";
 const KEEPER_AGAIN_MS = 250;
@@ -141,6 +143,7 @@ function miniflareOptions(options: RuntimeOptions): ReturnType<typeof convertV4M
         ),
         serviceBindings: {
           [NETWORK]: { network: { allow: ["public", "private"], tlsOptions: { trustBrowserCas: true } } },
+          [PUBLIC_NETWORK]: { network: { allow: ["public"], tlsOptions: { trustBrowserCas: true } } },
         },
         unsafeBindings: [
           {

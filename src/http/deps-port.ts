@@ -4,6 +4,7 @@ import type { CatalogStore } from "../catalog/publish.ts";
 import type { CatalogReader } from "../catalog/store.ts";
 import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "../core/ids.ts";
+import type { AddressRule } from "../core/public-url.ts";
 import type { Result } from "../core/result.ts";
 import type { AccountGateRpc } from "../gates/account-contract.ts";
 import type { Payments } from "../gates/payments.ts";
@@ -12,7 +13,7 @@ import type { ProviderClient } from "../gates/provider-client.ts";
 import type { ProviderGateRpc } from "../gates/provider-contract.ts";
 import type { Books } from "../ledger/shards.ts";
 import type { Deadlines } from "../router/deadlines.ts";
-import type { RouterPorts } from "../router/ports.ts";
+import type { Fetch, RouterPorts } from "../router/ports.ts";
 
 /** The deployment's own settings, checked once per isolate. */
 export interface Settings {
@@ -23,6 +24,8 @@ export interface Settings {
   readonly openingSecrets: readonly string[];
   /** `request.cf` is Cloudflare's own, or a trusted proxy's. */
   readonly trustsPlace: boolean;
+  /** Where the catalog's providers may be. */
+  readonly addresses: AddressRule;
   readonly deadlines: Deadlines;
 }
 
@@ -49,5 +52,7 @@ export interface Deps {
   readonly credentialIds: (provider: ProviderId, sealed: string | null) => Promise<readonly string[]>;
   /** @returns an error sentence, fit for a client, for a key that is not ours. No I/O. */
   readonly verify: (text: string) => Promise<Result<{ readonly account: AccountId; readonly hash: KeyHash }, string>>;
+  /** For addresses that somebody else names, by `fetchPublic` alone. */
+  readonly publicNetwork: Fetch;
   readonly router: RouterPorts;
 }

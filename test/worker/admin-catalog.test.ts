@@ -168,3 +168,44 @@ test.each([
   const reply = await operator("PUT", "/catalog", body);
   expect(reply).toMatchObject({ status, body: { error: { message: expect.stringContaining(says) } } });
 });
+
+/** Addresses of servers that an operator may have meant, and that lead inside. */
+const INSIDE = [
+  "http://127.0.0.1:11434/v1",
+  "http://localhost:8000/v1",
+  "https://localhost/v1",
+  "https://10.0.0.7/v1",
+  "https://192.168.1.20:8443/v1",
+  "https://169.254.169.254/latest",
+  "https://metadata.google.internal/v1",
+  "https://2130706433/v1",
+  "https://0x7f.1/v1",
+  "https://0177.0.0.1/v1",
+  "https://[::1]/v1",
+  "https://[::ffff:10.0.0.1]/v1",
+  "https://[64:ff9b::a00:1]/v1",
+  "https://[fd00:ec2::254]/v1",
+  "https://vllm.default.svc.cluster.local/v1",
+  "https://127.0.0.1.nip.io/v1",
+  "http://models.example.com/v1",
+  "https://user:password@models.example.com/v1",
+];
+
+test.each(INSIDE)("a server that is registered at %s is refused with the path of its address", async (address) => {
+  const catalog = smallCatalog();
+  const [alder, birch] = catalog.providers;
+  Object.assign(alder ?? {}, { base_url: address });
+  Object.assign(birch?.regions[0] ?? {}, { base_url: address });
+  const { status, faults } = await faultsOf(catalog);
+  expect(status).toBe(400);
+  expect(faults.map(({ path }) => path)).toEqual(["providers[0].base_url", "providers[1].regions[0].base_url"]);
+  for (const { message } of faults)
+    expect(message).toMatch(/^must (be an https URL|be on the public internet|not carry)/);
+});
+
+test("a server at a public address is registered by catalog data alone", async () => {
+  const catalog = smallCatalog();
+  const [alder] = catalog.providers;
+  Object.assign(alder ?? {}, { base_url: "https://vllm.example.com:8443/v1", quirks: { auth: "none" } });
+  expect(await operator("PUT", "/catalog", catalog)).toMatchObject({ status: 200 });
+});

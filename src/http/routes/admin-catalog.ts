@@ -1,13 +1,15 @@
 /**
  * PUT and GET /admin/catalog. A body is published whole or refused with the path of every fault; the catalog that was
- * live stays so until the new one is completely stored. Repeating a publication that failed finishes it.
+ * live stays so until the new one is completely stored. Repeating a publication that failed finishes it, and so it is with
+ * one that has more new values than one request may write (202).
  */
 import type { Hono } from "hono";
 import * as z from "zod";
 import { parseCatalog } from "../../catalog/parse.ts";
-import { publish, readPublished } from "../../catalog/publish.ts";
+import { publish, readPublished, WRITES_MAX } from "../../catalog/publish.ts";
 import { CatalogSchema, ProviderSchema, type Catalog } from "../../catalog/schema.ts";
 import type { RouterError } from "../../core/error.ts";
+import type { AddressRule } from "../../core/public-url.ts";
 import { err, type Result } from "../../core/result.ts";
 import { ADAPTERS } from "../../providers/registry.ts";
 import { readJson } from "../body.ts";
@@ -24,6 +26,14 @@ const CatalogDocument = CatalogSchema.extend({
   providers: z.array(ProviderSchema.extend({ quirks: z.record(z.string(), z.unknown()).optional() })),
 });
 const Counts = z.object({ version: z.string(), providers: z.int(), models: z.int(), endpoints: z.int() });
+const Published = z.object({
+  data: Counts.extend({
+    changed: z.boolean(),
+    values_written: z.int(),
+    values_left: z.int(),
+    values_deleted: z.int(),
+  }),
+});
 
 export const publishCatalogOperation: Operation = {
   id: "publishCatalog",
@@ -33,12 +43,8 @@ export const publishCatalogOperation: Operation = {
   auth: "operator",
   request: CatalogDocument,
   responses: {
-    200: {
-      description: "Live; `changed` is false when it was so already",
-      body: z.object({
-        data: Counts.extend({ changed: z.boolean(), values_written: z.int(), values_deleted: z.int() }),
-      }),
-    },
+    200: { description: "Live; `changed` is false when it was so already", body: Published },
+    202: { description: "Not live yet: send the same again until `values_left` is 0", body: Published },
   },
 };
 
@@ -72,40 +78,40 @@ async function putCatalog(context: AppContext): Promise<Response> {
   const body = await readJson(context.req.raw);
   if (!body.ok) return fail(context, body.error);
   try {
-    const catalog = catalogOf(body.value.value);
+    const catalog = catalogOf(body.value.value, deps.settings.addresses);
     if (!catalog.ok) return fail(context, catalog.error);
     // Before anything can be routed there.
     const configured = await configureNewRegions(deps, catalog.value.providers);
     if (!configured.ok) return fail(context, configured.error);
-    const published = await stored(publish(catalog.value, deps.store, receivedAtMs));
+    const published = await stored(publish(catalog.value, deps.store, receivedAtMs, WRITES_MAX));
     if (!published.ok) return fail(context, published.error);
     deps.catalog.forgetIndex();
     const { providers, models } = catalog.value;
-    const { version, changed, valuesWritten, valuesDeleted } = published.value;
+    const { version, changed, valuesWritten, valuesLeft, valuesDeleted } = published.value;
     context.var.wide.set({ catalog_version: version });
-    return json({
-      data: {
-        version,
-        changed,
-        providers: providers.length,
-        models: models.length,
-        endpoints: models.reduce((sum, model) => sum + model.endpoints.length, 0),
-        values_written: valuesWritten,
-        values_deleted: valuesDeleted,
-      },
-    });
+    const data = {
+      version,
+      changed,
+      providers: providers.length,
+      models: models.length,
+      endpoints: models.reduce((sum, model) => sum + model.endpoints.length, 0),
+      values_written: valuesWritten,
+      values_left: valuesLeft,
+      values_deleted: valuesDeleted,
+    };
+    return json({ data }, valuesLeft > 0 ? 202 : 200);
   } finally {
     body.value.release();
   }
 }
 
 /** @returns `catalog_refused`. */
-function catalogOf(body: unknown): Result<Catalog, RouterError> {
+function catalogOf(body: unknown, addresses: AddressRule): Result<Catalog, RouterError> {
   if (isTooDeep(body)) {
     const message = `is nested more than ${DEPTH_MAX} levels deep`;
     return err({ kind: "catalog_refused", faults: [{ path: "$", message }] });
   }
-  const parsed = parseCatalog(body, ADAPTERS);
+  const parsed = parseCatalog(body, ADAPTERS, addresses);
   return parsed.ok ? parsed : err({ kind: "catalog_refused", faults: parsed.error });
 }
 

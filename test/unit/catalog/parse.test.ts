@@ -172,3 +172,15 @@ test("at most two hundred faults are reported", () => {
 test.each([null, 7, "text", [], {}])("%j is not a catalog", (body) => {
   expect(parseCatalog(body, ADAPTERS).ok).toBe(false);
 });
+
+test("an operator that has opted in registers servers of its own network, by http too", () => {
+  const document = sampleDocument();
+  const [provider] = document.providers;
+  expect(provider).toBeDefined();
+  if (provider !== undefined) provider.base_url = "http://10.0.0.7:11434/v1";
+  expect(parseCatalog(document, ADAPTERS)).toEqual({
+    ok: false,
+    error: [{ path: "providers[0].base_url", message: "must be an https URL, not http:" }],
+  });
+  expect(parseCatalog(document, ADAPTERS, { allowsPrivate: true }).ok).toBe(true);
+});

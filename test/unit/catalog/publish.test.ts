@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { HISTORY_MAX, publish, readPublished, rollback, versionKey } from "../../../src/catalog/publish.ts";
 import { entryOf, snapshotOf } from "../../../src/catalog/snapshot.ts";
 import type { Catalog } from "../../../src/catalog/schema.ts";
+import { createCatalogReader } from "../../../src/catalog/store.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { sampleCatalog } from "./sample.ts";
 
@@ -52,7 +53,13 @@ test("the index is written last and repeating a publication writes nothing", asy
   expect(store.writes.at(-1)).toBe("index");
   expect(first).toMatchObject({ changed: true, valuesWritten: 7 });
   const again = await publish(sampleCatalog(), store, 2_000);
-  expect(again).toEqual({ version: first.version, changed: false, valuesWritten: 0, valuesDeleted: 0 });
+  expect(again).toEqual({
+    version: first.version,
+    changed: false,
+    valuesWritten: 0,
+    valuesLeft: 0,
+    valuesDeleted: 0,
+  });
   expect((await readPublished(store))?.index.publishedAtMs).toBe(1_000);
 });
 
@@ -106,3 +113,53 @@ test("history is bounded, values that no version names are deleted, and a kept v
   expect(live?.index.history.map(({ version }) => version)).not.toContain(versions[5]);
   expect(store.entries.has(versionKey(versions[5] ?? ""))).toBe(true);
 });
+
+test("a publication in parts is live with its last part, and each part writes what is missing", async () => {
+  const store = createMemoryStore();
+  const old = await publish(sampleCatalog(), store, 1);
+  const before = store.writes.length;
+  const parts = [];
+  for (let at = 0; at < 10; at++) {
+    const part = await publish(renamed("New"), store, 2, 1);
+    parts.push([part.valuesWritten, part.valuesLeft, part.changed]);
+    if (part.valuesLeft === 0) break;
+    expect((await readPublished(store))?.index.version).toBe(old.version);
+  }
+  // One model, the listing and the source are new.
+  expect(parts).toEqual([
+    [1, 2, false],
+    [1, 1, false],
+    [1, 0, true],
+  ]);
+  expect(store.writes.slice(before).filter((key) => !key.startsWith("index"))).toHaveLength(3);
+});
+
+test("a catalog of 5,000 models is published in parts, and a change of one model writes four values", async () => {
+  const store = createMemoryStore(1_000);
+  const sample = sampleCatalog();
+  const [model] = sample.models;
+  expect(model).toBeDefined();
+  if (model === undefined) return;
+  const many = (name: string): Catalog => ({
+    ...sample,
+    models: Array.from({ length: 5_000 }, (_, at) => {
+      const id = `maker/model-${at}` as typeof model.id; // an id as the schema has it
+      return { ...model, id, canonical_slug: id, aliases: [], name: at === 7 ? name : "Model" };
+    }),
+  });
+  let calls = 0;
+  let left = Number.POSITIVE_INFINITY;
+  while (left > 0) {
+    ({ valuesLeft: left } = await publish(many("First"), store, 1, 2_000));
+    calls++;
+  }
+  expect(calls).toBe(3);
+  const again = await publish(many("Second"), store, 2, 2_000);
+  expect(again).toMatchObject({ changed: true, valuesWritten: 4, valuesLeft: 0 });
+  // A cold isolate reads the index and one value.
+  store.reads.length = 0;
+  const reader = createCatalogReader(store, () => 3);
+  const found = await reader.lookup("maker/model-4999", () => undefined);
+  expect(found.ok && found.value.entry.model.id).toBe("maker/model-4999");
+  expect(store.reads).toHaveLength(2);
+}, 120_000);

@@ -59,6 +59,11 @@ const ENDPOINTS_MAX = 1_000;
 const LOOKED_MAX = 200;
 const PROBES_MAX = 20;
 const CLOSINGS_MAX = 1_000;
+/**
+ * Where many isolates share nothing, each hears of the gate once a minute. One that hears less often than this believes its
+ * own eyes until it does: of an outage it sees a failure every few seconds, and would send there for long.
+ */
+const BLIND_MS = 8_000;
 /** How long a leave to probe is worth anything; its breaker waits longer. */
 const LEAVE_MS = 20_000;
 
@@ -95,7 +100,9 @@ export function healthOf(
   const own = place.own.get(key);
   const shared = place.endpoints.get(key)?.health;
   if (own === undefined && shared === undefined) return undefined;
-  const health = own === undefined ? shared : withOwn(shared, healthSnapshot(own, nowMs));
+  // Its own next snapshot is far, and none of another isolate's has come since it failed here.
+  const isBlind = place.nextInMs > BLIND_MS && (own?.lastFailureMs ?? 0) > place.seenAtMs;
+  const health = own === undefined ? shared : withOwn(shared, healthSnapshot(own, nowMs), isBlind ? nowMs : null);
   if (health === undefined) return undefined;
   const closedUntilMs = health.closedUntilMs <= nowMs ? 0 : reopensMs(credentials, place, key, nowMs);
   if (health.breaker.kind === "closed") {
@@ -198,14 +205,22 @@ function forgetPast(times: Map<string, EpochMs>, nowMs: EpochMs): void {
   for (const [name, untilMs] of times) if (untilMs <= nowMs) times.delete(name);
 }
 
-/** The gate's figures, with what this isolate has seen fail since. */
-function withOwn(shared: Health | undefined, own: Health): Health {
+/**
+ * The gate's figures, with what this isolate has seen fail since.
+ * @param blindAtMs now, where the gate's figures are too old to weigh against it: then what has failed here still does.
+ */
+function withOwn(shared: Health | undefined, own: Health, blindAtMs: EpochMs | null): Health {
   if (shared === undefined) return own;
+  const isDistrusted = blindAtMs !== null;
   return {
     ...shared,
+    uptime5m: isDistrusted ? own.uptime5m : shared.uptime5m,
     breaker: own.breaker.kind !== "closed" && shared.breaker.kind === "closed" ? own.breaker : shared.breaker,
     closedUntilMs: Math.max(shared.closedUntilMs, own.closedUntilMs),
-    lastFailureMs:
-      own.lastFailureMs === null ? shared.lastFailureMs : Math.max(own.lastFailureMs, shared.lastFailureMs ?? 0),
+    lastFailureMs: isDistrusted
+      ? blindAtMs
+      : own.lastFailureMs === null
+        ? shared.lastFailureMs
+        : Math.max(own.lastFailureMs, shared.lastFailureMs ?? 0),
   };
 }

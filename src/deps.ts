@@ -134,7 +134,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
     providers: createProviderClient({
       clock: systemClock,
-      gate: (provider, region) => providerGateOf(env, provider, region),
+      gate: (provider, region, branch) => providerGateOf(env, provider, region, branch),
       environment,
       unseal,
       // One machine has one isolate: nobody to share with.
@@ -258,9 +258,15 @@ function originOf(url: string): string | undefined {
   return /^https?:\/\/[^/]+/.exec(url)?.[0];
 }
 
-function providerGateOf(env: Cloudflare.Env, provider: ProviderId, region: RegionId): DurableObjectStub<ProviderGate> {
+/** The gate of a place, or a branch of it. */
+function providerGateOf(
+  env: Cloudflare.Env,
+  provider: ProviderId,
+  region: RegionId,
+  branch: number | null = null,
+): DurableObjectStub<ProviderGate> {
   const namespace = env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
-  return namespace.getByName(`${provider} ${region}`);
+  return namespace.getByName(branch === null ? `${provider} ${region}` : `${provider} ${region} ${branch}`);
 }
 
 function voucherGateOf(env: Cloudflare.Env): DurableObjectStub<VoucherGate> {

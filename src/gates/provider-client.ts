@@ -54,7 +54,12 @@ export interface SnapshotSharing {
 
 export interface ProviderClientPorts {
   readonly clock: Clock;
-  readonly gate: (provider: ProviderId, region: RegionId) => Pick<ProviderGateRpc, "sync" | "exchange" | "ask">;
+  /** The gate of a place, or the branch of it with that number. */
+  readonly gate: (
+    provider: ProviderId,
+    region: RegionId,
+    branch: number | null,
+  ) => Pick<ProviderGateRpc, "sync" | "exchange" | "ask">;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   readonly sharing: SnapshotSharing | null;
@@ -141,7 +146,7 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
     permits: createPermits({
       clock: ports.clock,
       reporter: ports.reporter,
-      gate: ({ provider, region }) => ports.gate(provider, region),
+      gate: ({ provider, region }, branch) => ports.gate(provider, region, branch),
     }),
     places: new Map(),
     byProvider: new Map(),
@@ -200,7 +205,7 @@ async function sync(memory: Memory, place: Place): Promise<void> {
   const outcomes = place.queue;
   const request = requestOf(place, ports.reporter);
   try {
-    const answer = await ports.gate(place.provider, place.region).sync(request);
+    const answer = await ports.gate(place.provider, place.region, null).sync(request);
     await take(memory, place, answer, answer.leaves, ports.clock());
     if (ports.sharing !== null) await share(memory, place, ports.sharing, answer);
   } catch {

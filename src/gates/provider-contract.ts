@@ -2,6 +2,7 @@
  * What an isolate and a ProviderGate say to each other. One gate per provider and region; isolates report in batches and
  * get back what has changed of the endpoints that they use, so that nobody waits for a gate while routing. A provider's
  * home gate (region HOME_REGION) serves no isolate: it lends a credential-wide capacity to the regions' gates.
+ * A gate whose capacity is asked for by too many has branches, which borrow from it; statistics and switches stay with it.
  * Every message is small however large the provider is: an isolate names the endpoints that it has asked for lately.
  */
 import type { EpochMs } from "../core/clock.ts";
@@ -87,8 +88,11 @@ export interface ProviderGateRpc {
   snapshot(model?: string): Promise<ProviderSnapshot>;
   /** Replaces the operator's settings; effective for each isolate with its next snapshot. */
   configure(settings: ProviderSwitch): Promise<void>;
-  /** What a holder has and wants of a pool: an isolate's lease, or a region's share at the home gate. */
-  exchange(name: PoolName, wish: LeaseWish): Promise<LeaseGrant>;
+  /**
+   * What a holder has and wants of a pool: an isolate's lease, a region's share at the home gate, or a branch's at its
+   * gate, which then says how many calls a second it gets (limits/branches.ts).
+   */
+  exchange(name: PoolName, wish: LeaseWish, callsPerS?: number): Promise<LeaseGrant>;
   /** One permit, waited for at most 2 s. */
   ask(ask: CapacityAsk): Promise<CapacityAnswer>;
 }

@@ -9,6 +9,7 @@ import { readProviderSetting } from "../accounts/provider-settings.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import { asProviderId } from "../core/ids.ts";
 import { systemClock } from "../core/system.ts";
+import { createBranches, type Branches } from "../limits/branches.ts";
 import {
   createCapacityDesk,
   type CapacityAnswer,
@@ -45,6 +46,9 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   clock: Clock = systemClock;
   readonly #reporters = new Map<string, EpochMs>();
   #desk: CapacityDesk = createCapacityDesk();
+  #branches: Branches = createBranches();
+  /** In a branch: as the gate said last; null: it has not been asked, or this is no branch. */
+  #siblings: number | null = null;
   #health: PlaceHealth = this.#healthOf([], []);
   #settings: ProviderSwitch = { isDisabled: false, credentialSealed: null };
   #savedAtMs: EpochMs = 0;
@@ -59,6 +63,7 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   async #load(): Promise<void> {
     const kv = this.ctx.storage.kv;
     this.#desk = createCapacityDesk(kv.get<readonly SavedPool[]>("pools"));
+    this.#branches = createBranches(kv.get<number>("branches"));
     const endpoints = [...kv.list<readonly SavedEndpoint[]>({ prefix: ENDPOINTS_PREFIX })].flatMap(([, part]) => part);
     this.#health = this.#healthOf(endpoints, kv.get<readonly CredentialHealth[]>("credentials") ?? []);
     const settings = kv.get<ProviderSwitch>("settings");
@@ -72,10 +77,10 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     return createPlaceHealth({ endpoints, credentials }, limitOf, this.clock());
   }
 
-  /** Provider and region. */
-  #place(): readonly [string, string] {
-    const [slug = "", region = ""] = this.ctx.id.name?.split(" ") ?? [];
-    return [slug, region];
+  /** Provider, region, and for a branch of that place's gate its number. */
+  #place(): readonly [string, string, string | null] {
+    const [slug = "", region = "", branch = null] = this.ctx.id.name?.split(" ") ?? [];
+    return [slug, region, branch];
   }
 
   async #settingsFromBooks(): Promise<ProviderSwitch> {
@@ -114,19 +119,34 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     this.#save(this.clock());
   }
 
-  async exchange(name: PoolName, wish: LeaseWish): Promise<LeaseGrant> {
+  async exchange(name: PoolName, wish: LeaseWish, callsPerS?: number): Promise<LeaseGrant> {
     const nowMs = this.clock();
-    const grant = this.#desk.exchange(name, wish, nowMs);
+    if (callsPerS !== undefined) this.#branches.heard(wish.holder, callsPerS, nowMs);
+    else if (wish.onwardMs === 0) this.#branches.called(nowMs);
+    const grant = this.#desk.exchange(this.#poolOf(name), wish, nowMs);
     if (name.rule !== null && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
     this.#serve();
-    return grant;
+    return { ...grant, ...this.#branching(nowMs) };
   }
 
   async ask(ask: CapacityAsk): Promise<CapacityAnswer> {
-    return await new Promise<CapacityAnswer>((resolve) => {
-      this.#desk.ask(ask, resolve, this.clock());
+    this.#branches.called(this.clock());
+    const pools = ask.pools.map((name) => this.#poolOf(name));
+    const answer = await new Promise<CapacityAnswer>((resolve) => {
+      this.#desk.ask({ ...ask, pools }, resolve, this.clock());
       this.#serve();
     });
+    return { ...answer, ...this.#branching(this.clock()) };
+  }
+
+  #poolOf(name: PoolName): PoolName {
+    return this.#place()[2] === null ? name : { ...name, isBranch: true };
+  }
+
+  /** What callers are told of branches; a branch that has not heard of its gate yet says nothing. */
+  #branching(nowMs: EpochMs): { readonly branches?: number } {
+    const count = this.#place()[2] === null ? this.#branches.count(nowMs) : this.#siblings;
+    return count === null ? {} : { branches: count };
   }
 
   /** Serves the queue now, and again when something may have changed. */
@@ -145,17 +165,26 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     );
   }
 
-  /** Borrows what the region lacks of credential-wide limits, and gives back what it does not need. */
+  /**
+   * Borrows what the region lacks of credential-wide limits, or a branch of its gate's, and gives back what it does not
+   * need.
+   */
   #askHome(nowMs: EpochMs): void {
-    const [slug, region] = this.#place();
+    const [slug, region, branch] = this.#place();
     const gates = this.env.PROVIDER_GATE as DurableObjectNamespace<ProviderGate>; // `wrangler types` omits the class
-    for (const { name, wish } of this.#desk.homeWishes(region, nowMs)) {
-      const taken = gates
-        .getByName(`${slug} ${HOME_REGION}`)
-        .exchange({ ...name, isShared: false }, wish)
+    for (const { name, wish } of this.#desk.homeWishes(branch === null ? region : `branch ${branch}`, nowMs)) {
+      const { pool, rule, isShared } = name;
+      const asked =
+        branch === null
+          ? gates.getByName(`${slug} ${HOME_REGION}`).exchange({ pool, rule, isShared: false }, wish)
+          : gates
+              .getByName(`${slug} ${region}`)
+              .exchange({ pool, rule, isShared }, wish, this.#branches.callsPerS(nowMs));
+      const taken = asked
         // A home that cannot be asked is asked again.
         .catch(() => null)
         .then((grant) => {
+          if (branch !== null && grant?.branches !== undefined) this.#siblings = grant.branches;
           this.#desk.homeGrant(name.pool, grant, nowMs);
           if (grant !== null && this.#desk.waiting() > 0) this.#serve();
         });
@@ -193,5 +222,6 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     for (const [chunk, endpoints] of this.#health.dirty()) kv.put(`${ENDPOINTS_PREFIX}${chunk}`, endpoints);
     kv.put("credentials", this.#health.credentials());
     kv.put("pools", this.#desk.saved());
+    kv.put("branches", this.#branches.count(nowMs));
   }
 }

@@ -3,9 +3,10 @@
  * once and nobody is waited for; else the gate is asked, and its queue decides. Free requests always ask where there is a
  * limit: paid ones go first. Leases are renewed and given back behind the requests that use them.
  * A gate that cannot be asked limits nobody: the provider's own 429 does.
- * Memory: one lease per credential that is in use, or credential and endpoint; at most LEASES_MAX.
+ * Memory: one lease per credential that is in use, or credential and endpoint; at most LEASES_MAX. One number per crowded
+ * place.
  */
-import type { Clock, EpochMs } from "../core/clock.ts";
+import { hash32, type Clock, type EpochMs } from "../core/clock.ts";
 import type { PoolName } from "../limits/capacity-desk.ts";
 import type { CapacityRule } from "../limits/capacity.ts";
 import { createLease, HEARD_MS, type Lease } from "../limits/lease.ts";
@@ -52,7 +53,8 @@ export interface Option {
 
 export interface PermitPorts {
   readonly clock: Clock;
-  readonly gate: (place: PlaceName) => Pick<ProviderGateRpc, "exchange" | "ask">;
+  /** The gate of a place, or the branch of it with that number. */
+  readonly gate: (place: PlaceName, branch: number | null) => Pick<ProviderGateRpc, "exchange" | "ask">;
   readonly reporter: string;
 }
 
@@ -81,6 +83,8 @@ interface Held {
 interface Memory {
   readonly ports: PermitPorts;
   readonly held: Map<string, Held>;
+  /** How many branches the gate of a place has, where it has any; as it, or one of them, said last. */
+  readonly branches: Map<string, number>;
   permits: number;
 }
 
@@ -89,7 +93,7 @@ export interface Permits {
 }
 
 export function createPermits(ports: PermitPorts): Permits {
-  const memory: Memory = { ports, held: new Map(), permits: 0 };
+  const memory: Memory = { ports, held: new Map(), branches: new Map(), permits: 0 };
   return { ask: (wanted, options, waitUntil) => ask(memory, wanted, options, waitUntil) };
 }
 
@@ -128,10 +132,10 @@ async function askGate(memory: Memory, wanted: PermitAsk, ways: readonly Way[], 
   const id = ++memory.permits;
   const { place, account, isPaid, tokens, waitMs } = wanted;
   const pools = ways.map(({ held }) => held.name);
-  const answer = await ports
-    .gate(place)
+  const answer = await gateOf(memory, place)
     .ask({ holder: ports.reporter, permit: id, account, isPaid, tokens, pools, waitMs })
     .catch(() => null);
+  hearBranches(memory, place, answer?.branches);
   if (answer?.kind === "refused") {
     for (const { held } of ways) held.dryUntilMs = ports.clock() + Math.min(DRY_MS, answer.retryAfterMs);
     return answer;
@@ -199,6 +203,18 @@ function heldOf({ held }: Memory, { place, endpoint, rule, isShared }: PermitAsk
   return made;
 }
 
+/** A crowded gate has branches: every isolate goes to one of them, always the same while their number does not change. */
+function gateOf({ ports, branches }: Memory, place: PlaceName): ReturnType<PermitPorts["gate"]> {
+  const count = branches.get(`${place.provider} ${place.region}`) ?? 0;
+  return ports.gate(place, count === 0 ? null : hash32(ports.reporter) % count);
+}
+
+function hearBranches({ branches }: Memory, { provider, region }: PlaceName, count: number | undefined): void {
+  if (count === undefined) return;
+  if (count === 0) branches.delete(`${provider} ${region}`);
+  else branches.set(`${provider} ${region}`, count);
+}
+
 /** One call at a time: the gate takes the last word for the truth. */
 async function exchange(memory: Memory, held: Held): Promise<void> {
   const { ports } = memory;
@@ -207,7 +223,8 @@ async function exchange(memory: Memory, held: Held): Promise<void> {
   if (isCalling || !held.lease.isDue(sentAtMs)) return;
   held.callingSinceMs = sentAtMs;
   try {
-    const grant = await ports.gate(held.place).exchange(held.name, held.lease.wish(ports.reporter, sentAtMs));
+    const grant = await gateOf(memory, held.place).exchange(held.name, held.lease.wish(ports.reporter, sentAtMs));
+    hearBranches(memory, held.place, grant.branches);
     // One that was given up has nothing to give any more.
     if (held.callingSinceMs === sentAtMs) held.lease.grant(grant, sentAtMs);
   } catch {

@@ -26,6 +26,8 @@ export interface PoolName {
   readonly rule: CapacityRule | null;
   /** The limit is the whole credential's, over all regions. */
   readonly isShared: boolean;
+  /** Said by a branch of itself: what it lends here is its gate's. */
+  readonly isBranch?: boolean | undefined;
 }
 
 export interface CapacityAsk {
@@ -41,9 +43,13 @@ export interface CapacityAsk {
   readonly waitMs: number;
 }
 
-export type CapacityAnswer =
+export type CapacityAnswer = (
   | { readonly kind: "granted"; readonly pool: string }
-  | { readonly kind: "refused"; readonly retryAfterMs: number };
+  | { readonly kind: "refused"; readonly retryAfterMs: number }
+) & {
+  /** So many branches the gate has now; absent: it does not know. */
+  readonly branches?: number | undefined;
+};
 
 export interface SavedPool {
   readonly pool: string;
@@ -79,6 +85,12 @@ const SHORT_MS = 1_000;
 /** Span over which the load of a pool without a limit is measured. */
 const LOAD_MS = 10_000;
 
+interface Wanted {
+  slots: number;
+  requests: number;
+  tokens: number;
+}
+
 interface Pool {
   name: PoolName;
   readonly rule: RuleSource;
@@ -88,6 +100,10 @@ interface Pool {
   shortAtMs: EpochMs;
   /** Most tokens of one request that found too little here. */
   lackedTokens: number;
+  /** What isolates wanted in bulk and was not here, since the lender was asked. */
+  unmet: Wanted;
+  /** What branches wanted and was not here: somebody may wait for it there. */
+  unmetBelow: Wanted;
   readonly load: { busyMs: number; beforeMs: number; sinceMs: EpochMs };
 }
 
@@ -110,7 +126,12 @@ export function createCapacityDesk(saved: readonly SavedPool[] = []): CapacityDe
   return {
     exchange(name, wish, nowMs) {
       const pool = poolOf(memory, name);
-      return pool.lender.exchange(wish, wish.onwardMs === 0 && nowMs - pool.shortAtMs < SHORT_MS, nowMs);
+      const grant = pool.lender.exchange(wish, wish.onwardMs === 0 && nowMs - pool.shortAtMs < SHORT_MS, nowMs);
+      const unmet = wish.onwardMs > 0 ? pool.unmetBelow : pool.unmet;
+      for (const what of ["slots", "requests", "tokens"] as const) {
+        unmet[what] += Math.max(0, wish.want[what] - grant[what]);
+      }
+      return grant;
     },
     ask(ask, answer, nowMs) {
       const deadlineMs = nowMs + Math.min(WAIT_MS_MAX, Math.max(0, ask.waitMs));
@@ -140,16 +161,31 @@ export function createCapacityDesk(saved: readonly SavedPool[] = []): CapacityDe
 
 function newPool(name: PoolName, rates?: SavedRates, adaptive: Adaptive = ADAPTIVE_UNBOUND): Pool {
   const rule = createRuleSource(rates);
-  const stock = name.isShared ? createStock() : null;
+  const stock = isBorrowed(name) ? createStock() : null;
   const lender = createLender(stock ?? rule);
   const load = { busyMs: 0, beforeMs: 0, sinceMs: 0 };
-  return { name, rule, stock, lender, adaptive, shortAtMs: Number.NEGATIVE_INFINITY, lackedTokens: 0, load };
+  return {
+    name,
+    rule,
+    stock,
+    lender,
+    adaptive,
+    shortAtMs: Number.NEGATIVE_INFINITY,
+    lackedTokens: 0,
+    unmet: nothing(),
+    unmetBelow: nothing(),
+    load,
+  };
+}
+
+function nothing(): Wanted {
+  return { slots: 0, requests: 0, tokens: 0 };
 }
 
 function poolOf({ pools }: Memory, name: PoolName): Pool {
   const known = pools.get(name.pool);
   // A limit that becomes the credential's, or no longer is, begins anew.
-  const pool = known === undefined || (known.stock !== null) !== name.isShared ? newPool(name) : known;
+  const pool = known === undefined || (known.stock !== null) !== isBorrowed(name) ? newPool(name) : known;
   pool.name = name;
   pool.rule.use(ruleOf(pool));
   pools.delete(name.pool);
@@ -159,6 +195,10 @@ function poolOf({ pools }: Memory, name: PoolName): Pool {
   return pool;
 }
 
+function isBorrowed({ isShared, isBranch }: PoolName): boolean {
+  return isShared || isBranch === true;
+}
+
 function ruleOf({ name, adaptive }: Pool): CapacityRule {
   return name.rule ?? { concurrency: adaptiveLimit(adaptive) };
 }
@@ -166,7 +206,7 @@ function ruleOf({ name, adaptive }: Pool): CapacityRule {
 function serve(memory: Memory, nowMs: EpochMs): EpochMs | null {
   const { queue } = memory;
   // Least tokens that a pool could not give in this round.
-  const dry = new Map<Pool, number>();
+  const dry = new Map<string, number>();
   for (;;) {
     let pool: string | null = null;
     const served = queue.next(({ ask }) => {
@@ -182,13 +222,14 @@ function serve(memory: Memory, nowMs: EpochMs): EpochMs | null {
 }
 
 /** One permit from the first pool that has one. */
-function takeFor(memory: Memory, ask: CapacityAsk, dry: Map<Pool, number>, nowMs: EpochMs): string | null {
+function takeFor(memory: Memory, ask: CapacityAsk, dry: Map<string, number>, nowMs: EpochMs): string | null {
   for (const name of ask.pools) {
+    // First of all: of a long queue nearly all come to this.
+    if (ask.tokens >= (dry.get(name.pool) ?? Number.POSITIVE_INFINITY)) continue;
     const pool = poolOf(memory, name);
-    if (ask.tokens >= (dry.get(pool) ?? Number.POSITIVE_INFINITY)) continue;
     const taken = pool.lender.takeOne(ask.holder, ask.permit, ask.tokens, nowMs);
     if (taken === "taken") return name.pool;
-    dry.set(pool, taken === "full" ? 0 : ask.tokens);
+    dry.set(name.pool, taken === "full" ? 0 : ask.tokens);
     pool.shortAtMs = nowMs;
     pool.lackedTokens = Math.max(pool.lackedTokens, ask.tokens);
   }
@@ -234,11 +275,20 @@ function homeWishes(
   const wishes: { readonly name: PoolName; readonly wish: LeaseWish }[] = [];
   const waiting = memory.queue.size();
   for (const pool of memory.pools.values()) {
-    const { stock, lender, name } = pool;
+    const { stock, lender, name, unmetBelow: below } = pool;
     const lacks = nowMs - pool.shortAtMs < SHORT_MS ? Math.max(1, waiting) : waiting;
-    if (stock === null || !stock.isDue(lacks, nowMs)) continue;
-    const wish = stock.wish(region, lender.slotsLent(nowMs), lacks, lacks * pool.lackedTokens, nowMs);
+    if (stock === null || !stock.isDue(lacks + below.slots + below.requests + below.tokens, nowMs)) continue;
+    // Bulk that is borrowed where there is not plenty would lie idle here while others wait elsewhere.
+    const bulk = stock.isPlenty() ? pool.unmet : nothing();
+    const lacked = {
+      slots: lacks + below.slots + bulk.slots,
+      requests: lacks + below.requests + bulk.requests,
+      tokens: lacks * pool.lackedTokens + below.tokens + bulk.tokens,
+    };
+    const wish = stock.wish(region, lender.slotsLent(nowMs), lacked, nowMs);
     pool.lackedTokens = 0;
+    pool.unmet = nothing();
+    pool.unmetBelow = nothing();
     wishes.push({ name, wish });
   }
   return wishes;

@@ -56,16 +56,18 @@ export interface LeaseGrant extends Amounts {
   readonly countedAtMs: EpochMs;
   /** Others wait: what ends should be given back at once. */
   readonly isShort: boolean;
+  /** So many branches the lender has now (branches.ts); absent: it does not know. */
+  readonly branches?: number | undefined;
 }
 
 /** Where a lender's capacity comes from: a rule, or another lender. */
 export interface Source {
-  /** How long a lease of it may live at most. */
-  readonly lifeMsMax: number;
+  /** How long a lease of it may live at most, for a holder who lends on for `onwardMs`; 0: it can lend that one nothing. */
+  lifeMsMax(onwardMs: number, nowMs: EpochMs): number;
   /** What is left; `slotsLent` are lent out. */
   free(slotsLent: number, nowMs: EpochMs): Amounts;
   /** @returns where it is counted. */
-  take(requests: number, tokens: number, lastUseMs: EpochMs): EpochMs;
+  take(requests: number, tokens: number, lastUseMs: EpochMs, nowMs: EpochMs): EpochMs;
   back(back: Back): void;
   /** When one request of `tokens` will be there behind `ahead` others, slots aside. */
   rateAtMs(tokens: number, ahead: number, nowMs: EpochMs): EpochMs;
@@ -85,7 +87,7 @@ export interface Lender {
 /** A holder that has said nothing for so long has died. */
 const HOLD_MS = 30_000;
 /** How long a lease may be spent from while there is plenty: an isolate that asks once a second never waits. */
-const LIFE_MS = 10_000;
+export const LIFE_MS = 10_000;
 /** There is plenty while what is wanted is no more than one part in so many of what is free. */
 const PLENTY = 4;
 /** How long near the limit, so that what lies idle here is soon there. */
@@ -139,14 +141,16 @@ function exchange(book: Book, wish: LeaseWish, isShort: boolean, nowMs: EpochMs)
   const { source } = book;
   bury(book, nowMs);
   for (const back of wish.back) source.back(back);
-  source.take(0, wish.tokensOver, nowMs);
+  source.take(0, wish.tokensOver, nowMs, nowMs);
   const holder = hear(book, wish.holder, nowMs);
   const before = holder.slots + holder.underWay.size;
   book.lent -= landed(holder, wish.arrived, nowMs);
   setSlots(book, holder, wish.slotsHeld);
   count(book.pace, before - holder.slots - holder.underWay.size, nowMs);
   const free = source.free(book.lent, nowMs);
-  const grantOf = (want: number, left: number): number => (isShort ? 0 : portion(want, left, wish.onwardMs));
+  const longestMs = source.lifeMsMax(wish.onwardMs, nowMs);
+  const lendsNothing = isShort || longestMs <= 0;
+  const grantOf = (want: number, left: number): number => (lendsNothing ? 0 : portion(want, left, wish.onwardMs));
   const slots = grantOf(wish.want.slots, free.slots);
   const requests = grantOf(wish.want.requests, free.requests);
   const tokens = grantOf(wish.want.tokens, free.tokens);
@@ -155,10 +159,10 @@ function exchange(book: Book, wish: LeaseWish, isShort: boolean, nowMs: EpochMs)
     wish.want.slots <= free.slots / PLENTY &&
     wish.want.requests <= free.requests / PLENTY &&
     wish.want.tokens <= free.tokens / PLENTY;
-  const lifeMs = isPlenty ? source.lifeMsMax : LIFE_SHORT_MS;
+  const lifeMs = isPlenty ? longestMs : Math.min(longestMs, LIFE_SHORT_MS);
   setSlots(book, holder, wish.slotsHeld + finite(slots));
   if (holder.slots === 0 && holder.underWay.size === 0) book.holders.delete(wish.holder);
-  const countedAtMs = source.take(finite(requests), finite(tokens), nowMs + lifeMs + wish.onwardMs);
+  const countedAtMs = source.take(finite(requests), finite(tokens), nowMs + lifeMs + wish.onwardMs, nowMs);
   return { slots, requests, tokens, lifeMs, countedAtMs, isShort };
 }
 
@@ -178,7 +182,7 @@ function takeOne(
   const { underWay } = hear(book, id, nowMs);
   if (!underWay.has(permit)) book.lent++;
   underWay.set(permit, nowMs);
-  source.take(1, tokens, nowMs);
+  source.take(1, tokens, nowMs, nowMs);
   return "taken";
 }
 
@@ -269,7 +273,8 @@ export function createRuleSource(saved?: SavedRates): RuleSource {
     limit === undefined ? Number.POSITIVE_INFINITY : Math.max(0, limit - window.count(nowMs));
   const countedTokens = (count: number): number => Math.min(count, rule.tokensPerMin ?? count);
   return {
-    lifeMsMax: LIFE_MS,
+    // What is lent counts from where it may last be used, however far that is.
+    lifeMsMax: () => LIFE_MS,
     use(next) {
       rule = next;
     },

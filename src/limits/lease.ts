@@ -31,14 +31,16 @@ export interface Lease {
   isEmpty(): boolean;
 }
 
-/** A busy lease is renewed so often. */
+/** A busy lease is renewed so often... */
 const EXCHANGE_MS = 1_000;
+/** ...and one that lives for long. */
+const EXCHANGE_MS_PLENTY = 3_000;
 /** One that runs low, or has something to give back to a lender that is short, no sooner than this. */
 const EXCHANGE_MS_MIN = 50;
 /** An idle holder with attempts under way lets itself be heard: three times within HOLD_MS. */
 export const HEARD_MS = 10_000;
-/** Rates are wanted for so long ahead. */
-const AHEAD_MS = 2_000;
+/** Rates are wanted for twice so long ahead. */
+const AHEAD = 2;
 
 interface Batch {
   requests: number;
@@ -51,6 +53,8 @@ interface State {
   inUse: number;
   idle: number;
   slotsUntilMs: EpochMs;
+  /** How often it is renewed while it is busy. */
+  everyMs: number;
   isShort: boolean;
   /** Somebody here found nothing, and the lender has not given all that was wanted since. */
   isLacking: boolean;
@@ -98,6 +102,7 @@ export function createLease(): Lease {
     grant(grant, sentAtMs) {
       state.idle += grant.slots;
       state.slotsUntilMs = sentAtMs + grant.lifeMs;
+      state.everyMs = grant.lifeMs > 2 * EXCHANGE_MS_PLENTY ? EXCHANGE_MS_PLENTY : EXCHANGE_MS;
       state.isShort = grant.isShort;
       state.isLacking = grant.isShort || grant.slots < state.wantedSlots;
       if (grant.isShort && state.idle > 0) state.isOwing = true;
@@ -117,6 +122,7 @@ function newState(): State {
     inUse: 0,
     idle: 0,
     slotsUntilMs: Number.NEGATIVE_INFINITY,
+    everyMs: EXCHANGE_MS,
     isShort: false,
     isLacking: false,
     batches: [],
@@ -160,7 +166,7 @@ function take(state: State, tokens: number, nowMs: EpochMs): boolean {
 function isDue(state: State, nowMs: EpochMs): boolean {
   const sinceMs = nowMs - state.wishedAtMs;
   if (sinceMs < EXCHANGE_MS_MIN) return false;
-  if (state.isOwing || sinceMs >= EXCHANGE_MS) return true;
+  if (state.isOwing || sinceMs >= state.everyMs) return true;
   if (state.isShort) return false;
   const left = leftOf(state, nowMs);
   return state.idle < 1 || left.requests < state.requests || left.tokens < state.tokens;
@@ -229,8 +235,8 @@ function targetOf(state: State, nowMs: EpochMs): Amounts {
   if (requestRate === 0) return { slots: state.inUse, requests: 0, tokens: 0 };
   return {
     slots: Math.ceil(peak * 1.5) + 1,
-    requests: Math.ceil(requestRate * AHEAD_MS) + 1,
-    tokens: Math.ceil(tokenRate * AHEAD_MS + mean),
+    requests: Math.ceil(requestRate * AHEAD * state.everyMs) + 1,
+    tokens: Math.ceil(tokenRate * AHEAD * state.everyMs + mean),
   };
 }
 

@@ -220,3 +220,23 @@ test("a limit of the whole credential is one over all regions: its home lends", 
   const home = await providerGateOf(provider, HOME_REGION).snapshot();
   expect(home.endpoints).toEqual([]);
 });
+
+test("a branch lends what its gate lends it, and all branches together no more than the limit", async () => {
+  const branches = ["0", "1", "2"].map((branch) => providerGateOf(provider, `here ${branch}`));
+  const answers = await Promise.all(
+    branches.flatMap((branch) =>
+      [1, 2, 3, 4].map((permit) => branch.ask(askOf(permit, { pools: [poolOf(5)], waitMs: 1_000 }))),
+    ),
+  );
+  expect(answers.filter(({ kind }) => kind === "granted")).toHaveLength(5);
+  // They have heard from their gate that it needs none of them.
+  for (const { branches: count } of answers) expect(count).toBe(0);
+});
+
+test("a gate that is called too often tells its isolates of branches", async () => {
+  const crowd = () =>
+    Promise.all(Array.from({ length: 700 }, (_, permit) => gate.ask(askOf(permit, { waitMs: 0, pools: [poolOf(5)] }))));
+  let told: number | undefined = 0;
+  for (let tries = 0; tries < 60 && told === 0; tries++) told = (await crowd()).at(-1)?.branches;
+  expect(told).toBeGreaterThanOrEqual(4);
+});

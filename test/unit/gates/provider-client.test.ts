@@ -11,7 +11,8 @@ import type { EndpointHealth, ProviderSnapshot, SyncRequest } from "../../../src
 import type { Permit } from "../../../src/gates/provider-permits.ts";
 import type { CapacityAnswer, CapacityAsk } from "../../../src/limits/capacity-desk.ts";
 import type { LeaseWish } from "../../../src/limits/capacity.ts";
-import { healthSnapshot, NEW_HEALTH } from "../../../src/limits/health.ts";
+import { healthAfter, healthSnapshot, NEW_HEALTH } from "../../../src/limits/health.ts";
+import { standingOf } from "../../../src/router/score.ts";
 
 const PLACE = { provider: asProviderId("acme"), region: asRegionId("here") };
 const AT = { ...PLACE, model: asModelId("a/b"), tag: asEndpointTag("acme") };
@@ -31,6 +32,8 @@ interface World {
   readonly syncs: readonly SyncRequest[];
   readonly wishes: readonly LeaseWish[];
   readonly asks: readonly CapacityAsk[];
+  /** Each call's branch; null: the gate itself. */
+  readonly called: readonly (number | null)[];
   warm(): Promise<void>;
   permit(ask?: Partial<AttemptAsk>): Permit | Promise<Permit>;
   /** Ends what was given to the platform. */
@@ -43,15 +46,18 @@ interface Setup {
   /** What an ask is answered; absent: the gate cannot be reached. */
   readonly answer?: CapacityAnswer;
   readonly shared?: Map<string, SharedSnapshot>;
+  /** How many branches the gate says that it has. */
+  readonly branches?: number;
 }
 
-function world({ secret = "secret", baseUrl, answer, shared }: Setup = {}): World {
+function world({ secret = "secret", baseUrl, answer, shared, branches }: Setup = {}): World {
   let nowMs = START_MS;
   let said: Partial<ProviderSnapshot> | Promise<never> = {};
   let takesMs = 0;
   const syncs: SyncRequest[] = [];
   const wishes: LeaseWish[] = [];
   const asks: CapacityAsk[] = [];
+  const called: (number | null)[] = [];
   let work: Promise<unknown>[] = [];
   const waitUntil = (one: Promise<unknown>): void => void work.push(one);
   const client = createProviderClient({
@@ -66,8 +72,9 @@ function world({ secret = "secret", baseUrl, answer, shared }: Setup = {}): Worl
             read: async ({ region }) => shared.get(region) ?? null,
             write: async ({ region }, one) => void shared.set(region, one),
           },
-    gate: () => ({
+    gate: (_provider, _region, branch) => ({
       async sync(request) {
+        called.push(branch);
         syncs.push(request);
         if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
         const given = await said;
@@ -76,10 +83,12 @@ function world({ secret = "secret", baseUrl, answer, shared }: Setup = {}): Worl
         return { ...basics, nextInMs: 1_000, leaves, ...given };
       },
       async exchange(_name, wish) {
+        called.push(branch);
         wishes.push(wish);
-        return { ...LENT, countedAtMs: nowMs };
+        return { ...LENT, countedAtMs: nowMs, branches };
       },
       async ask(ask) {
+        called.push(branch);
         asks.push(ask);
         if (answer === undefined) throw new Error("the gate restarts");
         return answer;
@@ -110,6 +119,7 @@ function world({ secret = "secret", baseUrl, answer, shared }: Setup = {}): Worl
     syncs,
     wishes,
     asks,
+    called,
     warm: async () => {
       await client.warm([PLACE], waitUntil);
     },
@@ -403,4 +413,44 @@ test("in a colo that shares, a request waits some ms for what another isolate kn
   await two.client.warm([PLACE], () => undefined);
   expect(performance.now() - startMs).toBeLessThan(250);
   expect(two.syncs).toHaveLength(1);
+});
+
+test("capacity is asked for at the branch that the gate told of, health at the gate", async () => {
+  const { client, called, warm, permit, settle, pass } = world({ answer: { kind: "granted", pool: "p" }, branches: 8 });
+  await warm();
+  const bound = { rule: { concurrency: 8 } };
+  await permit(bound);
+  await settle();
+  const before = called.length;
+  const used = await permit({ ...bound, tokens: 1_000_000 });
+  expect(called.slice(before)).toEqual([called.at(-1)]);
+  expect(called.at(-1)).toBeGreaterThanOrEqual(0);
+  expect(called.at(-1)).toBeLessThan(8);
+  pass(5_000);
+  reported(client, used, THROTTLED);
+  expect(called.at(-1)).toBeNull();
+});
+
+test.each([
+  {
+    name: "an isolate that hears once a minute believes the one failure that it has seen",
+    nextInMs: 60_000,
+    ok: false,
+  },
+  { name: "one that hears every second waits for the gate's word", nextInMs: 1_000, ok: true },
+])("$name", async ({ nextInMs, ok }) => {
+  const good = { kind: "success", bucket: null, ttftMs: 300, tokens: 10, durationMs: 1_000 } as const;
+  let state = NEW_HEALTH;
+  for (let at = 0; at < 1_000; at++) state = healthAfter(state, good, START_MS - 60_000 + at);
+  const { client, says, warm, pass } = world();
+  says({ nextInMs, endpoints: [standing({ health: healthSnapshot(state, START_MS) })] });
+  await warm();
+  pass(1_000);
+  client.report(AT, { kind: "failure", scope: "endpoint", status: 503, retryAfterMs: null }, null, () => undefined);
+  pass(100);
+  const standingAt = (ms: number) => standingOf(client.health(PLACE.provider, PLACE.region, AT.tag, AT.model), ms);
+  expect(standingAt(START_MS + 1_100) === "healthy").toBe(ok);
+  // However long it takes until it hears.
+  pass(40_000);
+  expect(standingAt(START_MS + 41_100) === "healthy").toBe(ok);
 });

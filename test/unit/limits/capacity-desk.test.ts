@@ -175,3 +175,23 @@ test("a limit of the whole credential holds over its regions", () => {
   expect(report.requestsMax).toBeLessThanOrEqual(1_500);
   expect(report.served).toBeGreaterThan(1_500 * 5 * 0.85);
 });
+
+test.each([
+  { name: "of one gate", more: { branches: 8 }, usedMin: 0.85 },
+  // Two lenders above each of twelve counters that see two requests a second: much of it lies on its way.
+  { name: "of the regions of one credential", more: { regions: 3, branches: 4 }, usedMin: 0.65 },
+])("a limit holds over the branches $name", ({ more, usedMin }) => {
+  const rule = { concurrency: 60, requestsPerMin: 1_500, tokensPerMin: 700_000 };
+  const report = capacityWorld({ ...BASE, rule, perS: 100, forMs: 150_000, ...more });
+  expect(report.runningMax).toBeLessThanOrEqual(60);
+  expect(report.requestsMax).toBeLessThanOrEqual(1_500);
+  expect(report.tokensMax).toBeLessThanOrEqual(700_000);
+  expect(report.servedInLastMinute).toBeGreaterThan(1_400 * usedMin);
+});
+
+test("where there is plenty, branches cost hardly any waiting", () => {
+  const rule = { concurrency: 1_000, requestsPerMin: 60_000 };
+  const report = capacityWorld({ ...BASE, rule, perS: 100, forMs: 60_000, branches: 4 });
+  expect(report.refused).toBe(0);
+  expect(report.waited / report.served).toBeLessThan(0.1);
+});

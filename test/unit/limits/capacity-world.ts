@@ -23,6 +23,8 @@ export interface WorldSetup {
   readonly waitMs: number;
   /** Regions whose desks borrow from one home; 0: the desk is by itself. */
   readonly regions?: number;
+  /** Branches that borrow from each region's desk, or from the only one; 0: isolates come to it themselves. */
+  readonly branches?: number;
 }
 
 export interface WorldReport {
@@ -42,6 +44,33 @@ export interface WorldReport {
 const START_MS = 1_800_000_000_000;
 const LATENCY_MS = 40;
 
+/** A desk, and the one that it borrows from. */
+interface Counter {
+  readonly desk: CapacityDesk;
+  readonly name: PoolName;
+  readonly lender: Counter | null;
+}
+
+/** Those that isolates come to. */
+function countersOf({ rule, regions = 0, branches = 0 }: WorldSetup): readonly Counter[] {
+  const pool = { pool: "key", rule };
+  const home: Counter = { desk: createCapacityDesk(), name: { ...pool, isShared: false }, lender: null };
+  const places = Array.from({ length: regions }, (): Counter => ({
+    desk: createCapacityDesk(),
+    name: { ...pool, isShared: true },
+    lender: home,
+  }));
+  const own = regions === 0 ? [home] : places;
+  if (branches === 0) return own;
+  return own.flatMap((lender) =>
+    Array.from({ length: branches }, (): Counter => ({
+      desk: createCapacityDesk(),
+      name: { ...lender.name, isBranch: true },
+      lender,
+    })),
+  );
+}
+
 interface Event {
   readonly atMs: EpochMs;
   readonly order: number;
@@ -57,36 +86,37 @@ export function capacityWorld(setup: WorldSetup): WorldReport {
     const event = { atMs: nowMs + Math.max(0, delayMs), order: order++, run };
     push(events, event);
   };
-  const isShared = (setup.regions ?? 0) > 0;
-  const home = createCapacityDesk();
-  const desks: CapacityDesk[] = Array.from({ length: Math.max(1, setup.regions ?? 1) }, () => createCapacityDesk());
-  const name: PoolName = { pool: "key", rule: setup.rule, isShared };
+  const counters = countersOf(setup);
   const upstream = createUpstream(START_MS + setup.forMs);
   const tally = { served: 0, refused: 0, waited: 0, calls: 0 };
 
-  const timers = new Map<CapacityDesk, EpochMs>();
-  const serve = (desk: CapacityDesk): void => {
-    if (isShared) {
-      for (const { wish } of desk.homeWishes(`region ${desks.indexOf(desk)}`, nowMs)) {
+  const timers = new Map<Counter, EpochMs>();
+  const holders = new Map<Counter, string>();
+  const serve = (counter: Counter): void => {
+    const { desk, name, lender } = counter;
+    if (lender !== null) {
+      if (!holders.has(counter)) holders.set(counter, `counter ${holders.size}`);
+      for (const { wish } of desk.homeWishes(holders.get(counter) ?? "", nowMs)) {
         const sentAtMs = nowMs;
         later(LATENCY_MS, () => {
-          const grant = home.exchange({ ...name, isShared: false }, wish, nowMs);
+          const grant = lender.desk.exchange(lender.name, wish, nowMs);
+          serve(lender);
           later(LATENCY_MS, () => {
             desk.homeGrant(name.pool, grant, sentAtMs);
-            desk.serve(nowMs);
+            serve(counter);
           });
         });
       }
     }
     const nextMs = desk.serve(nowMs);
-    if (nextMs === null || (timers.get(desk) ?? 0) > nowMs) return;
-    timers.set(desk, nextMs);
-    later(nextMs - nowMs, () => serve(desk));
+    if (nextMs === null || (timers.get(counter) ?? 0) > nowMs) return;
+    timers.set(counter, nextMs);
+    later(nextMs - nowMs, () => serve(counter));
   };
 
   const isolates = Array.from({ length: setup.isolates }, (_, at) => ({
     id: `isolate ${at}`,
-    desk: desks[at % desks.length] ?? createCapacityDesk(),
+    counter: counters[at % counters.length] ?? fail(),
     lease: createLease() as Lease,
     isCalling: false,
     permits: 0,
@@ -101,8 +131,9 @@ export function capacityWorld(setup: WorldSetup): WorldReport {
     const wish = isolate.lease.wish(isolate.id, nowMs);
     const isLost = random() < setup.lossShare;
     later(LATENCY_MS, () => {
-      const grant = isolate.desk.exchange(name, wish, nowMs);
-      serve(isolate.desk);
+      const { counter } = isolate;
+      const grant = counter.desk.exchange(counter.name, wish, nowMs);
+      serve(counter);
       later(LATENCY_MS, () => {
         isolate.isCalling = false;
         if (!isLost) isolate.lease.grant(grant, sentAtMs);
@@ -131,14 +162,14 @@ export function capacityWorld(setup: WorldSetup): WorldReport {
       tally.calls++;
       const permit = isolate.permits++;
       later(LATENCY_MS, () => {
-        isolate.desk.ask(
+        isolate.counter.desk.ask(
           {
             holder: isolate.id,
             permit,
             account: `account ${permit % 7}`,
             isPaid: permit % 3 > 0,
             tokens,
-            pools: [name],
+            pools: [isolate.counter.name],
             waitMs: setup.waitMs,
           },
           (answer) =>
@@ -152,7 +183,7 @@ export function capacityWorld(setup: WorldSetup): WorldReport {
             }),
           nowMs,
         );
-        serve(isolate.desk);
+        serve(isolate.counter);
       });
     }
     exchange(isolate);
@@ -169,6 +200,10 @@ export function capacityWorld(setup: WorldSetup): WorldReport {
     event.run();
   }
   return { ...tally, ...upstream.report(START_MS + setup.forMs / 2) };
+}
+
+function fail(): never {
+  throw new Error("There is always one.");
 }
 
 function createUpstream(endMs: EpochMs) {

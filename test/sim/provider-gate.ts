@@ -1,9 +1,9 @@
-/** The real ProviderGate outside workerd: its storage is a map, nothing of it outlives the run, and it has no siblings. */
+/** The real ProviderGate outside workerd: its storage is a map, and nothing of it outlives the run. */
 import { ProviderGate } from "../../src/gates/provider-gate.ts";
 import type { OpenGate } from "./provider-world.ts";
 
 /** Opens one whose operator has decided nothing. */
-export const openProviderGate: OpenGate = (name, clock) => {
+export const openProviderGate: OpenGate = (name, clock, siblings) => {
   const kept = new Map<string, unknown>([["settings", { isDisabled: false, credentialSealed: null }]]);
   const kv = {
     get: (key: string) => kept.get(key),
@@ -18,7 +18,10 @@ export const openProviderGate: OpenGate = (name, clock) => {
     waitUntil: () => undefined,
   };
   // The class uses this much of the platform.
-  const gate = new ProviderGate(state as unknown as DurableObjectState, {} as never);
+  const gate = new ProviderGate(
+    state as unknown as DurableObjectState,
+    { PROVIDER_GATE: { getByName: siblings } } as never,
+  );
   gate.clock = clock;
   return gate;
 };

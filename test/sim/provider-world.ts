@@ -19,7 +19,11 @@ import { exponential, logNormal } from "./draws.ts";
 import { inVirtualTime, type VirtualTime } from "./virtual-time.ts";
 
 /** Makes a gate on a stand-in for the platform; injected, since the class needs `cloudflare:workers`. */
-export type OpenGate = (name: string, clock: () => number) => ProviderGateRpc;
+export type OpenGate = (
+  name: string,
+  clock: () => number,
+  siblings: (name: string) => ProviderGateRpc,
+) => ProviderGateRpc;
 
 export interface ProviderSpec {
   readonly name: string;
@@ -40,10 +44,15 @@ export interface ProviderSpec {
 
 export interface ProviderResult {
   readonly spec: ProviderSpec;
-  /** Per second after the warm-up, before an outage. */
+  /** To all gates, per second after the warm-up, before an outage. */
   readonly syncCalls: number;
   readonly exchangeCalls: number;
   readonly askCalls: number;
+  /** Gates that were called, branches included, and calls a second of the one that got most. */
+  readonly gates: number;
+  readonly hottestCalls: number;
+  /** Requests that were started after the warm-up, per second. */
+  readonly startedPerS: number;
   /** Until less than a tenth of the requests are sent there first; null: no outage, or not within the span. */
   readonly reactionMs: number | null;
   /** Share of the requests that were sent there first, by second after the outage. */
@@ -53,6 +62,8 @@ export interface ProviderResult {
   /** Most attempts started within any 60 s, and running at once. */
   readonly minutePeak: number;
   readonly concurrencyPeak: number;
+  /** Running at once on the average of the last third of the span. */
+  readonly concurrencyMean: number;
 }
 
 const START_MS = Date.UTC(2026, 10, 21, 12);
@@ -80,11 +91,17 @@ interface World {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly calls: { sync: number; exchange: number; ask: number };
+  /** All calls, by gate. */
+  readonly callsByGate: Map<string, number>;
+  readonly gates: Map<string, ProviderGateRpc>;
   readonly outageMs: number;
   /** By bin after the outage: requests, and those that were sent there first. */
   readonly bins: { asked: number; sent: number }[];
   readonly starts: number[];
   running: number;
+  /** Attempts running times ms, and until when that is counted. */
+  busyMs: number;
+  busyUntilMs: number;
   concurrencyPeak: number;
   refused: number;
 }
@@ -98,14 +115,24 @@ export function simulateProvider(spec: ProviderSpec, openGate: OpenGate): Promis
       time,
       random: seededRandom(`provider ${spec.seed} ${spec.name}`),
       calls: { sync: 0, exchange: 0, ask: 0 },
+      callsByGate: new Map(),
+      gates: new Map(),
       outageMs,
       bins: [],
       starts: [],
       running: 0,
+      busyMs: 0,
+      busyUntilMs: START_MS,
       concurrencyPeak: 0,
       refused: 0,
     };
-    const gate = acrossTheNetwork(world, openGate(`${AT.provider} ${AT.region}`, time.nowMs));
+    const gate = (name: string): ProviderGateRpc => {
+      const known = world.gates.get(name);
+      if (known !== undefined) return known;
+      const opened = acrossTheNetwork(world, name, openGate(name, time.nowMs, gate));
+      world.gates.set(name, opened);
+      return opened;
+    };
     const clients = clientsOf(world, gate);
     const arrivals = seededRandom(`arrivals ${spec.seed} ${spec.name}`);
     let arrivalMs = START_MS;
@@ -118,20 +145,40 @@ export function simulateProvider(spec: ProviderSpec, openGate: OpenGate): Promis
     next();
     await time.runUntil(START_MS + spec.warmMs);
     const before = { ...world.calls };
+    const startedBefore = world.starts.length;
+    world.callsByGate.clear();
     const endMs = START_MS + spec.warmMs + spec.spanMs;
     const calmMs = Math.min(outageMs, endMs);
     await time.runUntil(calmMs);
-    const perS = (name: keyof World["calls"]): number =>
-      ((world.calls[name] - before[name]) * 1_000) / Math.max(1, calmMs - START_MS - spec.warmMs);
-    const rates = { syncCalls: perS("sync"), exchangeCalls: perS("exchange"), askCalls: perS("ask") };
+    const perS = (count: number): number => (count * 1_000) / Math.max(1, calmMs - START_MS - spec.warmMs);
+    const rates = {
+      syncCalls: perS(world.calls.sync - before.sync),
+      exchangeCalls: perS(world.calls.exchange - before.exchange),
+      askCalls: perS(world.calls.ask - before.ask),
+      gates: world.callsByGate.size,
+      hottestCalls: perS(Math.max(...world.callsByGate.values())),
+      startedPerS: perS(world.starts.length - startedBefore),
+    };
+    const lastMs = spec.spanMs / 3;
+    await time.runUntil(Math.max(time.nowMs(), endMs - lastMs));
+    begin(world, 0);
+    const busyBeforeMs = world.busyMs;
+    const sinceMs = time.nowMs();
     await time.runUntil(endMs);
-    return { spec, ...rates, ...endOf(world) };
+    begin(world, 0);
+    const concurrencyMean = (world.busyMs - busyBeforeMs) / Math.max(1, time.nowMs() - sinceMs);
+    return { spec, ...rates, ...endOf(world), concurrencyMean };
   });
 }
 
-/** The gate as isolates reach it; every call takes its way there and back. */
-function acrossTheNetwork({ time, random, calls }: World, gate: ProviderGateRpc): ProviderGateRpc {
+/** A gate as isolates and its branches reach it; every call takes its way there and back. */
+function acrossTheNetwork(
+  { time, random, calls, callsByGate }: World,
+  name: string,
+  gate: ProviderGateRpc,
+): ProviderGateRpc {
   const across = async <T>(call: () => Promise<T>): Promise<T> => {
+    callsByGate.set(name, (callsByGate.get(name) ?? 0) + 1);
     await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
     const answer = await call();
     await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
@@ -139,20 +186,21 @@ function acrossTheNetwork({ time, random, calls }: World, gate: ProviderGateRpc)
   };
   return {
     sync: (wanted) => across(() => (calls.sync++, gate.sync(wanted))),
-    exchange: (name, wish) => across(() => (calls.exchange++, gate.exchange(name, wish))),
+    exchange: (pool, wish, load) => across(() => (calls.exchange++, gate.exchange(pool, wish, load))),
     ask: (wanted) => across(() => (calls.ask++, gate.ask(wanted))),
     snapshot: (model) => across(() => gate.snapshot(model)),
     configure: (settings) => across(() => gate.configure(settings)),
   };
 }
 
-function clientsOf({ spec, time }: World, gate: ProviderGateRpc): readonly ProviderClient[] {
+function clientsOf({ spec, time }: World, gate: (name: string) => ProviderGateRpc): readonly ProviderClient[] {
   return Array.from({ length: spec.colos }, (_, colo) => {
     const sharing = spec.isShared ? coloSharing(time) : null;
     return Array.from({ length: spec.isolatesPerColo }, (__, at) =>
       createProviderClient({
         clock: time.nowMs,
-        gate: () => gate,
+        gate: (provider, region, branch) =>
+          gate(branch === null ? `${provider} ${region}` : `${provider} ${region} ${branch}`),
         environment: () => ({ secret: "sk-simulated", baseUrl: null }),
         unseal: async () => null,
         sharing,
@@ -204,11 +252,12 @@ async function request(world: World, client: ProviderClient): Promise<void> {
     world.refused++;
     return;
   }
-  started(world);
+  world.starts.push(time.nowMs());
+  begin(world, 1);
   const isDead = time.nowMs() >= world.outageMs;
   const durationMs = isDead ? FAILURE_MS : logNormal(random, ANSWER_MS, ANSWER_SPREAD);
   await time.pause(durationMs);
-  world.running--;
+  begin(world, -1);
   permit.done();
   const outcome = isDead
     ? ({ kind: "failure", scope: "endpoint", status: 503, retryAfterMs: null } as const)
@@ -232,9 +281,12 @@ function note({ bins, outageMs, time }: World, isSent: boolean): void {
   if (isSent) bin.sent++;
 }
 
-function started(world: World): void {
-  world.starts.push(world.time.nowMs());
-  world.running++;
+/** So many attempts more are running from now on. */
+function begin(world: World, more: number): void {
+  const nowMs = world.time.nowMs();
+  world.busyMs += world.running * (nowMs - world.busyUntilMs);
+  world.busyUntilMs = nowMs;
+  world.running += more;
   world.concurrencyPeak = Math.max(world.concurrencyPeak, world.running);
 }
 

@@ -1,13 +1,35 @@
 /**
  * The filters of `GET /models`: query string -> `ModelQuery` -> page of rows. Pure.
- * Filters and sorts that need benchmarks or traffic statistics are accepted and reported as a warning, because nothing
- * of the kind was measured yet; models without the measured value would come last anyway. Prices are USD per million.
+ * Prices are USD per million. Benchmarks, categories and typical speeds are those of the catalog; a model without the
+ * value comes last in a sort and is left out by a filter. Filters and sorts that need statistics of traffic are
+ * accepted and reported as a warning, because nothing of the kind is kept per model.
  */
 import { err, ok, type Result } from "../core/result.ts";
 import type { ListingRow, PublicModel } from "./listing.ts";
 import { compareText } from "./nearest.ts";
+import { CATEGORIES } from "./schema.ts";
 
-export type ModelSort = "newest" | "pricing-low-to-high" | "pricing-high-to-low" | "context-high-to-low";
+const SORTS = [
+  "newest",
+  "pricing-low-to-high",
+  "pricing-high-to-low",
+  "context-high-to-low",
+  "latency-low-to-high",
+  "intelligence-high-to-low",
+  "coding-high-to-low",
+  "agentic-high-to-low",
+  "design-arena-elo-high-to-low",
+] as const;
+export type ModelSort = (typeof SORTS)[number];
+
+/** Benchmarks with a filter of their own. */
+const INDEXES = ["intelligence_index", "coding_index", "agentic_index"] as const;
+type IndexName = (typeof INDEXES)[number];
+
+interface Bounds {
+  readonly min: number | null;
+  readonly max: number | null;
+}
 
 export interface ModelQuery {
   readonly supportedParameters: readonly string[];
@@ -29,6 +51,9 @@ export interface ModelQuery {
   readonly region: "eu" | "us" | null;
   readonly ageMinDays: number | null;
   readonly ageMaxDays: number | null;
+  readonly category: string | null;
+  readonly priceTiers: readonly string[];
+  readonly indexes: { readonly [name in IndexName]: Bounds };
   readonly sort: ModelSort | null;
   /** Null: neither offset nor limit was given, so the whole list is wanted. */
   readonly page: { readonly offset: number; readonly limit: number } | null;
@@ -46,24 +71,8 @@ export interface ModelPage {
   readonly links: { readonly next: string | null };
 }
 
-const SORTS: readonly string[] = ["newest", "pricing-low-to-high", "pricing-high-to-low", "context-high-to-low"];
-const UNMEASURED_SORTS: readonly string[] = [
-  "most-popular",
-  "top-weekly",
-  "throughput-high-to-low",
-  "latency-low-to-high",
-  "intelligence-high-to-low",
-  "coding-high-to-low",
-  "agentic-high-to-low",
-  "design-arena-elo-high-to-low",
-];
-const UNMEASURED_FILTERS: readonly string[] = [
-  "category",
-  ...["intelligence_index", "coding_index", "agentic_index", "tool_success_rate"].flatMap((name) => [
-    `min_${name}`,
-    `max_${name}`,
-  ]),
-];
+const UNMEASURED_SORTS = ["most-popular", "top-weekly", "throughput-high-to-low"] as const;
+const UNMEASURED_FILTERS: readonly string[] = ["min_tool_success_rate", "max_tool_success_rate"];
 const LIMIT_DEFAULT = 500;
 const LIMIT_MAX = 1_000;
 const DAY_S = 86_400;
@@ -95,9 +104,13 @@ export function parseModelQuery(search: URLSearchParams): Result<ParsedModelQuer
     if (found === undefined) faults.push({ path: name, message: `must be one of ${allowed.join(", ")}` });
     return found ?? null;
   };
+  const bounds = (name: IndexName): Bounds => ({
+    min: number(`min_${name}`, false, 0, 1e6),
+    max: number(`max_${name}`, false, 0, 1e6),
+  });
   const outputs = listOf(search, "output_modalities");
   const sort = oneOf("sort", [...SORTS, ...UNMEASURED_SORTS]);
-  if (sort !== null && UNMEASURED_SORTS.includes(sort)) {
+  if (sort !== null && !isMeasuredSort(sort)) {
     warnings.push(`sort=${sort}: nothing of the kind was measured yet, so the default order was used`);
   }
   const distillable = oneOf("distillable", ["true", "false"]);
@@ -124,15 +137,22 @@ export function parseModelQuery(search: URLSearchParams): Result<ParsedModelQuer
     region: oneOf("region", ["eu", "us"]),
     ageMinDays: number("min_age_days", true, 0, 100_000),
     ageMaxDays: number("max_age_days", true, 0, 100_000),
-    sort: isMeasuredSort(sort) ? sort : null,
+    category: oneOf("category", CATEGORIES),
+    priceTiers: listOf(search, "price_tier"),
+    indexes: {
+      intelligence_index: bounds("intelligence_index"),
+      coding_index: bounds("coding_index"),
+      agentic_index: bounds("agentic_index"),
+    },
+    sort: sort !== null && isMeasuredSort(sort) ? sort : null,
     page: offset === null && limit === null ? null : { offset: offset ?? 0, limit: limit ?? LIMIT_DEFAULT },
   };
   const fault = faults[0];
   return fault === undefined ? ok({ query, warnings }) : err(fault);
 }
 
-function isMeasuredSort(sort: string | null): sort is ModelSort {
-  return sort !== null && SORTS.includes(sort);
+function isMeasuredSort(sort: string): sort is ModelSort {
+  return SORTS.some((known) => known === sort);
 }
 
 function listOf(search: URLSearchParams, name: string): readonly string[] {
@@ -192,6 +212,9 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
     (query.distillable === null || row.distillable === query.distillable) &&
     (!query.zdr || row.zdr) &&
     (query.region === null || row.regions.includes(query.region)) &&
+    (query.category === null || model.categories.some((category) => category === query.category)) &&
+    (query.priceTiers.length === 0 || query.priceTiers.includes(model.price_tier)) &&
+    INDEXES.every((name) => isBetween(model.benchmarks?.[name], query.indexes[name])) &&
     hasAge(model, nowS, query)
   );
 }
@@ -212,6 +235,11 @@ function within(value: number, min: number | null, max: number | null): boolean 
   return (min === null || value >= min) && (max === null || value <= max);
 }
 
+/** Without bounds anything is; with one, only a value that is known. */
+function isBetween(value: number | undefined, { min, max }: Bounds): boolean {
+  return (min === null && max === null) || (value !== undefined && within(value, min, max));
+}
+
 /** A model whose release date is not known has no age, so a filter by age leaves it out. */
 function hasAge(model: PublicModel, nowS: number, query: ModelQuery): boolean {
   if (query.ageMinDays === null && query.ageMaxDays === null) return true;
@@ -221,7 +249,10 @@ function hasAge(model: PublicModel, nowS: number, query: ModelQuery): boolean {
 /** Equal ones keep the catalog's order, except by id when sorted by anything. */
 function sorted(rows: readonly ListingRow[], sort: ModelSort | null): readonly ListingRow[] {
   const by = (key: (row: ListingRow) => number): readonly ListingRow[] =>
-    rows.toSorted((a, b) => key(a) - key(b) || compareText(a.model.id, b.model.id));
+    rows
+      .map((row) => ({ row, value: key(row) }))
+      .toSorted((a, b) => (a.value === b.value ? compareText(a.row.model.id, b.row.model.id) : a.value - b.value))
+      .map(({ row }) => row);
   switch (sort) {
     case null:
       return rows;
@@ -233,7 +264,22 @@ function sorted(rows: readonly ListingRow[], sort: ModelSort | null): readonly L
       return by((row) => -(row.promptPusd + row.completionPusd));
     case "context-high-to-low":
       return by((row) => -row.model.context_length);
+    case "latency-low-to-high":
+      return by((row) => row.typicalTtftMs ?? Number.POSITIVE_INFINITY);
+    case "intelligence-high-to-low":
+      return by((row) => lastWithout(row.model.benchmarks?.intelligence_index));
+    case "coding-high-to-low":
+      return by((row) => lastWithout(row.model.benchmarks?.coding_index));
+    case "agentic-high-to-low":
+      return by((row) => lastWithout(row.model.benchmarks?.agentic_index));
+    case "design-arena-elo-high-to-low":
+      return by((row) => lastWithout(row.model.benchmarks?.design_arena_elo));
     default:
       return sort satisfies never;
   }
+}
+
+/** The greatest first, what is not known last. */
+function lastWithout(value: number | undefined): number {
+  return value === undefined ? Number.POSITIVE_INFINITY : -value;
 }

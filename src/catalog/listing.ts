@@ -6,7 +6,7 @@
 import { formatPrice } from "../core/money.ts";
 import { PRICE_KEYS, type ListedPrice, type PriceName, type SomePriceKeys } from "../core/price.ts";
 import { compareText } from "./nearest.ts";
-import type { ListedEndpoint, ListedModel, ModelEntry, Provider, Quantization } from "./schema.ts";
+import type { Category, ListedEndpoint, ListedModel, ModelEntry, Provider, Quantization } from "./schema.ts";
 
 /** The parameter names that the public API knows, in its order. */
 const PUBLIC_PARAMETERS: readonly string[] = (
@@ -56,10 +56,27 @@ export interface PublicModel {
   readonly default_parameters: null;
   readonly supported_voices: null;
   readonly reasoning?: { readonly mandatory: boolean };
+  /** The model behind a name that follows the newest of a family. */
+  readonly alias_target?: { readonly name: string; readonly slug: string };
+  readonly benchmarks?: Benchmarks;
+  readonly price_tier: PriceTier;
+  readonly categories: readonly Category[];
   readonly knowledge_cutoff: string | null;
+  /** The day on which it is switched off. */
   readonly expiration_date: string | null;
   readonly links: { readonly details: string };
 }
+
+export type Benchmarks = NonNullable<ListedModel["benchmarks"]>;
+
+/** Bands of what a million tokens cost, three prompt tokens to one of completion. */
+export const PRICE_TIERS = ["free", "budget", "standard", "premium"] as const;
+export type PriceTier = (typeof PRICE_TIERS)[number];
+
+/** Below this a model is `budget`: $0.50 per million tokens. */
+const BUDGET_BELOW_PUSD = 500_000;
+/** From this on it is `premium`: $5 per million tokens. */
+const PREMIUM_FROM_PUSD = 5_000_000;
 
 /** Quantiles of what was measured. */
 export interface Percentiles {
@@ -141,6 +158,8 @@ export interface ListingRow {
   readonly regions: readonly ("eu" | "us")[];
   readonly zdr: boolean;
   readonly distillable: boolean;
+  /** The shortest time to the first token that is published of an endpoint. */
+  readonly typicalTtftMs: number | null;
 }
 
 /** The row of one model, or undefined when none of its endpoints is priced. */
@@ -170,7 +189,24 @@ export function listingRow(entry: ModelEntry): ListingRow | undefined {
     regions: [...regions].toSorted(compareText),
     zdr,
     distillable: entry.model.distillable,
+    typicalTtftMs: leastOf(priced.flatMap(({ typical_ttft_ms: ms }) => (ms === undefined ? [] : [ms]))),
   };
+}
+
+function leastOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : Math.min(...values);
+}
+
+/** The band of a price; only variants that are called so are free. */
+function priceTier(id: string, price: ListedPrice): PriceTier {
+  if (id.endsWith(":free")) return "free";
+  const blendedPusd = blendedOf(price) / 4;
+  return blendedPusd < BUDGET_BELOW_PUSD ? "budget" : blendedPusd < PREMIUM_FROM_PUSD ? "standard" : "premium";
+}
+
+/** Three tokens of prompt and one of completion. */
+function blendedOf(price: ListedPrice): number {
+  return 3 * price.prompt + price.completion;
 }
 
 /** The public form of a model, or undefined when none of its endpoints is priced. */
@@ -199,6 +235,9 @@ export function publicModel({ model }: ModelEntry): PublicModel | undefined {
     default_parameters: null,
     supported_voices: null,
     ...(parameters.has("reasoning") ? { reasoning: { mandatory: model.reasoning_mandatory } } : {}),
+    ...(model.benchmarks === undefined ? {} : { benchmarks: model.benchmarks }),
+    price_tier: priceTier(model.id, top.price),
+    categories: model.categories,
     knowledge_cutoff: model.knowledge_cutoff,
     expiration_date: model.expiration_date,
     links: { details: `/api/v1/models/${model.id}/endpoints` },
@@ -320,8 +359,7 @@ function formatted(keys: SomePriceKeys): { readonly [name in PriceName]?: string
 
 /** The cheapest priced endpoint (three prompt tokens to one of completion); the first of equals. Its price is shown. */
 function topEndpoint(model: ListedModel): ListedEndpoint | undefined {
-  const blended = ({ price }: ListedEndpoint): number =>
-    price === null ? Number.POSITIVE_INFINITY : 3 * price.prompt + price.completion;
+  const blended = ({ price }: ListedEndpoint): number => (price === null ? Number.POSITIVE_INFINITY : blendedOf(price));
   return model.endpoints.filter((endpoint) => endpoint.price !== null).toSorted((a, b) => blended(a) - blended(b))[0];
 }
 

@@ -40,7 +40,7 @@ export function parseCatalog(
     if (faults.length < FAULTS_MAX) faults.push({ path, message });
   };
   const providers = checkProviders(parsed.data.providers, adapters, addresses, report);
-  checkModels(parsed.data.models, providers, report);
+  checkModels(parsed.data, providers, report);
   return faults.length === 0 ? ok(parsed.data) : err(faults);
 }
 
@@ -109,7 +109,11 @@ function checkAdapter(provider: Provider, path: string, adapters: readonly Known
   }
 }
 
-function checkModels(models: readonly Model[], providers: ReadonlyMap<string, Provider>, report: Report): void {
+function checkModels(
+  { models, family_aliases }: Catalog,
+  providers: ReadonlyMap<string, Provider>,
+  report: Report,
+): void {
   const claimed = new Map<string, string>();
   const claim = (name: string, owner: string, path: string): void => {
     const key = name.toLowerCase();
@@ -124,6 +128,7 @@ function checkModels(models: readonly Model[], providers: ReadonlyMap<string, Pr
     for (const [aliasAt, alias] of model.aliases.entries()) claim(alias, model.id, `${path}.aliases[${aliasAt}]`);
     checkEndpoints(model, path, providers, report);
   }
+  for (const [at, alias] of family_aliases.entries()) claim(alias.slug, alias.slug, `family_aliases[${at}].slug`);
 }
 
 function checkEndpoints(

@@ -178,6 +178,8 @@ export const ProviderSchema = z.strictObject({
   privacy_policy_url: z.url().nullable().default(null),
   terms_of_service_url: z.url().nullable().default(null),
   status_page_url: z.url().nullable().default(null),
+  /** Where address and authentication are from. */
+  source: Source.optional(),
 });
 
 export const EndpointSchema = z.strictObject({
@@ -205,6 +207,32 @@ export const EndpointSchema = z.strictObject({
   data_policy: DataPolicySchema.optional(),
 });
 
+/** What models are looked for by, as in the public catalog. */
+export const CATEGORIES = [
+  "programming",
+  "roleplay",
+  "marketing",
+  "marketing/seo",
+  "technology",
+  "science",
+  "translation",
+  "legal",
+  "finance",
+  "health",
+  "trivia",
+  "academia",
+] as const;
+export type Category = (typeof CATEGORIES)[number];
+
+/** Results that somebody published, where an operator has them; higher is better. */
+const BenchmarksSchema = z.strictObject({
+  intelligence_index: z.number().optional(),
+  coding_index: z.number().optional(),
+  agentic_index: z.number().optional(),
+  design_arena_elo: z.number().optional(),
+  source: Source,
+});
+
 export const ModelSchema = z.strictObject({
   id: modelId,
   /** Permanent, usually date-suffixed; resolves like the id. */
@@ -220,7 +248,11 @@ export const ModelSchema = z.strictObject({
   tokenizer: z.string().max(40).default("Other"),
   instruct_type: z.string().max(40).nullable().default(null),
   knowledge_cutoff: z.string().max(20).nullable().default(null),
+  /** The day on which its author switches it off, `YYYY-MM-DD`. */
   expiration_date: z.string().max(20).nullable().default(null),
+  /** What it was made for, where its author says so. */
+  categories: z.array(z.enum(CATEGORIES)).max(CATEGORIES.length).default([]),
+  benchmarks: BenchmarksSchema.optional(),
   open_weights: z.boolean().default(false),
   distillable: z.boolean().default(false),
   /** Reasoning cannot be turned off. */
@@ -228,11 +260,28 @@ export const ModelSchema = z.strictObject({
   endpoints: z.array(EndpointSchema).min(1).max(100),
 });
 
+/**
+ * A name that always means the newest model of a family, such as `~author/family-latest`. `models` are ids in which a
+ * star stands for a version number (digits and dots): of those that match, are priced and are no variant, the one with
+ * the highest version.
+ */
+const FamilyAliasSchema = z.strictObject({
+  slug: z.string().regex(/^~[a-z0-9][\w.-]{0,63}\/[\w.-]{1,96}$/i, "must be ~author/name"),
+  name: z.string().min(1).max(200),
+  models: z
+    .array(
+      z.string().regex(/^[a-z0-9][\w.-]{0,63}\/[\w.*-]{1,96}$/i, "must be author/slug; a star stands for a version"),
+    )
+    .min(1)
+    .max(20),
+});
+
 export const CatalogSchema = z.strictObject({
   /** Format of this document. */
   version: z.literal(1),
   providers: z.array(ProviderSchema).min(1).max(500),
   models: z.array(ModelSchema).min(1).max(10_000),
+  family_aliases: z.array(FamilyAliasSchema).max(500).default([]),
 });
 
 export type Region = z.infer<typeof RegionSchema>;
@@ -240,6 +289,7 @@ export type Capacity = z.infer<typeof CapacitySchema>;
 export type Provider = z.infer<typeof ProviderSchema>;
 export type Endpoint = z.infer<typeof EndpointSchema>;
 export type Model = z.infer<typeof ModelSchema>;
+export type FamilyAlias = z.infer<typeof FamilyAliasSchema>;
 export type Catalog = z.infer<typeof CatalogSchema>;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 

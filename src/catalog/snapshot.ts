@@ -4,6 +4,7 @@
  * and one model value, never more. Prices in a model value are the charged ones, margin included.
  */
 import { withMarkup, type ListedPrice } from "../core/price.ts";
+import { aliasRow, newestOf } from "./family-alias.ts";
 import { listingRow, zdrEndpoints, type ListingRow, type PublicEndpoint } from "./listing.ts";
 import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
 
@@ -73,6 +74,12 @@ export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
     const row = listingRow(entry);
     if (row !== undefined) rows.push(row);
     zdr.push(...zdrEndpoints(entry));
+  }
+  for (const alias of catalog.family_aliases) {
+    const target = newestOf(alias, rows);
+    if (target === undefined) continue;
+    aliases[alias.slug.toLowerCase()] = target.model.id;
+    rows.push(aliasRow(alias, target));
   }
   const named = {
     models,

@@ -7,7 +7,8 @@ import type {
   PublicPricing,
   PublicProvider,
 } from "../catalog/listing.ts";
-import { QUANTIZATIONS } from "../catalog/schema.ts";
+import { PRICE_TIERS } from "../catalog/listing.ts";
+import { CATEGORIES, QUANTIZATIONS } from "../catalog/schema.ts";
 
 const price = z.string().describe("USD per unit, an exact decimal");
 const per = (unit: string) => z.string().optional().describe(`USD per ${unit}, an exact decimal`);
@@ -82,8 +83,25 @@ export const ModelShape = z.object({
   default_parameters: z.null(),
   supported_voices: z.null(),
   reasoning: z.object({ mandatory: z.boolean() }).optional(),
+  alias_target: z
+    .object({ name: z.string(), slug: z.string() })
+    .optional()
+    .describe("The model that this name means now: the newest of its family"),
+  benchmarks: z
+    .object({
+      intelligence_index: z.number().optional(),
+      coding_index: z.number().optional(),
+      agentic_index: z.number().optional(),
+      design_arena_elo: z.number().optional(),
+      source: z.string(),
+    })
+    .optional(),
+  price_tier: z
+    .enum(PRICE_TIERS)
+    .describe("Of three prompt tokens to one of completion: below $0.50 a million, below $5, above"),
+  categories: z.array(z.enum(CATEGORIES)).describe("What its author made it for"),
   knowledge_cutoff: z.string().nullable(),
-  expiration_date: z.string().nullable(),
+  expiration_date: z.string().nullable().describe("The day on which it is switched off, YYYY-MM-DD"),
   links: z.object({ details: z.string() }),
 });
 

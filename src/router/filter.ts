@@ -59,6 +59,9 @@ interface Verdict {
 /** Suffixes of paid service tiers: a bare provider slug in `order` or `only` never means them. */
 const TIER_SUFFIXES: ReadonlySet<string> = new Set(["priority", "flex"]);
 
+/** Kinds of output that an answer to a conversation may have. */
+const CHAT_OUTPUTS: ReadonlySet<string> = new Set(["text", "image", "audio"]);
+
 /** Other names under which a parameter may be listed. */
 const SYNONYMS: { readonly [name: string]: readonly string[] } = {
   max_tokens: ["max_completion_tokens"],
@@ -218,6 +221,9 @@ function capabilityRefusal(model: ListedModel, endpoint: PricedEndpoint, rules: 
   for (const kind of facts.modalities) {
     if (!endpoint.input_modalities.some((one) => one === kind))
       return { reason: "modality", detail: `takes no ${kind} input` };
+  }
+  if (facts.outputModalities === null && !model.output_modalities.some((one) => CHAT_OUTPUTS.has(one))) {
+    return { reason: "modality", detail: `answers with ${model.output_modalities.join(", ")} only` };
   }
   for (const kind of facts.outputModalities ?? []) {
     if (!model.output_modalities.some((one) => one === kind))

@@ -1,4 +1,5 @@
 /** What the catalog looks like through the API: models, endpoints with live figures, providers. */
+import { env, exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { RECENT_MS } from "../../src/http/live-statistics.ts";
 import type { Outcome } from "../../src/limits/health.ts";
@@ -54,9 +55,48 @@ test("a filter that can't be read is named, one that can't be applied is reporte
     status: 400,
     body: { error: { code: 400, metadata: { path: "context" } } },
   });
-  const warned = await ask("GET", "/models?sort=most-popular&use_rss=true");
+  const warned = await ask("GET", "/models?sort=most-popular&use_rss_chat_links=true");
   expect(warned.status).toBe(200);
-  expect(warned.headers.get("x-waypost-warning")).toMatch(/most-popular.*use_rss/);
+  expect(warned.headers.get("x-waypost-warning")).toMatch(/most-popular.*use_rss_chat_links/);
+});
+
+const listed = async (query: string, headers: Record<string, string> = {}): Promise<Response> =>
+  await exports.default.fetch(new Request(`https://waypost.test/api/v1/models${query}`, { headers }));
+
+test("the list is a feed for those who ask for one", async () => {
+  const feed = await listed("?use_rss=true&model_authors=forest");
+  expect([feed.status, feed.headers.get("content-type")]).toEqual([200, "application/rss+xml; charset=utf-8"]);
+  const xml = await feed.text();
+  expect(xml.match(/<guid isPermaLink="false">[^<]*/g)).toEqual([
+    '<guid isPermaLink="false">forest/leaf',
+    '<guid isPermaLink="false">forest/root',
+  ]);
+  expect(xml).toContain("<link>https://waypost.test/api/v1/models/forest/leaf/endpoints</link>");
+});
+
+test("who has a page already gets no body, and each query has a tag of its own", async () => {
+  const first = await listed("");
+  const [tag, text] = [first.headers.get("etag") ?? "", await first.text()];
+  expect(tag).toMatch(/^"[0-9a-f]{32}"$/);
+  const same = await listed("", { "If-None-Match": `"other", W/${tag}` });
+  expect([same.status, await same.text(), same.headers.get("etag")]).toEqual([304, "", tag]);
+  expect(same.headers.get("cache-control")).toBe("public, max-age=120, stale-while-revalidate=3600");
+  const again = await listed("", { "If-None-Match": '"other"' });
+  expect([again.status, await again.text()]).toEqual([200, text]);
+  const other = await listed("?model_authors=grove", { "If-None-Match": tag });
+  expect([other.status, other.headers.get("etag") === tag]).toEqual([200, false]);
+});
+
+test("a new catalog is a new list, with another tag", async () => {
+  const before = (await listed("")).headers.get("etag");
+  const live = await ask("GET", "/admin/catalog", env.OPERATOR_KEY);
+  const { catalog } = dataOf<{ readonly catalog: { readonly models: readonly object[] } }>(live);
+  const models = catalog.models.map((model) => ({ ...model, name: "Renamed" }));
+  expect((await ask("PUT", "/admin/catalog", env.OPERATOR_KEY, { ...catalog, models })).status).toBe(200);
+  const after = await listed("", { "If-None-Match": before ?? "" });
+  expect([after.status, (await after.text()).includes("Renamed")]).toEqual([200, true]);
+  expect((await ask("PUT", "/admin/catalog", env.OPERATOR_KEY, catalog)).status).toBe(200);
+  expect((await listed("", { "If-None-Match": before ?? "" })).status).toBe(304);
 });
 
 test("models are counted by output modality", async () => {

@@ -7,10 +7,13 @@
 import type * as z from "zod";
 import { compareText } from "../nearest.ts";
 import { AUTHOR_OUTPUT_TOKENS, DISTILLABLE, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
+import { GATEWAY_MODELS } from "../overlay/gateway.ts";
+import { CATEGORIES, DEPRECATIONS, FAMILY_ALIASES } from "../overlay/shelves.ts";
 import { LEFT_OUT, MODELS } from "../overlay/models.ts";
 import { FREE_OFFERS } from "../overlay/offers.ts";
 import type { FamilySeed, FreeOffer, ModelSeed, ProviderSeed } from "../overlay/seed.ts";
 import type { CatalogSchema, EndpointSchema, ModelSchema } from "../schema.ts";
+import { EMBEDDING } from "./prices.ts";
 import { modelKey } from "./naming.ts";
 import { createModelNames, type KnownModel, type ModelNames } from "./names.ts";
 import { allOffers, PROVIDER_SEEDS, type Offer, type PackageVersions } from "./offers.ts";
@@ -32,6 +35,8 @@ const SAMPLING = [
   "stop",
 ];
 const DAY_S = 86_400;
+/** Taken where nobody says how much a model reads: what the smallest that are still served do. */
+const CONTEXT_UNKNOWN_TOKENS = 8_192;
 /** Authors whose own provider has another slug. */
 const AUTHORS: Readonly<Record<string, string>> = {
   google: "google-ai-studio",
@@ -43,29 +48,48 @@ const AUTHORS: Readonly<Record<string, string>> = {
 /** The whole document as of a day (`YYYY-MM-DD`, for prices that begin at a date). */
 export function assembleCatalog(versions: PackageVersions, asOf: string): CatalogDocument {
   const names = createModelNames(asOf);
-  const offers = new Map<string, Offer[]>();
-  for (const offer of allOffers(versions, asOf)) {
-    const id = offer.id ?? names.idOf(offer.spelled);
-    if (id === undefined || LEFT_OUT.some((pattern) => pattern.test(id))) continue;
-    offers.set(id, [...(offers.get(id) ?? []), offer]);
-  }
+  const offers = offersByModel(versions, asOf, names);
   const models = [
     ...[...offers].map(([id, rows]) => paidModel(id, rows, names)),
     ...FREE_OFFERS.map((offer) => freeModel(offer, names)),
   ].toSorted((a, b) => compareText(a.id, b.id));
-  const used = new Set(models.flatMap((model) => model.endpoints.map((endpoint) => endpoint.provider)));
   return {
     version: 1,
-    providers: PROVIDER_SEEDS.map((seed) => seed.provider).filter((provider) => used.has(provider.slug)),
+    providers: PROVIDER_SEEDS.map((seed) => seed.provider),
     models,
+    family_aliases: FAMILY_ALIASES.map((alias) => ({ ...alias, models: [...alias.models] })),
   };
+}
+
+/** A gateway serves what others serve too, by the same ids, and the models of its own list. */
+function offersByModel(
+  versions: PackageVersions,
+  asOf: string,
+  names: ModelNames,
+): ReadonlyMap<string, readonly Offer[]> {
+  const offers = new Map<string, Offer[]>();
+  const add = (id: string, offer: Offer): unknown => offers.set(id, [...(offers.get(id) ?? []), offer]);
+  const all = allOffers(versions, asOf);
+  const isGateway = (offer: Offer): boolean => offer.feed?.gateway === true;
+  for (const offer of all.filter((one) => !isGateway(one))) {
+    const id = offer.id ?? names.idOf(offer.spelled, offer.seed.author);
+    if (id === undefined || (!GATEWAY_MODELS.has(id) && LEFT_OUT.some((pattern) => pattern.test(id)))) continue;
+    add(id, offer);
+  }
+  const served = new Set(offers.keys());
+  for (const offer of all.filter(isGateway)) {
+    if (served.has(offer.spelled) || GATEWAY_MODELS.has(offer.spelled)) add(offer.spelled, offer);
+  }
+  return offers;
 }
 
 function paidModel(id: string, offers: readonly Offer[], names: ModelNames): ModelDocument {
   const context = contextOf(id, names);
   const endpoints: EndpointDocument[] = [];
   for (const offer of offers) {
-    const { suffix, quantization } = modelKey(offer.spelled);
+    const { suffix: ownSuffix, quantization } = modelKey(offer.spelled);
+    const route = offer.feed?.route;
+    const suffix = route ?? ownSuffix;
     const own = endpoints.filter((endpoint) => endpoint.provider === offer.seed.provider.slug);
     if (
       own.some(
@@ -78,7 +102,7 @@ function paidModel(id: string, offers: readonly Offer[], names: ModelNames): Mod
     const outputTokens = offer.outputTokens ?? (isAuthor(offer.seed, id) ? authorOutputTokens(context) : null);
     endpoints.push({
       ...base,
-      tag: own.length === 0 ? offer.seed.provider.slug : `${offer.seed.provider.slug}/${suffix}`,
+      tag: own.length === 0 && route === undefined ? offer.seed.provider.slug : `${offer.seed.provider.slug}/${suffix}`,
       upstream_model: offer.upstreamModel,
       price: priceDocument(offer.price),
       price_source: offer.source,
@@ -124,9 +148,28 @@ interface ModelContext {
 }
 
 function contextOf(id: string, names: ModelNames): ModelContext {
-  const family = FAMILIES.find((row) => row.match.test(id));
-  if (family === undefined) throw new Error(`the overlay has no family for ${id}`);
-  return { id, family, seed: MODELS[id] ?? {}, known: names.known(id) };
+  const known = names.known(id);
+  const family = FAMILIES.find((row) => row.match.test(id)) ?? unknownFamily(known);
+  return { id, family, seed: MODELS[id] ?? {}, known };
+}
+
+/** A family that the overlay does not know has what the packages say, and nothing that they do not. */
+function unknownFamily({ facts }: KnownModel): FamilySeed {
+  const inputs = (["image", "file", "audio", "video"] as const).filter((one) => facts?.inputModalities.includes(one));
+  return {
+    match: /^/,
+    tokenizer: "Other",
+    inputs: ["text", ...inputs],
+    openWeights: facts?.openWeights ?? false,
+    tools: facts?.callsTools ?? false,
+    reasoning: facts?.reasons === true ? "optional" : "none",
+    contextTokens: CONTEXT_UNKNOWN_TOKENS,
+  };
+}
+
+function outputsOf(id: string): ModelDocument["output_modalities"] {
+  if (EMBEDDING.test(id)) return ["embeddings"];
+  return id.startsWith("openai/gpt-audio") ? ["text", "audio"] : ["text"];
 }
 
 type EndpointBase = Pick<
@@ -145,6 +188,7 @@ function endpointBase(context: ModelContext, seed: ProviderSeed, ownContextToken
 }
 
 function parametersOf({ id, family, seed: model }: ModelContext, seed: ProviderSeed): readonly string[] {
+  if (EMBEDDING.test(id)) return [];
   const fixed = isAuthor(seed, id) && FIXED_SAMPLING.some((pattern) => pattern.test(id));
   const names = seed.parameters.filter((name) => !fixed || !SAMPLING.includes(name));
   if (fixed && /gpt-[5-9]/.test(id)) names.push("verbosity");
@@ -180,8 +224,10 @@ function modelDocument(id: string, context: ModelContext, endpoints: readonly En
     description: known.description,
     hugging_face_id: seed.huggingFaceId ?? null,
     input_modalities: [...inputsOf(context)],
-    output_modalities: ["text"],
+    output_modalities: outputsOf(id),
+    categories: CATEGORIES.filter(([, pattern]) => pattern.test(id)).map(([category]) => category),
     tokenizer: family.tokenizer,
+    expiration_date: DEPRECATIONS[id]?.date ?? null,
     knowledge_cutoff: known.facts?.knowledgeCutoff ?? null,
     open_weights: family.openWeights,
     distillable: family.openWeights && DISTILLABLE.test(id),

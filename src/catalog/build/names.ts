@@ -2,7 +2,7 @@
  * Which model of ours a name means, and what the packages know about it. Ids are those of OpenRouter's catalog as the
  * packages list it, and those that the overlay adds.
  */
-import { EXTRA_IDS, LEFT_OUT, OTHER_KEYS } from "../overlay/models.ts";
+import { AUTHOR_NAMES, EXTRA_IDS, FAMILY_AUTHORS, LEFT_OUT, OTHER_KEYS } from "../overlay/models.ts";
 import { modelFacts, type ModelFacts } from "./facts.ts";
 import { modelKey } from "./naming.ts";
 import { pricedModels } from "./prices.ts";
@@ -16,8 +16,11 @@ export interface KnownModel {
 }
 
 export interface ModelNames {
-  /** The id that a name at some provider means; undefined for a model that the catalog does not list. */
-  idOf(spelled: string): string | undefined;
+  /**
+   * The id that a name at some provider means; a name that no list has gets one, equal for all its spellings. `author`
+   * is whose it is when its name does not say so; undefined for a name that tells no author.
+   */
+  idOf(spelled: string, author?: string): string | undefined;
   known(id: string): KnownModel;
 }
 
@@ -58,7 +61,12 @@ export function createModelNames(asOf: string): ModelNames {
     if (!ids.has(key)) ids.set(key, id);
   }
   return {
-    idOf: (spelled) => ids.get(modelKey(spelled).key),
+    idOf(spelled, author) {
+      const { key } = modelKey(spelled);
+      const id = ids.get(key) ?? ownId(spelled, key, author);
+      if (id !== undefined) ids.set(key, id);
+      return id;
+    },
     known(id) {
       const row = listed.find((model) => model.upstreamModel === id);
       const found = facts.get(modelKey(id).key) ?? null;
@@ -70,4 +78,22 @@ export function createModelNames(asOf: string): ModelNames {
       };
     },
   };
+}
+
+/** The id of a model that no list names: by the author in its spelling, by its family's name, else by the seed's author. */
+function ownId(spelled: string, key: string, author: string | undefined): string | undefined {
+  const parts = spelled.replace(/^(hf:|@cf\/)/, "").split("/");
+  const written = parts.length > 1 ? parts.at(-2)?.toLowerCase() : undefined;
+  const maker =
+    (written === undefined ? undefined : (AUTHOR_NAMES[written] ?? written)) ??
+    FAMILY_AUTHORS.find(([pattern]) => pattern.test(key))?.[1] ??
+    author;
+  if (maker === undefined) return undefined;
+  const slug = (parts.at(-1) ?? "")
+    .toLowerCase()
+    .replace(/(\d)p(\d)/g, "$1.$2")
+    .replace(/[^\w.-]/g, "-");
+  // A precision or a "turbo" is a way to serve a model, not another model.
+  const { suffix } = modelKey(slug);
+  return `${maker}/${suffix === "" ? slug : key}`;
 }

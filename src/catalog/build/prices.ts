@@ -1,16 +1,16 @@
 /**
  * Prices from `@pydantic/genai-prices` (MIT), through its public `findProvider`.
  * USD per million tokens become pico-dollars per token, rounded up. Of prices that begin at a date the one in force on
- * `asOf` is taken; of prices by time of day the dearest, because a price of ours holds all day and must never be below
- * what the provider charges. A model with an empty price has none (null), never zero.
+ * `asOf` is taken; prices by time of day become overrides of it. A model with an empty price has none (null), never
+ * zero; embeddings have a price for what goes in and nothing comes out in tokens.
  */
 import { findProvider, type ConditionalPrice, type ModelPrice, type TieredPrices } from "@pydantic/genai-prices";
-import type { Price, PriceOverride, PriceKeys } from "../../core/price.ts";
+import type { ListedOverride, ListedPrice, PriceName } from "../../core/price.ts";
 
 /** One model as one provider of the package sells it. */
 export interface PricedModel {
   readonly upstreamModel: string;
-  readonly price: Price | null;
+  readonly price: ListedPrice | null;
   readonly contextTokens: number | null;
   readonly deprecated: boolean;
   readonly name: string | null;
@@ -19,13 +19,14 @@ export interface PricedModel {
   readonly note: string;
 }
 
-type PriceName = keyof PriceKeys;
 /** The package's keys and ours, with pico-dollars per unit in one dollar of theirs. */
 const KEYS: Readonly<Record<string, { readonly name: PriceName; readonly picoPerUsd: number }>> = {
   input_mtok: { name: "prompt", picoPerUsd: 1e6 },
   output_mtok: { name: "completion", picoPerUsd: 1e6 },
   cache_read_mtok: { name: "input_cache_read", picoPerUsd: 1e6 },
   cache_write_mtok: { name: "input_cache_write", picoPerUsd: 1e6 },
+  cache_audio_read_mtok: { name: "input_audio_cache", picoPerUsd: 1e6 },
+  input_image_mtok: { name: "image_token", picoPerUsd: 1e6 },
   cache_write_1h_mtok: { name: "input_cache_write_1h", picoPerUsd: 1e6 },
   input_audio_mtok: { name: "audio", picoPerUsd: 1e6 },
   output_audio_mtok: { name: "audio_output", picoPerUsd: 1e6 },
@@ -35,6 +36,9 @@ const KEYS: Readonly<Record<string, { readonly name: PriceName; readonly picoPer
   web_searches_kcount: { name: "web_search", picoPerUsd: 1e9 },
 };
 
+/** Names of models that make vectors of texts. */
+export const EMBEDDING = /embed|(^|\/)voyage-|\/bge-/i;
+
 /** The models of one provider of the package. @throws when the package has no such provider: the build must notice. */
 export function pricedModels(provider: string, asOf: string): readonly PricedModel[] {
   const found = findProvider({ providerId: provider });
@@ -43,47 +47,57 @@ export function pricedModels(provider: string, asOf: string): readonly PricedMod
   return found.models.map((model) => {
     const { price, note } = Array.isArray(model.prices)
       ? inForce(model.prices, asOf)
-      : { price: model.prices, note: "" };
+      : { price: priceOf(model.prices, model.id), note: "" };
     return {
       upstreamModel: model.id,
-      price: priceOf(price),
+      price,
       contextTokens: model.context_window ?? null,
       deprecated: model.deprecated ?? false,
       name: model.name ?? null,
       description: model.description?.trim() ?? "",
       note,
     };
+
+    /** The last price whose start date has come, and what replaces it at times of day. */
+    function inForce(prices: readonly ConditionalPrice[], day: string): { price: ListedPrice | null; note: string } {
+      let current: ModelPrice = {};
+      let since = "";
+      const hourly: ListedOverride[] = [];
+      for (const { constraint, prices: some } of prices) {
+        if (constraint === undefined) current = some;
+        else if (constraint.type === "time_of_date") {
+          const { overrides: _tiers, ...keys } = priceOf(some, model.id) ?? { prompt: 0, completion: 0 };
+          hourly.push({ utc_start: clockOf(constraint.start_time), utc_end: clockOf(constraint.end_time), ...keys });
+        } else if (constraint.start_date <= day) {
+          current = some;
+          since = `, in force since ${constraint.start_date}`;
+        }
+      }
+      const base = priceOf(current, model.id);
+      if (base === null || hourly.length === 0) return { price: base, note: since };
+      return {
+        price: { ...base, overrides: [...(base.overrides ?? []), ...hourly] },
+        note: `${since}, by time of day`,
+      };
+    }
   });
 }
 
-/** The last price whose start date has come; among times of day, the dearest by prompt and completion together. */
-function inForce(prices: readonly ConditionalPrice[], asOf: string): { price: ModelPrice; note: string } {
-  let current: ModelPrice = {};
-  let since = "";
-  const hourly: ModelPrice[] = [];
-  for (const { constraint, prices: price } of prices) {
-    if (constraint === undefined) current = price;
-    else if (constraint.type === "time_of_date") hourly.push(price);
-    else if (constraint.start_date <= asOf) {
-      current = price;
-      since = `, in force since ${constraint.start_date}`;
-    }
-  }
-  const dearest = [current, ...hourly].toSorted((a, b) => weight(b) - weight(a))[0] ?? current;
-  return { price: dearest, note: hourly.length === 0 ? since : `${since}, the dearest of its times of day` };
-}
-
-function weight(price: ModelPrice): number {
-  return baseOf(price["input_mtok"]) * 3 + baseOf(price["output_mtok"]);
+/** "16:30:00Z" is 1630. @throws for another zone or a second that is not zero: the build must notice. */
+function clockOf(time: string): number {
+  const found = /^(\d\d):(\d\d):00Z$/.exec(time);
+  if (found === null) throw new Error(`@pydantic/genai-prices has the time of day ${time}`);
+  return Number(found[1]) * 100 + Number(found[2]);
 }
 
 function baseOf(value: number | TieredPrices | undefined): number {
   return value === undefined ? 0 : typeof value === "number" ? value : value.base;
 }
 
-/** Null for a price without prompt or completion: embeddings, speech and models whose price is not known. */
-function priceOf(price: ModelPrice): Price | null {
-  if (price["input_mtok"] === undefined || price["output_mtok"] === undefined) return null;
+/** Null for a price without prompt or completion: speech and models whose price is not known. */
+function priceOf(price: ModelPrice, name: string): ListedPrice | null {
+  const isEmbedding = EMBEDDING.test(name);
+  if (price["input_mtok"] === undefined || (price["output_mtok"] === undefined && !isEmbedding)) return null;
   const base: Partial<Record<PriceName, number>> = {};
   const overrides = new Map<number, Partial<Record<PriceName, number>>>();
   for (const [key, value] of Object.entries(price)) {
@@ -98,7 +112,7 @@ function priceOf(price: ModelPrice): Price | null {
     }
   }
   const { prompt = 0, completion = 0, ...rest } = base;
-  const steps: PriceOverride[] = [...overrides]
+  const steps: ListedOverride[] = [...overrides]
     .toSorted(([a], [b]) => a - b)
     .map(([min_prompt_tokens, keys]) => ({ min_prompt_tokens, ...keys }));
   return { prompt, completion, ...rest, ...(steps.length === 0 ? {} : { overrides: steps }) };

@@ -36,7 +36,7 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
       {
         from: "genai-prices",
         id: "openai",
-        only: /^(gpt-[4-9](?!.*(pro$|codex|image|oss|32k|preview|audio|extended))|gpt-3\.5-turbo$|gpt-chat-latest$|o1$|o3$|o3-mini$|o4-mini$)/,
+        only: /^(gpt-[4-9](?!.*(pro$|codex|image|oss|32k|preview|audio|extended))|gpt-3\.5-turbo$|gpt-chat-latest$|o1$|o3$|o3-mini$|o4-mini$|text-embedding-)/,
       },
       { from: "tokenlens", id: "openai", factsOnly: true },
     ],
@@ -190,7 +190,7 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
         from: "genai-prices",
         id: "mistral",
         // Dated names and the few undated ones that still answer: https://docs.mistral.ai/getting-started/models
-        only: /(2507|2508|2512|2603|medium-3|small-3\.2|magistral|^mistral-nemo$|mistral-large-2512)/,
+        only: /(2507|2508|2512|2603|medium-3|small-3\.2|magistral|^mistral-nemo$|^mistral-embed$|mistral-large-2512)/,
       },
       { from: "tokenlens", id: "mistral", factsOnly: true },
     ],

@@ -13,6 +13,10 @@ const ALL = ["text", "image", "file", "audio", "video"] as const;
 type Row = readonly [RegExp, string, FamilySeed["inputs"], boolean, boolean, FamilySeed["reasoning"], number];
 
 const ROWS: readonly Row[] = [
+  // https://platform.openai.com/docs/models (search, audio, instruct)
+  [/^openai\/(text-embedding|gpt-3\.5-turbo-instruct)/, "GPT", TEXT, false, false, "none", 4_095],
+  [/^openai\/gpt-4o(-mini)?-search/, "GPT", TEXT, false, false, "none", 128_000],
+  [/^openai\/gpt-audio/, "GPT", ["text", "audio"], false, true, "none", 128_000],
   // https://platform.openai.com/docs/models
   [/^openai\/gpt-oss/, "GPT", TEXT, true, true, "mandatory", 131_072],
   [/^openai\/gpt-3\.5/, "GPT", TEXT, false, true, "none", 16_385],
@@ -29,6 +33,7 @@ const ROWS: readonly Row[] = [
   [/^google\/gemini-(2\.5|3(\.\d)?)-pro/, "Gemini", ALL, false, true, "mandatory", 1_048_576],
   [/^google\/gemini/, "Gemini", ALL, false, true, "optional", 1_048_576],
   // https://ai.google.dev/gemma/docs
+  [/^google\/gemma-2-/, "Gemma", TEXT, true, false, "none", 8_192],
   [/^google\/gemma-4/, "Gemma", IMAGE, true, true, "optional", 262_144],
   [/^google\/gemma-3n/, "Gemma", TEXT, true, false, "none", 32_768],
   [/^google\/gemma-3-1b/, "Gemma", TEXT, true, false, "none", 32_768],
@@ -49,6 +54,10 @@ const ROWS: readonly Row[] = [
     131_072,
   ],
   [/^mistralai\/(codestral-25|devstral-medium|mistral-saba)/, "Mistral", TEXT, false, true, "none", 131_072],
+  [/^mistralai\/pixtral/, "Mistral", IMAGE, true, true, "none", 131_072],
+  [/^mistralai\/mistral-large/, "Mistral", TEXT, false, true, "none", 128_000],
+  [/^mistralai\/mistral-7b-instruct-v0\.1/, "Mistral", TEXT, true, false, "none", 8_192],
+  [/^mistralai\/mixtral-8x22b/, "Mistral", TEXT, true, true, "none", 65_536],
   [/^mistralai\/voxtral/, "Mistral", ["text", "audio"], true, true, "none", 32_768],
   [/^mistralai\//, "Mistral", TEXT, true, true, "none", 32_768],
   // https://api-docs.deepseek.com and the model cards at https://huggingface.co/deepseek-ai
@@ -82,7 +91,8 @@ const ROWS: readonly Row[] = [
   [/^meta-llama\/llama-4/, "Llama4", IMAGE, true, true, "none", 131_072],
   [/^meta-llama\/llama-3\.2-\d+b-vision/, "Llama3", IMAGE, true, false, "none", 131_072],
   [/^meta-llama\/llama-guard-4/, "Llama4", IMAGE, true, false, "none", 131_072],
-  [/^meta-llama\/llama-guard/, "Llama3", TEXT, true, false, "none", 8_192],
+  [/^meta-llama\/llama-guard-2/, "Llama3", TEXT, true, false, "none", 8_192],
+  [/^meta-llama\/llama-guard/, "Llama3", TEXT, true, false, "none", 131_072],
   [/^meta-llama\/llama-3-/, "Llama3", TEXT, true, false, "none", 8_192],
   [/^meta-llama\//, "Llama3", TEXT, true, true, "none", 131_072],
   // Model cards
@@ -99,6 +109,9 @@ const ROWS: readonly Row[] = [
   [/^perplexity\//, "Other", TEXT, false, false, "none", 128_000],
   [/^baidu\/ernie-4\.5-vl/, "Other", IMAGE, true, false, "optional", 123_000],
   [/^baidu\//, "Other", TEXT, true, true, "none", 120_000],
+  [/^arcee-ai\/coder/, "Other", TEXT, true, false, "none", 32_768],
+  [/^arcee-ai\/virtuoso/, "Other", TEXT, true, true, "none", 131_072],
+  [/^arcee-ai\/trinity-mini/, "Other", TEXT, true, true, "optional", 131_072],
   [/^arcee-ai\/.*thinking/, "Other", TEXT, true, true, "mandatory", 131_072],
   [/^xiaomi\//, "Other", TEXT, true, true, "optional", 262_144],
   [/^prime-intellect\//, "Other", TEXT, true, true, "mandatory", 131_072],
@@ -108,6 +121,54 @@ const ROWS: readonly Row[] = [
   [/^ai21\//, "Other", TEXT, true, true, "none", 256_000],
   [/^morph\//, "Other", TEXT, false, false, "none", 32_000],
   [/^essentialai\//, "Other", TEXT, true, true, "none", 32_768],
+  // https://docs.aws.amazon.com/nova/latest/userguide/what-is-nova.html
+  [/^amazon\/nova-micro/, "Nova", TEXT, false, true, "none", 128_000],
+  [/^amazon\/nova-2/, "Nova", ["text", "image", "file", "video"], false, true, "optional", 1_000_000],
+  [/^amazon\/nova/, "Nova", ["text", "image", "video"], false, true, "none", 300_000],
+  // https://seed.bytedance.com/en/models and the card of UI-TARS at https://huggingface.co/ByteDance-Seed
+  [/^bytedance-seed\//, "Other", ["text", "image", "video"], false, true, "optional", 262_144],
+  [/^bytedance\/ui-tars/, "Other", IMAGE, true, false, "none", 128_000],
+  // Model cards at https://huggingface.co, by author
+  [/^swiss-ai\/apertus/, "Other", TEXT, true, false, "none", 65_536],
+  [/^allenai\/.*think/, "Other", TEXT, true, false, "mandatory", 65_536],
+  [/^allenai\//, "Other", TEXT, true, false, "none", 65_536],
+  [/^(aisingapore|utter-project|pfnet|baai|osmosis)\//, "Other", TEXT, true, false, "none", 8_192],
+  [/^(dicta-il)\//, "Other", TEXT, true, false, "mandatory", 8_192],
+  [/^tokyotech-llm\//, "Llama3", TEXT, true, false, "none", 131_072],
+  [/^moondream\//, "Other", IMAGE, true, false, "none", 8_192],
+  [/^tngtech\//, "DeepSeek", TEXT, true, false, "mandatory", 163_840],
+  [/^meituan\//, "Other", TEXT, true, true, "none", 131_072],
+  [/^inclusionai\/ring/, "Other", TEXT, true, true, "mandatory", 262_144],
+  [/^inclusionai\//, "Other", TEXT, true, true, "none", 262_144],
+  [/^ibm-granite\//, "Other", TEXT, true, true, "none", 131_072],
+  [/^deepcogito\//, "Other", TEXT, true, false, "optional", 128_000],
+  [/^liquid\//, "Other", TEXT, true, false, "none", 32_768],
+  [/^stepfun\//, "Other", TEXT, true, true, "optional", 262_144],
+  [/^tencent\//, "Other", TEXT, true, true, "optional", 131_072],
+  [/^rekaai\/reka-edge/, "Other", ["text", "image", "video"], true, true, "none", 16_384],
+  [/^rekaai\//, "Other", TEXT, true, false, "mandatory", 65_536],
+  [/^alfredpros\//, "Llama2", TEXT, true, false, "none", 4_096],
+  [/^(gryphe|undi95)\//, "Llama2", TEXT, true, false, "none", 4_096],
+  [/^sao10k\/l3-/, "Llama3", TEXT, true, false, "none", 8_192],
+  [/^sao10k\/l3\.1-70b-hanami/, "Llama3", TEXT, true, false, "none", 16_000],
+  [/^sao10k\//, "Llama3", TEXT, true, false, "none", 131_072],
+  [/^anthracite-org\//, "Qwen", TEXT, true, false, "none", 16_384],
+  [/^thedrummer\//, "Mistral", TEXT, true, false, "none", 32_768],
+  [/^cognitivecomputations\//, "Other", TEXT, true, false, "none", 32_768],
+  // Product pages: https://www.aionlabs.ai, https://www.streamlake.ai, https://writer.com/llms, https://docs.relace.ai
+  [/^aion-labs\/aion-rp/, "Other", TEXT, false, false, "none", 32_768],
+  [/^aion-labs\//, "Other", TEXT, false, false, "mandatory", 131_072],
+  [/^kwaipilot\//, "Other", TEXT, false, true, "none", 256_000],
+  [/^writer\//, "Other", TEXT, false, true, "none", 1_000_000],
+  [/^relace\/relace-search/, "Other", TEXT, false, true, "none", 256_000],
+  [/^relace\//, "Other", TEXT, false, false, "none", 256_000],
+  [/^inflection\//, "Other", TEXT, false, false, "none", 8_000],
+  [/^mancer\//, "Llama2", TEXT, false, false, "none", 8_000],
+  [/^perceptron\//, "Other", ["text", "image", "video"], false, false, "optional", 32_768],
+  [/^vercel\/v0/, "Other", IMAGE, false, true, "none", 128_000],
+  // https://docs.voyageai.com/docs/embeddings
+  [/^voyageai\/voyage-law/, "Other", TEXT, false, false, "none", 16_000],
+  [/^voyageai\//, "Other", TEXT, false, false, "none", 32_000],
 ];
 
 export const FAMILIES: readonly FamilySeed[] = ROWS.map(

@@ -7,7 +7,6 @@ import type { ModelSeed } from "./seed.ts";
 
 /** Names that hosts use and no list of author/slug names has yet. */
 export const EXTRA_IDS: readonly string[] = [
-  "google/gemini-3-pro-preview",
   "google/gemini-3.6-flash",
   "google/gemini-3.7-flash",
   "google/gemini-3.8-flash",
@@ -33,6 +32,44 @@ export const EXTRA_IDS: readonly string[] = [
   "mistralai/magistral-small",
 ];
 
+/** Authors as hosts write them (in lower case), where ours are called otherwise. */
+export const AUTHOR_NAMES: Readonly<Record<string, string>> = {
+  "deepseek-ai": "deepseek",
+  "zai-org": "z-ai",
+  minimaxai: "minimax",
+  meta: "meta-llama",
+  mistral: "mistralai",
+  ai2: "allenai",
+  "bytedance-seed": "bytedance-seed",
+  primeintellect: "prime-intellect",
+};
+
+/** Authors by the beginning of a model's own name. */
+export const FAMILY_AUTHORS: readonly (readonly [RegExp, string])[] = [
+  [/^(gpt-|o\d|text-embedding-|codex)/, "openai"],
+  [/^claude-/, "anthropic"],
+  [/^(gemini|gemma)-/, "google"],
+  [/^grok-/, "x-ai"],
+  [/^(qwen|qwq)/, "qwen"],
+  [/^deepseek-/, "deepseek"],
+  [/^glm-/, "z-ai"],
+  [/^kimi-/, "moonshotai"],
+  [/^minimax-/, "minimax"],
+  [/^llama-/, "meta-llama"],
+  [/^(mistral|ministral|magistral|devstral|codestral|mixtral|pixtral|voxtral)-/, "mistralai"],
+  [/^solar-/, "upstage"],
+  [/^mercury/, "inception"],
+  [/^sonar/, "perplexity"],
+  [/^(command|embed-v|c4ai-)/, "cohere"],
+  [/^phi-/, "microsoft"],
+  [/^nemotron/, "nvidia"],
+  [/^mimo-/, "xiaomi"],
+  [/^hy\d/, "tencent"],
+  [/^dolphin-/, "cognitivecomputations"],
+  [/^bge-/, "baai"],
+  [/^hermes-/, "nousresearch"],
+];
+
 /** Superseded, switched off, or not chat models: never listed. */
 export const LEFT_OUT: readonly RegExp[] = [
   /^mistral\//,
@@ -40,6 +77,9 @@ export const LEFT_OUT: readonly RegExp[] = [
   /^openai\/(chatgpt|codex)/,
   /^x-ai\/grok-(2|beta|vision)/,
   /^google\/gemini-2\.5-pro-preview/,
+  // https://ai.google.dev/gemini-api/docs/deprecations, https://developers.openai.com/api/docs/deprecations
+  /^google\/gemini-(2\.0|3-pro-preview|3\.1-flash-lite-preview)/,
+  /^openai\/gpt-5\.3-chat/,
   /^meta-llama\/llama-2-/,
   /^(gryphe|jondurbin|undi95|openchat|sophosympatheia|cognitivecomputations|sao10k)\//,
   /^nousresearch\/(nous-hermes|hermes-2)/,
@@ -47,6 +87,9 @@ export const LEFT_OUT: readonly RegExp[] = [
   /^perplexity\/(sonar-reasoning$|llama|r1)/,
   /^mistralai\/(mistral-7b|mistral-small$|mistral-tiny|mixtral|mistral-medium$|mistral-large$|pixtral|mistral-saba|ministral-[38]b$)/,
   /-(image|image-2|image-mini|audio|audio-mini)$/,
+  // Not chat, somebody's own tuning, or a name that does not say which model it is.
+  /-(tts|transcribe)$|\.ft-$/,
+  /^google\/gemma-3$|^qwen\/(qwen-2\.5-vl|qwen3-235b)$|^moonshotai\/kimi-(k2-instruct-75k|k3-us)$|sonar-pro-search/,
 ];
 
 export const MODELS: Readonly<Record<string, ModelSeed>> = {
@@ -69,8 +112,8 @@ export const MODELS: Readonly<Record<string, ModelSeed>> = {
   "openai/gpt-5.1": { releasedOn: "2025-11-13", canonical: "openai/gpt-5.1-20251113" },
   "openai/gpt-5.2": { releasedOn: "2025-12-11", canonical: "openai/gpt-5.2-20251211" },
   "openai/gpt-5.4": { releasedOn: "2026-03-05", canonical: "openai/gpt-5.4-20260305" },
-  "openai/gpt-5.4-mini": { aliases: ["~openai/gpt-mini-latest"] },
-  "openai/gpt-6-sol": { aliases: ["~openai/gpt-latest"] },
+  "openai/gpt-5.4-mini": {},
+  "openai/gpt-6-sol": {},
   "openai/gpt-oss-120b": { releasedOn: "2025-08-05", huggingFaceId: "openai/gpt-oss-120b" },
   "openai/gpt-oss-20b": { releasedOn: "2025-08-05", huggingFaceId: "openai/gpt-oss-20b" },
   "anthropic/claude-3-haiku": { releasedOn: "2024-03-13", canonical: "anthropic/claude-3-haiku-20240307" },
@@ -81,14 +124,13 @@ export const MODELS: Readonly<Record<string, ModelSeed>> = {
   "anthropic/claude-haiku-4.5": {
     releasedOn: "2025-10-15",
     canonical: "anthropic/claude-4.5-haiku-20251001",
-    aliases: ["~anthropic/claude-haiku-latest"],
   },
   "anthropic/claude-opus-4.5": { releasedOn: "2025-11-24", canonical: "anthropic/claude-4.5-opus-20251124" },
   "anthropic/claude-opus-4.6": { releasedOn: "2026-02-05", canonical: "anthropic/claude-4.6-opus-20260205" },
   "anthropic/claude-sonnet-4.6": { releasedOn: "2026-02-17", canonical: "anthropic/claude-4.6-sonnet-20260217" },
-  "anthropic/claude-opus-5.5": { aliases: ["~anthropic/claude-opus-latest"] },
-  "anthropic/claude-sonnet-5": { aliases: ["~anthropic/claude-sonnet-latest"] },
-  "anthropic/claude-fable-5.1": { aliases: ["~anthropic/claude-fable-latest"] },
+  "anthropic/claude-opus-5.5": {},
+  "anthropic/claude-sonnet-5": {},
+  "anthropic/claude-fable-5.1": {},
   "google/gemini-2.5-pro": { releasedOn: "2025-06-17" },
   "google/gemini-2.5-flash": { releasedOn: "2025-06-17" },
   "google/gemini-2.5-flash-lite": { releasedOn: "2025-07-22" },
@@ -97,9 +139,8 @@ export const MODELS: Readonly<Record<string, ModelSeed>> = {
   "google/gemini-3.1-pro-preview": {
     releasedOn: "2026-02-19",
     canonical: "google/gemini-3.1-pro-preview-20260219",
-    aliases: ["~google/gemini-pro-latest"],
   },
-  "google/gemini-3.8-flash": { aliases: ["~google/gemini-flash-latest"] },
+  "google/gemini-3.8-flash": {},
   "google/gemma-3-27b-it": { releasedOn: "2025-03-12", huggingFaceId: "google/gemma-3-27b-it" },
   "google/gemma-2-9b-it": { releasedOn: "2024-06-27", huggingFaceId: "google/gemma-2-9b-it" },
   "x-ai/grok-3": { releasedOn: "2025-06-10" },
@@ -202,7 +243,7 @@ export const MODELS: Readonly<Record<string, ModelSeed>> = {
     huggingFaceId: "moonshotai/Kimi-K2-Thinking",
   },
   "moonshotai/kimi-k2.5": { releasedOn: "2026-01-27", huggingFaceId: "moonshotai/Kimi-K2.5" },
-  "moonshotai/kimi-k3": { aliases: ["~moonshotai/kimi-latest"] },
+  "moonshotai/kimi-k3": {},
   "z-ai/glm-4.5": { releasedOn: "2025-07-28", huggingFaceId: "zai-org/GLM-4.5" },
   "z-ai/glm-4.5-air": { releasedOn: "2025-07-28", huggingFaceId: "zai-org/GLM-4.5-Air" },
   "z-ai/glm-4.6": { releasedOn: "2025-09-30", huggingFaceId: "zai-org/GLM-4.6" },
@@ -231,4 +272,17 @@ export const OTHER_KEYS: Readonly<Record<string, string>> = {
   "qwen2.5-vl-72b": "qwen/qwen2.5-vl-72b-instruct",
   "ministral-8b": "mistralai/ministral-8b",
   "ernie-4.5-300b-a47b": "baidu/ernie-4.5-300b-a47b",
+  "llama-3.3-70b-fast": "meta-llama/llama-3.3-70b-instruct",
+  "llama-3.1-70b-fast": "meta-llama/llama-3.1-70b-instruct",
+  "llama-3.1-8b-fast": "meta-llama/llama-3.1-8b-instruct",
+  "qwen-2.5-7b-vision": "qwen/qwen-2.5-vl-7b-instruct",
+  "longcat-flash": "meituan/longcat-flash-chat",
+  "cogito-671b-v2.1": "deepcogito/cogito-v2.1-671b",
+  "nemotron-3-120b-a12b": "nvidia/nemotron-3-super-120b-a12b",
+  "qwen3.6-35b": "qwen/qwen3.6-35b-a3b",
+  "devstral-2-123b-2512": "mistralai/devstral-2512",
+  "glm-4-32b-0414": "z-ai/glm-4-32b",
+  "minimax-m1-80k": "minimax/minimax-m1",
+  "l3-70b-euryale-v2.1": "sao10k/l3-euryale-70b",
+  "l3-8b-lunaris-v1": "sao10k/l3-lunaris-8b",
 };

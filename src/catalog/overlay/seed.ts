@@ -13,6 +13,10 @@ export interface Feed {
   readonly only?: RegExp | undefined;
   /** Its prices are too old or were taken over by another feed: it gives limits and capabilities only. */
   readonly factsOnly?: boolean | undefined;
+  /** The provider is asked for this host behind it (`model:route`); such an endpoint is called `provider/route`. */
+  readonly route?: string | undefined;
+  /** Of models that nobody else serves, only those of the overlay's list: the feed never forgets a name. */
+  readonly gateway?: boolean | undefined;
 }
 
 /** A provider as it goes into the catalog, and how its rows are made. */
@@ -31,6 +35,8 @@ export interface ProviderSeed {
     /** Whole names, before anything else. */
     readonly names?: Readonly<Record<string, string>>;
   };
+  /** The author of models that no list of author/slug names has: its own. */
+  readonly author?: string;
   /** The provider caches prompts without being asked. */
   readonly implicitCaching?: boolean;
 }

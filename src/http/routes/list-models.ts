@@ -1,8 +1,13 @@
-/** GET /models and GET /models/user: the catalog, filtered. Nobody has preferences of their own yet, so both are alike. */
+/**
+ * GET /models and GET /models/user: the catalog, filtered, as JSON or as a feed. Nobody has preferences of their own yet,
+ * so both are alike.
+ */
 import type { Hono } from "hono";
 import * as z from "zod";
+import { feedOf } from "../../catalog/listing-feed.ts";
 import { filterModels, parseModelQuery } from "../../catalog/listing-query.ts";
-import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { fail, type AppContext, type AppEnv } from "../context.ts";
+import { pageResponse, type Page } from "../listing-page.ts";
 import { identify } from "../middleware/identify.ts";
 import { ModelPageShape } from "../model-shape.ts";
 import type { Operation } from "../operation.ts";
@@ -29,12 +34,26 @@ const ModelsQuery = z.object({
   region: z.enum(["eu", "us"]).optional(),
   min_age_days: text("Days since the release"),
   max_age_days: text("Days since the release"),
-  sort: text("newest, pricing-low-to-high, pricing-high-to-low or context-high-to-low"),
+  category: text("What its author made it for, such as programming"),
+  price_tier: text("free, budget, standard, premium; names with commas between, any of them"),
+  min_intelligence_index: text("Of the catalog's benchmarks; so are the five others"),
+  max_intelligence_index: text("Models without the figure are left out"),
+  min_coding_index: text("As above"),
+  max_coding_index: text("As above"),
+  min_agentic_index: text("As above"),
+  max_agentic_index: text("As above"),
+  sort: text(
+    "newest, pricing-low-to-high, pricing-high-to-low, context-high-to-low, latency-low-to-high, or " +
+      "intelligence-, coding-, agentic- or design-arena-elo-high-to-low; models without the figure come last",
+  ),
+  use_rss: text("true: an RSS feed instead of JSON"),
   offset: text("Models to leave out at the beginning"),
   limit: text("Models on a page, 1 to 1000; 500 when only offset is given, all when neither is"),
 });
 
-const page = { 200: { description: "Models and how many there are in all", body: ModelPageShape } };
+const page = {
+  200: { description: "Models and how many there are in all; with `use_rss` the same as RSS", body: ModelPageShape },
+};
 
 export const listModelsOperation: Operation = {
   id: "listModels",
@@ -66,7 +85,7 @@ export function registerListModels(app: Hono<AppEnv>): void {
 
 async function modelPage(context: AppContext, cacheControl: string): Promise<Response> {
   const { deps, receivedAtMs } = context.var;
-  const { searchParams: search } = new URL(context.req.url);
+  const { searchParams: search, origin, search: queryText } = new URL(context.req.url);
   const parsed = parseModelQuery(search);
   if (!parsed.ok) {
     const { path, message } = parsed.error;
@@ -74,10 +93,21 @@ async function modelPage(context: AppContext, cacheControl: string): Promise<Res
   }
   const rows = await deps.catalog.listing(deps.waitUntil);
   if (!rows.ok) return fail(context, rows.error);
-  const request = { nowMs: receivedAtMs, path: context.req.path, search };
+  const { query } = parsed.value;
+  const { path } = context.req;
+  const isFeed = search.get("use_rss") === "true";
   const warnings = [...parsed.value.warnings];
-  if (search.has("use_rss")) warnings.push("use_rss: there is no feed, so this is JSON");
-  return json(filterModels(rows.value, parsed.value.query, request), 200, {
+  if (search.has("use_rss_chat_links")) warnings.push("use_rss_chat_links: there is no chat page to link to");
+  const make = (): Page => {
+    const found = filterModels(rows.value, query, { nowMs: receivedAtMs, path, search });
+    const place = { origin, path: path.slice(0, path.lastIndexOf("/models")) };
+    return isFeed
+      ? { text: feedOf(found.data, place), contentType: "application/rss+xml; charset=utf-8" }
+      : { text: JSON.stringify(found), contentType: "application/json" };
+  };
+  const isTimeless = query.ageMinDays === null && query.ageMaxDays === null;
+  const key = isTimeless ? `${isFeed ? origin : ""}${path}${queryText}` : null;
+  return await pageResponse(context, rows.value, key, make, {
     "Cache-Control": cacheControl,
     ...(warnings.length === 0 ? {} : { "X-Waypost-Warning": warnings.join("; ") }),
   });

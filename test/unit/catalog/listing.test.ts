@@ -6,6 +6,7 @@ import {
   publicPricing,
   publicProvider,
 } from "../../../src/catalog/listing.ts";
+import { feedOf } from "../../../src/catalog/listing-feed.ts";
 import { countModels, filterModels, parseModelQuery } from "../../../src/catalog/listing-query.ts";
 import { entryOf } from "../../../src/catalog/snapshot.ts";
 import { sampleCatalog } from "./sample.ts";
@@ -39,6 +40,8 @@ test("a model is listed at its cheapest endpoint's price, with everything that i
     default_parameters: null,
     supported_voices: null,
     reasoning: { mandatory: false },
+    price_tier: "standard",
+    categories: [],
     knowledge_cutoff: null,
     expiration_date: null,
     links: { details: "/api/v1/models/maker/model-1/endpoints" },
@@ -168,6 +171,11 @@ test.each([
   { query: "sort=pricing-low-to-high", ids: ["maker/model-1:free", "maker/model-1", "other/plain"] },
   { query: "sort=context-high-to-low", ids: ALL },
   { query: "offset=1", ids: ALL.slice(1) },
+  { query: "price_tier=free", ids: ["maker/model-1:free"] },
+  { query: "price_tier=standard", ids: ["maker/model-1", "other/plain"] },
+  { query: "price_tier=budget,premium", ids: [] },
+  { query: "category=programming", ids: [] },
+  { query: "min_coding_index=0", ids: [] },
 ])("GET /models?$query lists $ids", ({ query, ids }) => {
   const search = new URLSearchParams(query);
   const parsed = parseModelQuery(search);
@@ -175,6 +183,61 @@ test.each([
     ? filterModels(rows, parsed.value.query, { nowMs: NOW_MS, path: "/api/v1/models", search })
     : undefined;
   expect(page?.data.map((model) => model.id)).toEqual(ids);
+});
+
+/** The sample's models with what a catalog may say besides; the last one says nothing. */
+const judged = catalog.models.flatMap((model, at) => {
+  const [endpoint] = model.endpoints;
+  const known = { intelligence_index: [40, 60][at], design_arena_elo: [1_200, 1_100][at], source: "test" };
+  const endpoints = [{ ...endpoint, typical_ttft_ms: [900, 300][at] }] as typeof model.endpoints;
+  const more: Partial<typeof model> = at > 1 ? {} : { benchmarks: known, categories: ["programming"], endpoints };
+  return listingRow(entryOf({ ...model, ...more }, catalog.providers)) ?? [];
+});
+
+test.each([
+  { query: "category=programming", ids: ALL.slice(0, 2) },
+  { query: "min_intelligence_index=50", ids: ["maker/model-1:free"] },
+  { query: "max_intelligence_index=50", ids: ["maker/model-1"] },
+  { query: "sort=intelligence-high-to-low", ids: ["maker/model-1:free", "maker/model-1", "other/plain"] },
+  { query: "sort=design-arena-elo-high-to-low", ids: ALL },
+  { query: "sort=latency-low-to-high", ids: ["maker/model-1:free", "maker/model-1", "other/plain"] },
+  { query: "sort=coding-high-to-low", ids: ALL },
+])("of models with figures $query lists $ids, those without last or not at all", ({ query, ids }) => {
+  const search = new URLSearchParams(query);
+  const parsed = parseModelQuery(search);
+  const page = parsed.ok && filterModels(judged, parsed.value.query, { nowMs: NOW_MS, path: "/api/v1/models", search });
+  expect(page && page.data.map((model) => model.id)).toEqual(ids);
+  expect(parsed.ok && parsed.value.warnings).toEqual([]);
+});
+
+test.each([
+  { prompt: 499_999, completion: 499_999, tier: "budget" },
+  { prompt: 500_000, completion: 500_000, tier: "standard" },
+  { prompt: 4_999_999, completion: 4_999_999, tier: "standard" },
+  { prompt: 5_000_000, completion: 5_000_000, tier: "premium" },
+  { prompt: 0, completion: 0, tier: "budget" },
+])("a model at $prompt and $completion is $tier", ({ prompt, completion, tier }) => {
+  const [model] = catalog.models;
+  const endpoints = model?.endpoints.map((endpoint) => ({ ...endpoint, price: { prompt, completion } })) ?? [];
+  const entry =
+    model &&
+    entryOf(
+      { ...model, endpoints },
+      catalog.providers.map((one) => ({ ...one, markup_bps: 0 })),
+    );
+  expect(entry && publicModel(entry)?.price_tier).toBe(tier);
+});
+
+test("a feed has an item for each model, whatever its texts hold", () => {
+  const [row] = rows;
+  const model = row && { ...row.model, name: `<Model> & "One"\u0000`, description: "a\nb ]]> \u001b[1m" };
+  const xml = model === undefined ? "" : feedOf([model], { origin: "https://waypost.test", path: "/api/v1" });
+  expect(xml).toContain("<title>&lt;Model&gt; &amp; &quot;One&quot;</title>");
+  expect(xml).toContain("<link>https://waypost.test/api/v1/models/maker/model-1/endpoints</link>");
+  expect(xml).toContain("<pubDate>Thu, 01 Jan 2026 00:00:00 GMT</pubDate>");
+  expect(xml).toContain("<description>a\nb ]]&gt; [1m\n\n128000 tokens of context;");
+  expect(xml.match(/<item>/g)).toHaveLength(1);
+  expect(xml.split("").filter((char) => char < " " && char !== "\n")).toEqual([]);
 });
 
 test("pages lead from one to the next and keep the filters", () => {
@@ -201,12 +264,14 @@ test.each([
   { query: "region=mars", path: "region" },
   { query: "sort=random", path: "sort" },
   { query: "distillable=perhaps", path: "distillable" },
+  { query: "category=cooking", path: "category" },
+  { query: "min_coding_index=best", path: "min_coding_index" },
 ])("$query is refused", ({ query, path }) => {
   const parsed = parseModelQuery(new URLSearchParams(query));
   expect(parsed.ok ? null : parsed.error.path).toBe(path);
 });
 
-test.each(["category=programming", "min_intelligence_index=50", "sort=top-weekly"])(
+test.each(["min_tool_success_rate=0.5", "sort=top-weekly", "sort=throughput-high-to-low"])(
   "%s is reported as not applied",
   (query) => {
     const parsed = parseModelQuery(new URLSearchParams(query));

@@ -317,6 +317,12 @@ test.each<Case & { reason: string; detail: string }>([
     detail: "gives no image output",
   },
   {
+    name: "a conversation with a model that makes vectors",
+    model: { output_modalities: ["embeddings"] },
+    reason: "modality",
+    detail: "answers with embeddings only",
+  },
+  {
     name: "a pin and a home that contradict each other",
     provider: { region: "us" },
     home: "eu",

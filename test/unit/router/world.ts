@@ -93,6 +93,7 @@ export function entryOf(id: string, wishes: readonly EndpointWish[], model: Reco
       instruct_type: null,
       knowledge_cutoff: null,
       expiration_date: null,
+      categories: [],
       open_weights: false,
       distillable: false,
       reasoning_mandatory: false,

@@ -5,6 +5,7 @@ import { picoUp } from "../../../../src/catalog/build/prices.ts";
 import { parseCatalog } from "../../../../src/catalog/parse.ts";
 import type { Catalog } from "../../../../src/catalog/schema.ts";
 import { snapshotOf } from "../../../../src/catalog/snapshot.ts";
+import { priceAt, priceAtTime } from "../../../../src/core/price.ts";
 import { assert } from "../../../../src/core/result.ts";
 import { ADAPTERS } from "../../../../src/providers/registry.ts";
 import { parseOpenAiQuirks } from "../../../../src/providers/openai-quirks.ts";
@@ -21,19 +22,53 @@ test("the build is the same every time", () => {
   expect(JSON.stringify(defaultCatalog())).toBe(JSON.stringify(defaultCatalog(AS_OF)));
 });
 
-test("there are at least 150 models at 25 providers, each provider with a priced endpoint", () => {
-  expect(catalog.models.length).toBeGreaterThanOrEqual(150);
-  expect(catalog.providers.length).toBeGreaterThanOrEqual(25);
+test("there are at least 400 models and 60 providers, at least 45 of them with priced endpoints", () => {
+  expect(catalog.models.length).toBeGreaterThanOrEqual(400);
+  expect(catalog.models.every((model) => model.endpoints.some((endpoint) => endpoint.price !== null))).toBe(true);
+  expect(catalog.providers.length).toBeGreaterThanOrEqual(60);
   const priced = new Set(
     endpoints.filter(({ endpoint }) => endpoint.price !== null).map(({ endpoint }) => endpoint.provider),
   );
-  expect(catalog.providers.map((provider) => provider.slug).filter((slug) => !priced.has(slug))).toEqual([]);
+  expect(priced.size).toBeGreaterThanOrEqual(45);
 });
 
-test("at least 20 open models have three endpoints or more", () => {
+test("most models need no gateway: at least 300 have an endpoint elsewhere", () => {
+  const direct = catalog.models.filter((model) =>
+    model.endpoints.some((endpoint) => endpoint.provider !== "openrouter"),
+  );
+  expect(direct.length).toBeGreaterThanOrEqual(300);
+});
+
+test("at least 80 open models have three endpoints or more", () => {
   expect(
     catalog.models.filter((model) => model.open_weights && model.endpoints.length >= 3).length,
-  ).toBeGreaterThanOrEqual(20);
+  ).toBeGreaterThanOrEqual(80);
+});
+
+test("a route of a gateway is an endpoint of its own, asked for by its name", () => {
+  const routes = catalog.models
+    .find((model) => model.id === "deepseek/deepseek-v3.2")
+    ?.endpoints.filter((endpoint) => endpoint.provider === "huggingface");
+  expect(routes?.map(({ tag, upstream_model }) => [tag, upstream_model])).toContainEqual([
+    "huggingface/novita",
+    "deepseek-ai/DeepSeek-V3.2:novita",
+  ]);
+});
+
+test("models that make vectors are no chat models, and their price is of what goes in", () => {
+  const found = endpoints.filter(({ model }) => model.output_modalities.includes("embeddings"));
+  expect(found.length).toBeGreaterThanOrEqual(15);
+  for (const { model, endpoint } of found) {
+    expect(model.output_modalities, model.id).toEqual(["embeddings"]);
+    expect(endpoint.supported_parameters, model.id).toEqual([]);
+    expect(endpoint.price?.prompt, model.id).toBeGreaterThan(0);
+  }
+});
+
+test("names that follow a family lead to its newest model", async () => {
+  const { index } = await snapshotOf(catalog);
+  for (const { slug } of catalog.family_aliases) expect(index.aliases, slug).toHaveProperty([slug]);
+  expect(index.aliases["~anthropic/claude-haiku-latest"]).toBe("anthropic/claude-haiku-4.5");
 });
 
 test.each([
@@ -108,12 +143,17 @@ test("a price that begins later is not yet taken, and is taken on its day", () =
   expect([prompt("2026-12-31"), prompt("2027-01-01")]).toEqual([750_000, 1_500_000]);
 });
 
-test("of prices by time of day the dearest is charged", () => {
+test("prices by time of day are charged by the hour of the request", () => {
   const found = endpoints.find(
     ({ model, endpoint }) => model.id === "deepseek/deepseek-v4-pro" && endpoint.tag === "deepseek",
   );
-  expect(found?.endpoint.price_source).toMatch(/dearest of its times of day/);
-  expect(found?.endpoint.price?.prompt).toBe(1_320_000);
+  const price = found?.endpoint.price;
+  assert(price != null, "it has a price");
+  expect(found?.endpoint.price_source).toMatch(/by time of day/);
+  const promptAt = (time: string) => priceAt(priceAtTime(price, Date.parse(`2026-11-21T${time}Z`)), 1).prompt;
+  expect(["00:59", "01:00", "04:00", "06:00", "09:59", "10:00"].map(promptAt)).toEqual([
+    660_000, 1_320_000, 660_000, 1_320_000, 1_320_000, 660_000,
+  ]);
 });
 
 test("the published values stay small", async () => {

@@ -16,6 +16,8 @@ import { inputOf, portsOf } from "../unit/router/spine.ts";
 import { gateOf, newAccount, newGeneration, USD, type TestAccount } from "./account-setup.ts";
 
 const OCEAN_MS = 150;
+/** Cold requests with a far gate, and as many with a near one. */
+const ROUNDS = 5;
 const encoder = new TextEncoder();
 
 interface Call {
@@ -26,17 +28,28 @@ interface Call {
   firstAtMs: number;
 }
 
+/** A request went upstream; its first word left there; the gate has admitted or refused; the client has its first byte. */
+type Event = "dispatch" | "word" | "gate" | "client";
+
 interface Sea {
   readonly account: TestAccount;
   /** Calls of the upstream. */
   readonly calls: Call[];
   /** Calls of the gate, by name. */
   readonly gateCalls: string[];
+  /** What happened, in order. */
+  readonly events: Event[];
+  /** What a call of the gate waits for. */
+  ocean: () => Promise<unknown>;
   /** How long the upstream takes for its first word, and what it does then. */
   upstream: { firstMs: number; ends: boolean };
   ask(
     body?: Record<string, unknown>,
   ): Promise<{ generated: Generated; startMs: number; firstAtMs: number; text: string }>;
+  /** The key's good standing is known. */
+  trusted(): Promise<unknown>;
+  /** The next requests come to another isolate of the colo, which has no lease. */
+  freshIsolate(): void;
   /** The isolate has given its lease back. */
   idle(): Promise<void>;
   /** Everything that was left to do in the background is done. */
@@ -48,8 +61,10 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
   const gateCalls: string[] = [];
   const late = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
     gateCalls.push(name);
-    await new Promise((resolve) => setTimeout(resolve, OCEAN_MS));
-    return await call();
+    await sea.ocean();
+    const answer = await call();
+    if (name === "admit") sea.events.push("gate");
+    return answer;
   };
   const gate = (): AccountSpendRpc => ({
     admit: (one) => late("admit", async () => await gateOf(account.id).admit(one)),
@@ -58,19 +73,15 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
     settle: (some, reports) => late("settle", async () => await gateOf(account.id).settle(some, reports)),
   });
   const clock = (): number => Date.now();
-  const client = createAccountClient({
-    clock,
-    gate,
-    reporter: crypto.randomUUID(),
-    standing: createStanding(clock, null),
-  });
+  const standing = createStanding(clock, null);
+  const newClient = () => createAccountClient({ clock, gate, reporter: crypto.randomUUID(), standing });
   const calls: Call[] = [];
   let work: Promise<unknown>[] = [];
-  const ports: RouterPorts = {
+  let ports: RouterPorts = {
     ...portsOf([]),
     clock,
     randomBytes: systemRandomBytes,
-    accounts: client,
+    accounts: newClient(),
     waitUntil: (one) => void work.push(one),
     fetch: async (_url, init) => {
       const call: Call = {
@@ -80,15 +91,19 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
         firstAtMs: 0,
       };
       calls.push(call);
-      return new Response(answerOf(call, sea.upstream, clock), { headers: { "content-type": "text/event-stream" } });
+      sea.events.push("dispatch");
+      return new Response(answerOf(call, sea, clock), { headers: { "content-type": "text/event-stream" } });
     },
   };
   const sea: Sea = {
     account,
     calls,
     gateCalls,
+    events: [],
+    ocean: () => sleep(OCEAN_MS),
     upstream: { firstMs: 300, ends: true },
     async ask(body = {}) {
+      sea.events.length = 0;
       const startMs = clock();
       const input = inputOf({ stream: true, max_tokens: 100, ...body });
       const generationId = newGeneration();
@@ -104,11 +119,16 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
       const reader = generated.body.getReader();
       const first = await reader.read();
       const firstAtMs = clock();
+      sea.events.push("client");
       let text = new TextDecoder().decode(first.value);
       for (let read = await reader.read(); read.value !== undefined; read = await reader.read()) {
         text += new TextDecoder().decode(read.value);
       }
       return { generated, startMs, firstAtMs, text };
+    },
+    trusted: () => vi.waitUntil(() => standing.isTrusted(account.id, account.keyHash, 1n), 20_000),
+    freshIsolate() {
+      ports = { ...ports, accounts: newClient() };
     },
     async idle() {
       await sea.settled();
@@ -129,15 +149,17 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
 }
 
 /** An answer of one word; one that doesn't end waits to be aborted. */
-function answerOf(call: Call, { firstMs, ends }: Sea["upstream"], clock: () => number): ReadableStream<Uint8Array> {
+function answerOf(call: Call, { upstream, events }: Sea, clock: () => number): ReadableStream<Uint8Array> {
+  const { firstMs, ends } = upstream;
   const frame = (body: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(body)}\n\n`);
   return new ReadableStream({
     type: "bytes",
     async start(controller) {
       call.signal.addEventListener("abort", () => controller.error(new Error("aborted")), { once: true });
-      await new Promise((resolve) => setTimeout(resolve, firstMs));
+      await sleep(firstMs);
       if (call.signal.aborted) return;
       call.firstAtMs = clock();
+      events.push("word");
       controller.enqueue(frame({ choices: [{ index: 0, delta: { content: "Hello" }, finish_reason: null }] }));
       if (!ends) return;
       controller.enqueue(frame({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }));
@@ -146,6 +168,14 @@ function answerOf(call: Call, { firstMs, ends }: Sea["upstream"], clock: () => n
       controller.close();
     },
   });
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
 }
 
 /** What we add: from the request to its dispatch, and from the upstream's first word to the client's first byte. */
@@ -165,59 +195,80 @@ async function operatorLossNusd({ account }: Sea): Promise<number> {
   return results[0]?.sum ?? 0;
 }
 
-test("the gate's 150 ms add less than 10 ms to the first byte of a key in good standing, and all of them to others", async () => {
+test("to a cold isolate's first byte the gate's 150 ms add nothing where the key is in good standing", async () => {
   const sea = await newSea();
-  const cold = await sea.ask();
-  expect(cold.text).toContain("Hello");
-  expect(addedMs(sea, cold)).toBeGreaterThanOrEqual(OCEAN_MS);
-  const added: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    await sea.idle();
+  const unknown = await sea.ask();
+  expect(unknown.text).toContain("Hello");
+  expect(sea.events).toEqual(["gate", "dispatch", "word", "client"]);
+  const coldMs = addedMs(sea, unknown);
+  // Timers may fire a little early.
+  expect(coldMs).toBeGreaterThan(OCEAN_MS - 10);
+
+  await sea.trusted();
+  const addedBy = async (oceanMs: number): Promise<number> => {
+    sea.freshIsolate();
+    sea.ocean = () => sleep(oceanMs);
     const admits = sea.gateCalls.filter((name) => name === "admit").length;
-    const again = await sea.ask();
-    expect(again.text).toContain("Hello");
+    const cold = await sea.ask();
+    expect(cold.text).toContain("Hello");
     expect(sea.gateCalls.filter((name) => name === "admit").length).toBe(admits + 1);
-    added.push(addedMs(sea, again));
+    return addedMs(sea, cold);
+  };
+  const near: number[] = [];
+  const far: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    near.push(await addedBy(0));
+    far.push(await addedBy(OCEAN_MS));
   }
+  console.log(JSON.stringify({ unknownMs: coldMs, nearMs: near, farMs: far }));
+  // Quiet: 2 to 4 ms. A machine that is busy with other things is slow with both.
+  expect(median(far) - median(near)).toBeLessThan(OCEAN_MS / 2);
   await sea.idle();
-  console.log(JSON.stringify({ coldMs: addedMs(sea, cold), overlappedMs: added }));
-  // A machine that is busy with other things may hold one of them up.
-  expect(Math.min(...added)).toBeLessThan(10);
   const view = await sea.account.gate.view();
-  expect(view).toMatchObject({ ok: true, value: { totalUsageNusd: 4n * 2_000n } });
+  expect(view).toMatchObject({ ok: true, value: { totalUsageNusd: BigInt(1 + 2 * ROUNDS) * 2_000n } });
   expect(await operatorLossNusd(sea)).toBe(0);
 }, 60_000);
 
 test("nothing reaches the client before the admission, however fast the upstream is", async () => {
   const sea = await newSea();
   await sea.ask();
-  await sea.idle();
+  await sea.trusted();
+  sea.freshIsolate();
   sea.upstream.firstMs = 0;
+  sea.ocean = async () => {
+    await vi.waitUntil(() => sea.events.includes("word"), 20_000);
+    await sleep(OCEAN_MS);
+  };
   const fast = await sea.ask();
-  expect(fast.firstAtMs - fast.startMs).toBeGreaterThanOrEqual(OCEAN_MS);
-  expect(sea.calls.at(-1)?.firstAtMs).toBeLessThan(fast.startMs + OCEAN_MS);
+  expect(fast.text).toContain("Hello");
+  expect(sea.events).toEqual(["dispatch", "word", "gate", "client"]);
+  sea.ocean = () => sleep(0);
   await sea.idle();
 }, 60_000);
 
-test("a refusal aborts the upstream, is the operator's loss, and ends overlap for ten minutes", async () => {
+test("a refusal aborts the upstream, is the operator's loss, and ends overlap", async () => {
   const sea = await newSea();
   await sea.ask();
-  await sea.idle();
+  await sea.trusted();
+  sea.freshIsolate();
   await sea.account.gate.suspend(true);
   sea.upstream = { firstMs: 0, ends: false };
   const refused = await sea.ask();
   expect(refused.generated).toMatchObject({ kind: "refused", error: { kind: "forbidden" } });
-  expect(sea.calls).toHaveLength(2);
+  expect(sea.events).toEqual(["dispatch", "word", "gate"]);
   await sea.settled();
   expect(sea.calls.at(-1)?.signal.aborted).toBe(true);
   expect(await operatorLossNusd(sea)).toBeLessThan(0);
   const view = await sea.account.gate.view();
-  expect(view).toMatchObject({ ok: true, value: { totalUsageNusd: 2_000n, heldNusd: 0n } });
+  expect(view).toMatchObject({ ok: true, value: { totalUsageNusd: 2_000n } });
   await sea.account.gate.suspend(false);
+  // Without a refusal these would overlap. For how long they don't: unit/gates/standing.test.ts.
   sea.upstream = { firstMs: 0, ends: true };
-  const later = await sea.ask();
-  expect(later.text).toContain("Hello");
-  expect(sea.calls.at(-1)?.atMs).toBeGreaterThanOrEqual(later.startMs + OCEAN_MS);
+  for (let round = 0; round < 2; round++) {
+    sea.freshIsolate();
+    expect((await sea.ask()).text).toContain("Hello");
+    expect(sea.events).toEqual(["gate", "dispatch", "word", "client"]);
+  }
   await sea.idle();
   expect((await sea.account.gate.audit()).ok).toBe(true);
 }, 60_000);

@@ -43,8 +43,9 @@ export function createStanding(clock: Clock, colo: ColoCache | null): Standing {
   const keep = async (name: string, coverNusd: NanoUsd, lifeMs: number): Promise<void> => {
     const nowMs = clock();
     const known = keys.get(name);
-    // A refusal outlasts what other isolates still believe.
+    // A refusal outlasts what other isolates still believe, and what this one believes.
     if (coverNusd > 0n && known?.coverNusd === 0n && nowMs < known.untilMs) return;
+    if (coverNusd > 0n && (await colo?.read(name)) === "0") return void keys.delete(name);
     keys.delete(name);
     const oldest = keys.size >= KEYS_MAX ? keys.keys().next().value : undefined;
     if (oldest !== undefined) keys.delete(oldest);

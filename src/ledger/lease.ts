@@ -124,9 +124,14 @@ export function heardLease<L extends GateLease>(lease: L, report: LeaseReport, n
   };
 }
 
-/** Whether a lease may end as its isolate asks: not while a grant is on its way, nor with more than was given up. */
+/**
+ * Whether a lease may end: not while a grant is on its way. As its isolate asks, with no more than was given up; or
+ * because nothing is wanted of it and nothing is left, so that neither a hold nor a settle can need it.
+ */
 export function mayClose(lease: GateLease, report: LeaseReport): boolean {
-  return report.closes && report.seenNusd === lease.grantedNusd && lease.reservedNusd <= report.lostNusd;
+  if (report.seenNusd !== lease.grantedNusd) return false;
+  if (report.closes) return lease.reservedNusd <= report.lostNusd;
+  return report.wantedNusd === 0n && lease.reservedNusd === 0n;
 }
 
 export interface GrantRequest {

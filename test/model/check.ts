@@ -62,7 +62,9 @@ function checkLease({ memory, ledger, nowMs }: World, { state }: Isolate, lease:
   const reserved = memory.leases.get(lease.id);
   if (reserved === undefined || hasLapsed(lease, nowMs)) {
     // Expired at the gate (and perhaps opened anew), or closed there: either way nothing can be opened from it.
-    check(lease.state !== "live" || lease.spendUntilMs <= nowMs, "a lease can be spent from that its gate has ended");
+    const isEmpty = lease.freeNusd === 0n && lease.openNusd === 0n;
+    const isOver = lease.state !== "live" || lease.spendUntilMs <= nowMs;
+    check(isOver || isEmpty, "a lease can be spent from that its gate has ended");
     return;
   }
   let owedNusd = lease.freeNusd + lease.openNusd;

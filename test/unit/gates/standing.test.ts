@@ -38,6 +38,16 @@ test("a refusal ends trust for ten minutes, whatever is heard meanwhile", async 
   expect([standing.isTrusted(ACCOUNT, KEY, 1n), standing.isBarred(ACCOUNT, KEY)]).toEqual([true, false]);
 });
 
+test("a refusal is known to the colo, whatever its other isolates have heard", async () => {
+  const shared = colo();
+  const [refused, other] = [createStanding(() => 0, shared), createStanding(() => 0, shared)];
+  await other.trust(ACCOUNT, KEY, 100n);
+  await refused.distrust(ACCOUNT, KEY);
+  await other.trust(ACCOUNT, KEY, 100n);
+  expect(await other.isTrusted(ACCOUNT, KEY, 1n)).toBe(false);
+  expect(await createStanding(() => 0, shared).isTrusted(ACCOUNT, KEY, 1n)).toBe(false);
+});
+
 test("a fresh isolate asks the colo, and takes nonsense for no", async () => {
   const shared = colo();
   await createStanding(() => 0, shared).trust(ACCOUNT, KEY, 100n);

@@ -38,6 +38,7 @@ test.each([
   },
   { name: "no lease has more than a 64th", spendable: 6_400n, wanted: 500n, expected: [100n, 100n] },
   { name: "a 64th that serves nobody is not lent", spendable: 640n, wanted: 500n, least: 11n, expected: [0n, 0n] },
+  { name: "nothing wanted, nothing lent", spendable: 64_000n, wanted: 0n, least: 0n, expected: [0n, 1_000n] },
   { name: "nothing spendable, nothing lent", spendable: 0n, wanted: 500n, expected: [0n, 0n] },
   { name: "a debt lends nothing and leaves nothing", spendable: -100n, free: 50n, wanted: 500n, expected: [0n, 0n] },
   {
@@ -172,6 +173,19 @@ test("a lease closes with nothing reserved, or with what was given up, and not w
   expect(mayClose({ ...gate, grantedNusd: 110n, reservedNusd: 10n }, report)).toBe(false);
   expect(mayClose({ ...gate, reservedNusd: 10n }, report)).toBe(false);
   expect(mayClose({ ...gate, reservedNusd: 10n }, { ...report, lostNusd: 10n })).toBe(true);
+});
+
+test("a lease of which nothing is left and nothing wanted ends, and no other", () => {
+  const lease = granted();
+  const report = reportOf(lease, "back", 1);
+  expect(report).toMatchObject({ closes: false, wantedNusd: 0n, returnedNusd: 100n });
+  const gate = heardLease({ ...newGateLease(ID), reservedNusd: 100n, grantedNusd: 100n }, report, 1);
+  expect(mayClose(gate, report)).toBe(true);
+  expect(mayClose(gate, { ...report, wantedNusd: 1n })).toBe(false);
+  // A hold, a settle on its way, a settle that was given up: the last one only its isolate can end.
+  expect(mayClose({ ...gate, reservedNusd: 1n }, report)).toBe(false);
+  expect(mayClose({ ...gate, reservedNusd: 1n }, { ...report, lostNusd: 1n })).toBe(false);
+  expect(mayClose({ ...gate, grantedNusd: 110n }, report)).toBe(false);
 });
 
 test.each([

@@ -273,4 +273,4 @@ test(`${RUNS} runs of ${STEPS} random events keep every invariant`, async () => 
       throw new Error(`seed "money ${at}"`, { cause: error });
     }
   }
-});
+}, 120_000);

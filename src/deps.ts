@@ -22,7 +22,7 @@ import { createSnapshotSharing } from "./gates/snapshot-sharing.ts";
 import { createColoCache, createStanding } from "./gates/standing.ts";
 import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
-import type { JobPorts } from "./jobs/ports.ts";
+import type { JobPorts, RefreshPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
 import type { CapacityRule } from "./limits/capacity.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
@@ -36,6 +36,8 @@ const VOUCHERS = "all";
 
 /** A walk over all accounts begins at most so often, unless WAYPOST_RECONCILE_EVERY_S says otherwise. */
 const RECONCILE_EVERY_MS = 3_600_000;
+/** A list of models is read again so often, unless WAYPOST_CATALOG_EVERY_S says otherwise. */
+const REFRESH_EVERY_MS = 86_400_000;
 
 /** What an isolate keeps between requests. */
 interface Isolate {
@@ -95,16 +97,42 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
   };
 }
 
-/** Ports of the scheduled jobs. */
-export function jobPortsOf(env: Cloudflare.Env): JobPorts {
-  const everyS = Number(variable(env, "WAYPOST_RECONCILE_EVERY_S") ?? Number.NaN);
+/** Ports of the scheduled jobs; `app` answers requests as the Worker does. */
+export function jobPortsOf(env: Cloudflare.Env, app: (request: Request) => Promise<Response>): JobPorts {
   return {
     clock: systemClock,
     books: openBooks({ ...env }),
     auditAccount: async (account) => await accountGateOf(env, account).audit(),
     log: logLine,
-    reconcileEveryMs: Number.isSafeInteger(everyS) && everyS > 0 ? everyS * 1_000 : RECONCILE_EVERY_MS,
+    reconcileEveryMs: secondsOf(env, "WAYPOST_RECONCILE_EVERY_S") ?? RECONCILE_EVERY_MS,
+    refresh: refreshPortsOf(env, app),
   };
+}
+
+function refreshPortsOf(env: Cloudflare.Env, app: (request: Request) => Promise<Response>): RefreshPorts | null {
+  const url = variable(env, "WAYPOST_CATALOG_URL");
+  if (url === undefined) return null;
+  return {
+    url,
+    everyMs: secondsOf(env, "WAYPOST_CATALOG_EVERY_S") ?? REFRESH_EVERY_MS,
+    fetch: publicNetworkOf(env),
+    addresses: addressesOf(env),
+    store: env.CATALOG,
+    publish: (body) =>
+      app(
+        new Request("https://waypost/api/v1/admin/catalog", {
+          method: "PUT",
+          headers: { authorization: `Bearer ${env.OPERATOR_KEY}`, "content-type": "application/json" },
+          body,
+        }),
+      ),
+  };
+}
+
+/** A variable in whole seconds, as milliseconds; undefined when it is none. */
+function secondsOf(env: Cloudflare.Env, name: string): number | undefined {
+  const seconds = Number(variable(env, name) ?? Number.NaN);
+  return Number.isSafeInteger(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
 }
 
 async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {

@@ -11,5 +11,6 @@ const app = createApp(depsOf);
 
 export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
-  scheduled: (_controller, env) => runScheduled(jobPortsOf(env)),
+  scheduled: (_controller, env, context) =>
+    runScheduled(jobPortsOf(env, async (request) => await app.fetch(request, env, context))),
 } satisfies ExportedHandler<Cloudflare.Env>;

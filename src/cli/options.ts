@@ -3,6 +3,7 @@
  * and what it should be; the value of a secret is never repeated.
  */
 import path from "node:path";
+import { publicUrl } from "../core/public-url.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { readPaymentSettings } from "../ledger/payment-settings.ts";
 import type { Environment } from "./environment.ts";
@@ -52,7 +53,13 @@ export function readStartOptions(env: Environment): Result<StartOptions, string>
     const value = env[name];
     if (value !== undefined && value !== "0" && value !== "1") return err(`${name} must be 1 or 0, not "${value}".`);
   }
-  const fault = deadlineFault(env) ?? byokFault(env) ?? shardFault(env) ?? scheduleFault(env) ?? paymentFault(env);
+  const fault =
+    deadlineFault(env) ??
+    byokFault(env) ??
+    shardFault(env) ??
+    scheduleFault(env) ??
+    listFault(env) ??
+    paymentFault(env);
   if (fault !== undefined) return err(fault);
   return ok({
     host: host === "localhost" ? "127.0.0.1" : host,
@@ -90,6 +97,14 @@ function byokFault(env: Environment): string | undefined {
   return `WAYPOST_BYOK_FREE_USD_MONTHLY must be a whole number of dollars, not "${free}".`;
 }
 
+/** The job would say so in its report, where nobody may look. */
+function listFault(env: Environment): string | undefined {
+  const text = env["WAYPOST_CATALOG_URL"];
+  if (text === undefined) return undefined;
+  const url = publicUrl(text, { allowsPrivate: env["WAYPOST_PRIVATE_UPSTREAMS"] === "1" });
+  return url.ok ? undefined : `WAYPOST_CATALOG_URL ${url.error}.`;
+}
+
 /** The worker reads these itself, and would refuse every request. */
 function paymentFault(env: Environment): string | undefined {
   const settings = readPaymentSettings((name) => env[name]);
@@ -111,6 +126,7 @@ function scheduleFault(env: Environment): string | undefined {
   for (const [name, least] of [
     ["WAYPOST_SCHEDULE_S", 0],
     ["WAYPOST_RECONCILE_EVERY_S", 1],
+    ["WAYPOST_CATALOG_EVERY_S", 1],
   ] as const) {
     const text = env[name] ?? "1";
     if (!/^\d{1,6}$/.test(text) || Number(text) < least) {

@@ -41,6 +41,7 @@ import { readKeyOperation } from "./routes/read-key.ts";
 import { readModelOperation } from "./routes/read-model.ts";
 import { readOwnKeyOperations } from "./routes/read-own-key.ts";
 import { redeemVoucherOperation } from "./routes/redeem-voucher.ts";
+import { readCatalogRefreshOperation } from "./routes/catalog-refresh.ts";
 import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
 import { stripeWebhookOperation } from "./routes/stripe-webhook.ts";
@@ -99,6 +100,7 @@ export const OPERATIONS: readonly Operation[] = [
   publishCatalogOperation,
   readCatalogOperation,
   rollbackCatalogOperation,
+  readCatalogRefreshOperation,
   listAdminProvidersOperation,
   updateProviderOperation,
   auditOperation,

@@ -2,11 +2,13 @@
 import { archiveGenerations } from "./archive.ts";
 import type { JobPorts } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
+import { refreshCatalog } from "./refresh-catalog.ts";
 
 /** The ordered list of scheduled jobs. */
 const JOBS = [
   { name: "reconciliation", run: reconcile },
   { name: "archive", run: archiveGenerations },
+  { name: "catalog", run: refreshCatalog },
 ] as const;
 
 /** Runs all jobs. Never rejects: what fails is logged and tried again with the next appointment. */

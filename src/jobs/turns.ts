@@ -11,7 +11,7 @@ import { jobs } from "./tables.ts";
 /** Longer than any run (RUN_MS_MAX) with the last call it waits for. */
 const LEASE_MS = 180_000;
 
-export type JobName = "reconciliation" | "archive";
+export type JobName = "reconciliation" | "archive" | "catalog";
 
 /** Takes the job. @returns where to go on, or undefined when another run has it. */
 export async function takeTurn(

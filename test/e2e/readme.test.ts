@@ -4,10 +4,11 @@
  * A block or a command that is new in the README fails the first two tests until it has a proof.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
+import { modelsDevList } from "../unit/catalog/import/lists.ts";
 import { serve, type Server } from "./serve.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -77,6 +78,7 @@ test("every block is known here", () => {
     // The checkout: payments.test.ts.
     "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: export MANAGEMENT_KEY=sk-wp-...",
+    "sh: npm run catalog -- import https://models.dev/api.json",
     "sh: npm run deploy",
     // The map of the house.
     ": src/",
@@ -92,8 +94,12 @@ test("every npm command is known here, and its script exists", () => {
     "npm run audit",
     "npm run catalog -- validate|publish|show",
     "npm run catalog -- rollback <version>",
+    // A file stands in for the address.
+    "npm run catalog -- import <file or URL>",
+    "npm run catalog -- import https://models.dev/api.json",
     "npm run dev",
     "npm run bench",
+    "npm run bench -- --operations",
     "npm run sim",
     // Runs by itself, for as long as it is told.
     "npm run soak -- --seed 1 --minutes 10",
@@ -184,6 +190,28 @@ test("npm run catalog -- rollback goes to a version that show names", () => {
   expect(shell(`npm run catalog -- rollback ${version}`)).toContain("Live again at ");
   expect(() => shell(`npm run catalog -- rollback ${"0".repeat(32)}`)).toThrow(/404.*as history/s);
   expect(() => shell("npm run catalog -- rollback")).toThrow(/Usage: .*rollback <version>/);
+});
+
+test("npm run catalog -- import shows a list, publishes it when told to, and says how to go back", () => {
+  const { alder } = modelsDevList();
+  const file = path.join(server.dataDir, "list.json");
+  // A provider that the catalog has: only its models are new.
+  writeFileSync(file, JSON.stringify({ groq: { ...alder, id: "groq" } }));
+  const shown = shell(`npm run catalog -- import ${file}`);
+  expect(shown).toMatch(/^models\.dev: 17 entries: 5 imported, 12 refused\.$/m);
+  expect(shown).toMatch(/1 {2}has no price \(groq\/unpriced\)/);
+  expect(shown).toMatch(/^\+ \d+ models: .*groq\/wood-2-mini/m);
+  expect(shown).toContain("Nothing was published; --yes publishes.");
+  const body = JSON.stringify({ model: "groq/wood-2-mini", messages: [{ role: "user", content: "Hello" }] });
+  const ask = `curl -sS --max-time 20 ${server.apiBase}/chat/completions -H "Authorization: Bearer $WAYPOST_KEY" -H "Content-Type: application/json" -d '${body}'`;
+  expect(shell(ask)).toContain("groq/wood-2-mini is not a valid model ID");
+  const said = shell(`npm run catalog -- import ${file} --yes`);
+  expect(shell(ask)).toContain(DEMO);
+  expect(shell(`npm run catalog -- import ${file} --yes`)).toContain("Nothing to publish.");
+  const back = /^Back again: (npm run catalog -- rollback [0-9a-f]{32})$/m.exec(said)?.[1] ?? "";
+  expect(shell(back)).toContain("Live again at ");
+  expect(shell(ask)).toContain("groq/wood-2-mini is not a valid model ID");
+  expect(() => shell("npm run catalog -- import https://127.0.0.1/api.json")).toThrow(/must be on the public internet/);
 });
 
 test("npm run bench starts, and refuses what it doesn't know before it measures", () => {

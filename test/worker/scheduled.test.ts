@@ -1,5 +1,10 @@
 /** What the clock starts: the walk that compares gates and books, and generations leaving for files. */
-import { createScheduledController, runDurableObjectAlarm } from "cloudflare:test";
+import {
+  createExecutionContext,
+  createScheduledController,
+  runDurableObjectAlarm,
+  waitOnExecutionContext,
+} from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { cutoffAt } from "../../src/insight/archive.ts";
@@ -35,6 +40,7 @@ function jobsAt(
     auditAccount: async (id) => await gateOf(id).audit(),
     log: (line) => void lines.push(JSON.parse(line)),
     reconcileEveryMs: 3_600_000,
+    refresh: null,
     ...given,
   };
   return { ports, lines: () => lines };
@@ -205,6 +211,8 @@ test("a bucket that fails is logged, account by account, and keeps nothing from 
 
 test("the Worker's own scheduled event runs the jobs", async () => {
   await env.DB.prepare("DELETE FROM reconciliations").run();
-  await worker.scheduled(createScheduledController(), { ...env, PLACE: "none" });
+  const context = createExecutionContext();
+  await worker.scheduled(createScheduledController(), { ...env, PLACE: "none" }, context);
+  await waitOnExecutionContext(context);
   expect(await reports()).toMatchObject([{ faults: expect.any(Number) }]);
 });

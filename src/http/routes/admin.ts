@@ -9,6 +9,7 @@ import { registerAdminCredits } from "./admin-credits.ts";
 import { registerAdminProviders } from "./admin-providers.ts";
 import { registerAdminVouchers } from "./admin-vouchers.ts";
 import { registerAdminReconciliation } from "./admin-reconciliation.ts";
+import { registerCatalogRefresh } from "./catalog-refresh.ts";
 import { registerRollbackCatalog } from "./rollback-catalog.ts";
 import { registerAdminStatement } from "./statement.ts";
 
@@ -20,6 +21,7 @@ export function registerAdmin(api: Hono<AppEnv>): void {
   registerAdminStatement(admin);
   registerAdminCatalog(admin);
   registerRollbackCatalog(admin);
+  registerCatalogRefresh(admin);
   registerAdminProviders(admin);
   registerAdminAudit(admin);
   registerAdminVouchers(admin);

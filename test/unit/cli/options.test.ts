@@ -59,6 +59,14 @@ test.each([
   { name: "new accounts where nothing is", env: { SHARDS: "gl2", NEW_ACCOUNTS: "gl3" }, says: "NEW_ACCOUNTS" },
   { name: "a schedule in minutes", env: { WAYPOST_SCHEDULE_S: "5m" }, says: "WAYPOST_SCHEDULE_S" },
   { name: "a walk without a pause", env: { WAYPOST_RECONCILE_EVERY_S: "0" }, says: "WAYPOST_RECONCILE_EVERY_S" },
+  { name: "a refresh without a pause", env: { WAYPOST_CATALOG_EVERY_S: "0" }, says: "WAYPOST_CATALOG_EVERY_S" },
+  { name: "a list by http", env: { WAYPOST_CATALOG_URL: "http://a.example.com/x" }, says: "WAYPOST_CATALOG_URL" },
+  { name: "a list inside", env: { WAYPOST_CATALOG_URL: "https://[::1]/api.json" }, says: "WAYPOST_CATALOG_URL" },
+  {
+    name: "an opt-in that is neither on nor off",
+    env: { WAYPOST_PRIVATE_UPSTREAMS: "yes" },
+    says: "WAYPOST_PRIVATE_UPSTREAMS",
+  },
   { name: "a switch that is neither on nor off", env: { WAYPOST_LOG: "true" }, says: "WAYPOST_LOG" },
 ])("$name is refused by name", ({ env, says }) => {
   const options = readStartOptions(env);

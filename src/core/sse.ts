@@ -11,16 +11,17 @@ export interface SseFrame {
   readonly data: string;
 }
 
-/** Longest frame kept in memory; a longer one is reported by `overflow` and dropped. 32 MiB: an image as base64. */
+/** Longest frame kept in memory; a longer one is a fault and dropped. 32 MiB: an image as base64. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 
-export interface SseSplitter {
+/** Cuts the bytes of one stream into frames. */
+export interface FrameSplitter {
   /** Frames that `bytes` completes. */
   feed(bytes: Uint8Array): SseFrame[];
-  /** The frame left over when the stream ended without a final blank line. */
+  /** The frame left over when the stream ended without its own end of it. */
   end(): SseFrame[];
-  /** True once a frame was longer than FRAME_CHARS_MAX; nothing more is decoded. */
-  overflow(): boolean;
+  /** Why nothing more is decoded, to follow "malformed:"; null while all is well. */
+  fault(): string | null;
 }
 
 /** Lines of one event so far. */
@@ -63,7 +64,7 @@ function createEventLines(): EventLines {
 }
 
 /** A new splitter for one stream. */
-export function createSseSplitter(): SseSplitter {
+export function createSseSplitter(): FrameSplitter {
   const decoder = new TextDecoder();
   const lines = createEventLines();
   let rest: string[] = [];
@@ -110,7 +111,7 @@ export function createSseSplitter(): SseSplitter {
       lines.take("", out);
       return out;
     },
-    overflow: () => overflowed,
+    fault: () => (overflowed ? "an event was too large" : null),
   };
 }
 

@@ -2,9 +2,11 @@
  * The port that every wire format of an upstream fills.
  * Pure: an adapter builds the request and reads the answer; it neither fetches nor knows the time. `encode` gets the
  * endpoint's capabilities and says what it could not express; decoders are synchronous state machines, equal for every
- * cut of the bytes; `classifyFailure` is the only place that knows what an upstream's error means.
+ * cut of the bytes; `classifyFailure` is the only place that knows what an upstream's error means. Formats whose
+ * requests are signed have `authorize` for that: the one step that may wait.
  */
-import type { EpochMs } from "../core/clock.ts";
+import type { Segment } from "../core/attachments.ts";
+import type { Clock, EpochMs } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import type { GenerationEvent } from "../core/event.ts";
@@ -20,6 +22,8 @@ export interface Target {
   readonly upstreamModel: string;
   /** Without a slash at the end; already the region's own, if it has one. */
   readonly baseUrl: string;
+  /** The catalog's name of the place it runs in; absent: not known. */
+  readonly region?: string | undefined;
   readonly credential: string;
   /** Names from `supported_parameters` that this endpoint takes. */
   readonly supportedParameters: readonly string[];
@@ -38,6 +42,21 @@ export interface EncodedRequest {
   readonly body: string;
   readonly warnings: readonly string[];
 }
+
+/** How a streamed answer is cut into frames: server-sent events, or the binary messages of core/event-stream.ts. */
+export type Framing = "sse" | "event-stream";
+
+/** A request as it goes out, its large media in place again. */
+export interface OutgoingRequest extends Pick<EncodedRequest, "url" | "headers"> {
+  readonly body: string | readonly Segment[];
+}
+
+/** What signing needs of the world. */
+export interface AuthorizePorts {
+  readonly clock: Clock;
+}
+
+export type Authorized = Result<Readonly<Record<string, string>>, UpstreamFailure>;
 
 /** Reads one stream. */
 export interface StreamDecoder {
@@ -63,10 +82,17 @@ export interface QuirkFault {
 
 export interface Adapter {
   readonly name: string;
+  /** Absent: server-sent events. */
+  readonly framing?: Framing;
   /** What is wrong with a provider's quirks, every fault of them; empty when they can be used. */
   quirkFaults(quirks: JsonObject): readonly QuirkFault[];
   /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */
   encode(request: ChatRequest, target: Target): Result<EncodedRequest, string>;
+  /**
+   * The headers to send, with what cannot be said before the request is whole: a signature over its bytes, a token that
+   * is fetched. Absent, or null: those of `request` are complete. Never rejects; a failure is the attempt's own.
+   */
+  authorize?(request: OutgoingRequest, target: Target, ports: AuthorizePorts): Promise<Authorized> | null;
   createDecoder(request: ChatRequest, target: Target): StreamDecoder;
   /** Events of a whole buffered answer (parsed JSON); an error object in a 200 gives one `error` event. */
   decodeReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[];

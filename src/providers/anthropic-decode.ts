@@ -12,7 +12,7 @@ import { isObject, numberOf, parseJson, stringOf, type Json } from "../core/json
 import type { SseFrame } from "../core/sse.ts";
 import { completionTokens, promptTokens, type Usage } from "../core/usage.ts";
 import type { StreamDecoder, Target } from "./adapter.ts";
-import { jsonToolOf } from "./anthropic-encode.ts";
+import { jsonToolOf } from "./answer-form.ts";
 import { failureOfErrorObject } from "./anthropic-failure.ts";
 import { ANTHROPIC_FORMAT } from "./anthropic-messages.ts";
 import { createUsageReader } from "./anthropic-usage.ts";

@@ -9,8 +9,9 @@ import type { JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
 import { cacheOf, conversationOf, type Conversation } from "./anthropic-messages.ts";
-import { effortOf, thinkingPlanOf, versionOf, type ThinkingPlan } from "./anthropic-thinking.ts";
-import { freeToolName, jsonInstruction, leftOut, newNotes, type Notes, type WireObject } from "./echo.ts";
+import { effortOf, lacksThinking, thinkingPlanOf, versionOf, type ThinkingPlan } from "./anthropic-thinking.ts";
+import { answerForm, jsonToolOf, takes } from "./answer-form.ts";
+import { jsonInstruction, leftOut, newNotes, type Notes, type WireObject } from "./echo.ts";
 
 /** https://platform.claude.com/docs/en/api/versioning (accessed 2026-11-21). */
 const ANTHROPIC_VERSION = "2023-06-01";
@@ -39,7 +40,7 @@ export function encodeAnthropic(request: ChatRequest, target: Target): Result<En
   const tools = toolsOf(request, target, notes);
   const choice = toolChoiceOf(request, target, notes);
   const forcesTool = choice?.["type"] === "any" || choice?.["type"] === "tool";
-  const plan = thinkingPlanOf(request, target, conversation.turns, forcesTool, notes);
+  const plan = thinkingPlanOf(request, target, { forcesTool, lacksThinking: lacksThinking(conversation.turns) }, notes);
   instruct(request, target, conversation, notes);
   placeBreakpoint(request, conversation, tools, notes);
   const output = outputConfigOf(request, target, plan, notes);
@@ -74,28 +75,6 @@ export function encodeAnthropic(request: ChatRequest, target: Target): Result<En
   });
 }
 
-/** The name of the tool that stands for a structured answer; null when the answer takes another form. */
-export function jsonToolOf(request: ChatRequest, target: Target): string | null {
-  return answerForm(request, target) === "tool" ? freeToolName(request.tools) : null;
-}
-
-/** How a structured answer is asked for; null when none is, or when the client forces a call, which is the answer then. */
-function answerForm(request: ChatRequest, target: Target): "native" | "tool" | "instruction" | null {
-  const format = request.responseFormat;
-  if (format === undefined || format.kind === "text") return null;
-  if (format.kind !== "json_schema") return "instruction";
-  if (takes(target, "structured_outputs")) return "native";
-  if (!takes(target, "tools") || !isToolSchema(format.schema)) return "instruction";
-  const isForced = request.toolChoice?.kind === "function" || request.toolChoice?.kind === "required";
-  return isForced && request.tools.length > 0 ? null : "tool";
-}
-
-/** The API takes an object, and no union, as the input of a tool. */
-function isToolSchema(schema: JsonObject): boolean {
-  const isObjectSchema = schema["type"] === undefined || schema["type"] === "object";
-  return isObjectSchema && !["anyOf", "oneOf", "allOf"].some((union) => Object.hasOwn(schema, union));
-}
-
 /** Asks for JSON in words where nothing enforces it. */
 function instruct(request: ChatRequest, target: Target, conversation: Conversation, notes: Notes): void {
   if (request.responseFormat === undefined || answerForm(request, target) !== "instruction") return;
@@ -103,10 +82,6 @@ function instruct(request: ChatRequest, target: Target, conversation: Conversati
   notes.warnings.add(
     `response_format ${request.responseFormat.kind} is asked for by an instruction here and not enforced.`,
   );
-}
-
-function takes(target: Target, parameter: string): boolean {
-  return target.supportedParameters.includes(parameter);
 }
 
 function toolsOf(request: ChatRequest, target: Target, notes: Notes): WireObject[] {
@@ -136,7 +111,7 @@ function toolOf(tool: FunctionTool, target: Target, notes: Notes): WireObject {
 }
 
 /** The API wants an object schema even of a tool without arguments. */
-function schemaOf(schema: JsonObject | undefined): JsonObject {
+export function schemaOf(schema: JsonObject | undefined): JsonObject {
   if (schema === undefined) return { type: "object", properties: {} };
   return schema["type"] === undefined ? { type: "object", ...schema } : schema;
 }
@@ -227,7 +202,7 @@ function stopOf(request: ChatRequest, target: Target, notes: Notes): readonly st
  * temperature, top_p and top_k as far as the model takes them: thinking fixes them, 4.1 and later take one of the first
  * two, 4.7 and later none (https://platform.claude.com/docs/en/about-claude/models/migration-guide, accessed 2026-11-21).
  */
-function samplingOf(request: ChatRequest, target: Target, plan: ThinkingPlan, notes: Notes): WireObject {
+export function samplingOf(request: ChatRequest, target: Target, plan: ThinkingPlan, notes: Notes): WireObject {
   const version = versionOf(target.upstreamModel) ?? 0;
   const isThinking = plan.thinking !== null && plan.thinking["type"] !== "disabled";
   const out: WireObject = {};

@@ -28,12 +28,19 @@ export function versionOf(model: string): number | null {
   return found === null ? null : Number(found[1]) * 100 + Number(found[2] ?? 0);
 }
 
-/** How this request thinks. `forcesTool`: the answer must be a tool call, which excludes thinking. */
+/** What excludes thinking. */
+export interface ThinkingLimits {
+  /** The answer must be a tool call. */
+  readonly forcesTool: boolean;
+  /** The last turn of the assistant goes on without thinking at its head, which a budget does not allow. */
+  readonly lacksThinking: boolean;
+}
+
+/** How this request thinks. */
 export function thinkingPlanOf(
   request: ChatRequest,
   target: Target,
-  turns: readonly Turn[],
-  forcesTool: boolean,
+  limits: ThinkingLimits,
   notes: Notes,
 ): ThinkingPlan {
   const maxTokens = request.maxOutputTokens ?? target.maxCompletionTokens ?? MAX_TOKENS_DEFAULT;
@@ -49,7 +56,7 @@ export function thinkingPlanOf(
     leftOut(notes, "reasoning");
     return without;
   }
-  if (forcesTool) {
+  if (limits.forcesTool) {
     notes.warnings.add("reasoning cannot be combined with a forced tool call here and was left out.");
     return without;
   }
@@ -57,7 +64,7 @@ export function thinkingPlanOf(
   const isAdaptive = version !== null && version >= 406 && !(version === 406 && reasoning.maxTokens !== undefined);
   return isAdaptive
     ? adaptivePlan(reasoning, version, maxTokens, notes)
-    : budgetPlan(request, reasoning, target, turns, notes);
+    : budgetPlan(request, reasoning, target, limits.lacksThinking, notes);
 }
 
 function adaptivePlan(reasoning: ReasoningRequest, version: number, maxTokens: number, notes: Notes): ThinkingPlan {
@@ -91,7 +98,7 @@ function budgetPlan(
   request: ChatRequest,
   reasoning: ReasoningRequest,
   target: Target,
-  turns: readonly Turn[],
+  isUnthought: boolean,
   notes: Notes,
 ): ThinkingPlan {
   const limit = request.maxOutputTokens ?? target.maxCompletionTokens;
@@ -102,7 +109,7 @@ function budgetPlan(
     notes.warnings.add(`reasoning needs more than ${BUDGET_TOKENS_MIN} max_tokens here and was left out.`);
     return without;
   }
-  if (lacksThinking(turns)) {
+  if (isUnthought) {
     notes.warnings.add("reasoning was left out: the last assistant message does not carry its own signed reasoning.");
     return without;
   }
@@ -124,7 +131,7 @@ function budgetPlan(
  * With a budget the API refuses a conversation whose last assistant turn goes on without thinking at its head: a tool
  * loop begun at another provider, or a prefilled answer.
  */
-function lacksThinking(turns: readonly Turn[]): boolean {
+export function lacksThinking(turns: readonly Turn[]): boolean {
   const last = turns.at(-1);
   const isToolLoop = last?.role === "user" && last.content[0]?.["type"] === "tool_result";
   if (last?.role === "user" && !isToolLoop) return false;

@@ -10,7 +10,7 @@ import type { ChatRequest } from "../core/chat.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { parseJson } from "../core/json.ts";
 import { completionTokens, type Usage } from "../core/usage.ts";
-import type { Adapter, EncodedRequest, Target } from "../providers/adapter.ts";
+import type { Adapter, OutgoingRequest, Target } from "../providers/adapter.ts";
 import { failureOf, malformedFailure } from "../providers/failure.ts";
 import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadlines.ts";
 import type { RouterPorts } from "./ports.ts";
@@ -40,11 +40,6 @@ export interface Failed {
   readonly failure: UpstreamFailure;
 }
 
-/** What an attempt sends. */
-export interface Outgoing extends Pick<EncodedRequest, "url" | "headers"> {
-  readonly body: string | readonly Segment[];
-}
-
 type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
 
 /**
@@ -53,7 +48,7 @@ type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
  */
 export async function attempt(
   adapter: Adapter,
-  outgoing: Outgoing,
+  outgoing: OutgoingRequest,
   request: ChatRequest,
   target: Target,
   onStart: (abort: () => void) => void,
@@ -120,7 +115,8 @@ async function openStream(
 ): Promise<UpstreamStream> {
   const isJson = response.headers.get("content-type")?.includes("json") === true;
   if (request.stream && !isJson && response.body !== null) {
-    return createUpstreamStream(response.body, adapter.createDecoder(request, target), clock, broken);
+    const decoder = adapter.createDecoder(request, target);
+    return createUpstreamStream(response.body, decoder, adapter.framing ?? "sse", clock, broken);
   }
   const text = await readReplyText(response);
   if (text === null) {

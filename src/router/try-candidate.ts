@@ -137,8 +137,12 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
   if (!encoded.ok) return { kind: "unsent", failure: unsent(400, "invalid_request", encoded.error) };
   const { url, headers, body, warnings } = encoded.value;
   const outgoing = { url, headers, body: input.attachments?.splice(body) ?? body };
+  const authorizing = adapter.authorize?.(outgoing, target, ports) ?? null;
+  const authorized = authorizing === null ? null : await authorizing;
+  if (authorized?.ok === false) return { kind: "failed", failure: authorized.error };
+  const sent = authorized === null ? outgoing : { ...outgoing, headers: authorized.value };
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
-  const result = await attempt(adapter, outgoing, input.request, target, follow, ports);
+  const result = await attempt(adapter, sent, input.request, target, follow, ports);
   if (result.kind === "failed") return result;
   const { guard } = result;
   // The permit ends with the answer: the pump ends the guard exactly once, at the very end.
@@ -159,6 +163,7 @@ function targetOf({ endpoint, provider, region }: Candidate, { credential }: Gra
   return {
     provider: provider.slug,
     upstreamModel: endpoint.upstream_model,
+    region: region.id,
     baseUrl: (credential.baseUrl ?? region.base_url ?? provider.base_url).replace(/\/+$/, ""),
     credential: credential.secret,
     supportedParameters: endpoint.supported_parameters,

@@ -5,8 +5,9 @@
 import type { Clock } from "../core/clock.ts";
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
+import { createEventStreamSplitter } from "../core/event-stream.ts";
 import { createSseSplitter } from "../core/sse.ts";
-import type { StreamDecoder } from "../providers/adapter.ts";
+import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { malformedFailure } from "../providers/failure.ts";
 import { createBacklogReader, READ_BYTES } from "./backlog.ts";
 
@@ -30,11 +31,12 @@ export interface UpstreamStream {
 export function createUpstreamStream(
   body: ReadableStream<Uint8Array>,
   decoder: StreamDecoder,
+  framing: Framing,
   clock: Clock,
   failureOf: () => UpstreamFailure,
 ): UpstreamStream {
   const reader = createBacklogReader(body, clock);
-  const splitter = createSseSplitter();
+  const splitter = framing === "sse" ? createSseSplitter() : createEventStreamSplitter();
   let pauseMs = 0;
   /** More than one read takes has arrived: a large frame must not be paused for at each piece. */
   let isBehind = false;
@@ -54,9 +56,10 @@ export function createUpstreamStream(
       }
     }
     pauseMs = pauseAfter(frames.length, pauseMs);
-    if (splitter.overflow()) {
+    const fault = splitter.fault();
+    if (fault !== null) {
       isOver = true;
-      events.push({ type: "error", failure: malformedFailure("an event was too large", null, "") });
+      events.push({ type: "error", failure: malformedFailure(fault, null, "") });
     }
     return events;
   };

@@ -6,20 +6,21 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom, type Random } from "../../../src/core/clock.ts";
 import type { GenerationEvent } from "../../../src/core/event.ts";
+import { createEventStreamSplitter } from "../../../src/core/event-stream.ts";
 import { createSseSplitter } from "../../../src/core/sse.ts";
 import { completionTokens, promptTokens } from "../../../src/core/usage.ts";
 import { ADAPTERS } from "../../../src/providers/registry.ts";
-import { CREDENTIAL, DEFAULT_TARGET, HELLO, recordedCases, type RecordedCase } from "./cases.ts";
+import { CREDENTIAL, DEFAULT_TARGET, HELLO, recordedCases, streamBytes, type RecordedCase } from "./cases.ts";
 
 const cases = recordedCases();
 const streams = cases.flatMap((one) => (one.stream === null ? [] : [{ ...one, stream: one.stream }]));
 const replies = cases.filter((one) => one.stream === null);
 const MUTATIONS_PER_CASE = 250;
 
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+const textStreams = streams.filter((one) => one.adapter.framing !== "event-stream");
 
 function decode(one: RecordedCase, pieces: readonly Uint8Array[]): GenerationEvent[] {
-  const splitter = createSseSplitter();
+  const splitter = one.adapter.framing === "event-stream" ? createEventStreamSplitter() : createSseSplitter();
   const decoder = one.adapter.createDecoder(one.request, one.target);
   const events: GenerationEvent[] = [];
   for (const piece of pieces) for (const frame of splitter.feed(piece)) events.push(...decoder.feed(frame));
@@ -52,7 +53,7 @@ describe.each(cases)("$name", (one) => {
 });
 
 describe.each(streams)("the stream of $name", (one) => {
-  const bytes = bytesOf(one.stream);
+  const bytes = streamBytes(one, one.stream);
 
   test("means the same wherever it is cut", () => {
     const whole = JSON.stringify(decode(one, [bytes]));
@@ -72,6 +73,20 @@ describe.each(streams)("the stream of $name", (one) => {
     ).toEqual(one.events);
   });
 
+  test("keeps the order of events when it is cut off anywhere", () => {
+    for (let at = 0; at < bytes.length; at++) expectWellFormed(decode(one, [bytes.subarray(0, at)]));
+  });
+
+  test("never throws and stays well-formed when bytes or values are changed", () => {
+    const random = seededRandom(one.name);
+    for (let turn = 0; turn < MUTATIONS_PER_CASE; turn++) {
+      expectWellFormed(decode(one, pieces(mutatedBytes(bytes, random), random)));
+      expectWellFormed(decode(one, pieces(streamBytes(one, mutatedFrames(one.stream, random)), random)));
+    }
+  });
+});
+
+describe.each(textStreams)("the spelling of $name", (one) => {
   test.each([
     { spelling: "CRLF line ends", text: one.stream.replaceAll("\n", "\r\n") },
     { spelling: "CR line ends", text: one.stream.replaceAll("\n", "\r") },
@@ -81,25 +96,13 @@ describe.each(streams)("the stream of $name", (one) => {
     { spelling: "comments between events", text: one.stream.replaceAll("\n\n", "\n\n: keep-alive\n\n") },
     { spelling: "a byte order mark", text: `\uFEFF${one.stream}` },
   ])("means the same with $spelling", ({ text }) => {
-    expect(decode(one, [bytesOf(text)])).toEqual(one.events);
+    expect(decode(one, [streamBytes(one, text)])).toEqual(one.events);
     expect(
       decode(
         one,
-        [...bytesOf(text)].map((byte) => Uint8Array.of(byte)),
+        [...streamBytes(one, text)].map((byte) => Uint8Array.of(byte)),
       ),
     ).toEqual(one.events);
-  });
-
-  test("keeps the order of events when it is cut off anywhere", () => {
-    for (let at = 0; at < bytes.length; at++) expectWellFormed(decode(one, [bytes.subarray(0, at)]));
-  });
-
-  test("never throws and stays well-formed when bytes or values are changed", () => {
-    const random = seededRandom(one.name);
-    for (let turn = 0; turn < MUTATIONS_PER_CASE; turn++) {
-      expectWellFormed(decode(one, pieces(mutatedBytes(bytes, random), random)));
-      expectWellFormed(decode(one, pieces(bytesOf(mutatedFrames(one.stream, random)), random)));
-    }
   });
 });
 
@@ -210,9 +213,14 @@ function mutatedBytes(bytes: Uint8Array, random: Random): Uint8Array {
 
 /** The stream with values of some frames replaced by others of the wrong type or size. */
 function mutatedFrames(stream: string, random: Random): string {
-  return stream.replaceAll(/^data: (\{.*\})$/gm, (line: string, json: string) =>
-    random() < 0.7 ? line : `data: ${JSON.stringify(mutatedValue(JSON.parse(json), random))}`,
-  );
+  const changed = (json: string): string => JSON.stringify(mutatedValue(JSON.parse(json), random));
+  return stream
+    .replaceAll(/^data: (\{.*\})$/gm, (line: string, json: string) =>
+      random() < 0.7 ? line : `data: ${changed(json)}`,
+    )
+    .replaceAll(/^(\{"\w+":"\w+","payload":)(\{.*\})\}$/gm, (line: string, head: string, json: string) =>
+      random() < 0.7 ? line : `${head}${changed(json)}}`,
+    );
 }
 
 const ODD_VALUES: readonly unknown[] = [

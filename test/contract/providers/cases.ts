@@ -2,7 +2,8 @@
  * The recorded cases of test/fixtures/<provider>/<case>/:
  * - case.json: adapter (default: the folder's name), source and day it was read, and the target of the attempt;
  * - request.json: the chat request in our words; wire.json: what must be sent (url, headers, body, warnings);
- * - reply.sse or reply.json: what the provider answered; events.json: what it means.
+ * - reply.sse, reply.jsonl (the messages of a binary event stream, see event-stream.ts) or reply.json: what the provider
+ *   answered; events.json: what it means.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,6 +12,7 @@ import type { GenerationEvent } from "../../../src/core/event.ts";
 import { asProviderId } from "../../../src/core/ids.ts";
 import type { Adapter, EncodedRequest, Target } from "../../../src/providers/adapter.ts";
 import { adapterNamed } from "../../../src/providers/registry.ts";
+import { eventStreamOf } from "./event-stream.ts";
 
 export const CREDENTIAL = "test-credential-0123456789";
 
@@ -22,7 +24,7 @@ export interface RecordedCase {
   readonly target: Target;
   readonly request: ChatRequest;
   readonly wire: Omit<EncodedRequest, "body"> & { readonly body: unknown };
-  /** Text of a stream; null for a buffered reply. */
+  /** Text of a stream, by lines of messages where its framing is binary; null for a buffered reply. */
   readonly stream: string | null;
   readonly reply: unknown;
   readonly events: readonly GenerationEvent[];
@@ -68,7 +70,8 @@ function readCase(folder: string): RecordedCase {
   const adapterName = about.adapter ?? folder.split(path.sep)[0] ?? "";
   const adapter = adapterNamed(adapterName);
   if (adapter === undefined) throw new Error(`${folder}: no adapter is called ${adapterName}`);
-  const isStream = existsSync(at("reply.sse"));
+  const streamFile = adapter.framing === "event-stream" ? "reply.jsonl" : "reply.sse";
+  const isStream = existsSync(at(streamFile));
   return {
     name: folder,
     adapter,
@@ -77,8 +80,13 @@ function readCase(folder: string): RecordedCase {
     target: { ...DEFAULT_TARGET, ...about.target },
     request: read("request.json"),
     wire: read("wire.json"),
-    stream: isStream ? readFileSync(at("reply.sse"), "utf8") : null,
+    stream: isStream ? readFileSync(at(streamFile), "utf8") : null,
     reply: isStream ? null : read("reply.json"),
     events: read("events.json"),
   };
+}
+
+/** The bytes of a case's stream, or of another text in its place. */
+export function streamBytes({ adapter }: RecordedCase, text: string): Uint8Array {
+  return adapter.framing === "event-stream" ? eventStreamOf(text) : new TextEncoder().encode(text);
 }

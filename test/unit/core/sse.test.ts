@@ -69,10 +69,10 @@ test("a frame that never ends is reported and dropped, and nothing more is decod
   splitter.feed(bytesOf("data: "));
   for (let length = megabytes.length; length < FRAME_CHARS_MAX; length += megabytes.length) {
     expect(splitter.feed(megabytes)).toEqual([]);
-    expect(splitter.overflow()).toBe(false);
+    expect(splitter.fault()).toBeNull();
   }
   expect(splitter.feed(megabytes)).toEqual([]);
-  expect(splitter.overflow()).toBe(true);
+  expect(splitter.fault()).toBe("an event was too large");
   expect(splitter.feed(bytesOf("\n\ndata: a\n\n"))).toEqual([]);
   expect(splitter.end()).toEqual([]);
 });

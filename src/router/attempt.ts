@@ -3,7 +3,6 @@
  * here, so whatever fails may be tried elsewhere unseen; with the first content event the choice is final.
  * Never rejects.
  */
-import type { Segment } from "../core/attachments.ts";
 import { isContent, type GenerationEvent } from "../core/event.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";

@@ -1,5 +1,7 @@
 /** The spine inside workerd with a provider whose requests are signed and whose streams are binary. */
 import { expect, test } from "vitest";
+import { asProviderId } from "../../src/core/ids.ts";
+import { bedrock } from "../../src/providers/bedrock.ts";
 import { generate } from "../../src/router/generate.ts";
 import type { Fetch, RouterPorts } from "../../src/router/ports.ts";
 import { inputOf, permitOf, portsOf } from "../unit/router/spine.ts";
@@ -85,4 +87,31 @@ test("what cannot be signed is asked nowhere, and fails as the credential's faul
   const never: Fetch = () => Promise.reject(new Error("nothing was to be sent"));
   const generated = await generate(inputOf({ stream: true }), portsWith([], never, '{"accessKeyId": "AKIA"}'));
   expect(JSON.stringify(generated)).toContain("authentication");
+});
+
+test("a body in pieces is digested as a stream, to the same end", async () => {
+  const image = new TextEncoder().encode("iVBORw0KGgo=".repeat(10_000));
+  const text = `{"bytes":"${"iVBORw0KGgo=".repeat(10_000)}"}`;
+  const signed = await bedrock.authorize?.(
+    {
+      url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse",
+      headers: {},
+      body: ['{"bytes":"', image, '"}'],
+    },
+    {
+      provider: asProviderId("a"),
+      upstreamModel: "m",
+      region: "us-east-1",
+      baseUrl: "https://bedrock-runtime.us-east-1.amazonaws.com",
+      credential: `AKIAIOSFODNN7EXAMPLE:${SECRET}`,
+      supportedParameters: [],
+      maxCompletionTokens: null,
+      quirks: {},
+      userHash: null,
+    },
+    { clock: () => NOW },
+  );
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  expect(signed).toMatchObject({ ok: true, value: { "x-amz-content-sha256": hex } });
 });

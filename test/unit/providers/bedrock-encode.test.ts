@@ -153,7 +153,7 @@ describe("tool choices", () => {
     },
   ])("$name", ({ given, toolChoice, additional }) => {
     expect(encode({ tools, ...given }).body).toMatchObject({
-      toolConfig: { ...(toolChoice === undefined ? {} : { toolChoice }) },
+      toolConfig: toolChoice === undefined ? {} : { toolChoice },
       ...(additional === undefined ? {} : { additionalModelRequestFields: additional }),
     });
   });

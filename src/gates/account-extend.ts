@@ -5,7 +5,7 @@ import { HOLD_LIFE_MS, type Extension } from "./account-contract.ts";
 import { usableKey } from "./account-keys.ts";
 import { keepHold, type AccountMemory } from "./account-memory.ts";
 import { isKnown } from "./account-recent.ts";
-import { spendVerdict } from "./account-spend.ts";
+import { spendVerdict } from "./account-admit.ts";
 
 /**
  * Holds more for a generation that runs, as far as it is spendable, and opens a hold for one that has none here: its

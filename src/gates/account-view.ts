@@ -5,7 +5,7 @@ import { freeLimitPerDay } from "../limits/free-tier.ts";
 import type { AccountView } from "./account-contract.ts";
 import { accountLimitsViews, spentNow } from "./account-limits.ts";
 import { boughtNusd, type AccountMemory } from "./account-memory.ts";
-import { presentFree } from "./account-spend.ts";
+import { presentFree } from "./account-free.ts";
 
 export function accountView(memory: AccountMemory, nowMs: EpochMs): AccountView {
   const account = presentFree(memory.account, nowMs);

@@ -2,8 +2,9 @@
  * One interleaving of everything that can happen to an account's money: two isolates with their leases, a gate, D1, and
  * a network between them that delays, repeats, reorders and loses. Requests, settles, renewals, top-ups, debits, changes
  * of keys, deaths of isolates, restarts and failing transactions of the gate, and time come in an order that the seed
- * draws. The isolates' and the gate's code is the product's (gates/account-isolate.ts, gates/account-spend.ts); what is
- * checked after each step is in check.ts. In the end everything is brought home and compared with the books.
+ * draws. The isolates' and the gate's code is the product's (gates/account-isolate.ts, account-admit.ts,
+ * account-settle.ts); what is checked after each step is in check.ts. In the end everything is brought home and compared
+ * with the books.
  */
 import { seededRandom, type Random } from "../../src/core/clock.ts";
 import { asGenerationId, type GenerationId, type KeyHash } from "../../src/core/ids.ts";
@@ -38,7 +39,8 @@ import { extend } from "../../src/gates/account-extend.ts";
 import { deleteKey, updateKey } from "../../src/gates/account-keys.ts";
 import { endExpiredLeases } from "../../src/gates/account-leases.ts";
 import { endExpiredHolds, keepAccount, type AccountMemory } from "../../src/gates/account-memory.ts";
-import { admit, renew, settle } from "../../src/gates/account-spend.ts";
+import { admit, renew } from "../../src/gates/account-admit.ts";
+import { settle } from "../../src/gates/account-settle.ts";
 import { SETTLE_MS } from "../../src/ledger/lease.ts";
 import { check, checkStep, checkEnd, type Ledger } from "./check.ts";
 import { KEYS, type Ground, type ModelAccount } from "./gate.ts";

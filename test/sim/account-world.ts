@@ -1,8 +1,8 @@
 /**
- * One account at scale: its gate by the real rules on a real store (gates/account-spend.ts over node:sqlite), the
- * isolates that its requests reach by the real client (gates/account-client.ts: leases, batches, keepers), a network
- * between them that takes its time, and flushes into a real D1 schema at the real pace. Accounts share nothing but D1, so
- * each is simulated alone and exactly.
+ * One account at scale: its gate by the real rules on a real store (gates/account-admit.ts and account-settle.ts over
+ * node:sqlite), the isolates that its requests reach by the real client (gates/account-client.ts: leases, batches,
+ * keepers), a network between them that takes its time, and flushes into a real D1 schema at the real pace. Accounts
+ * share nothing but D1, so each is simulated alone and exactly.
  */
 import { seededRandom, type Random } from "../../src/core/clock.ts";
 import { asGenerationId, type GenerationId } from "../../src/core/ids.ts";
@@ -12,7 +12,8 @@ import { finishCredit, recordCredit } from "../../src/gates/account-credit.ts";
 import { FIRST_PACE, flushOnce, waitMs, type Pace } from "../../src/gates/account-flush.ts";
 import { endExpiredLeases } from "../../src/gates/account-leases.ts";
 import { endExpiredHolds, type AccountMemory } from "../../src/gates/account-memory.ts";
-import { admit, renew, settle } from "../../src/gates/account-spend.ts";
+import { admit, renew } from "../../src/gates/account-admit.ts";
+import { settle } from "../../src/gates/account-settle.ts";
 import { createStanding } from "../../src/gates/standing.ts";
 import { KEYS, type Ground, type ModelAccount } from "../model/gate.ts";
 import { settlementOf } from "../model/settlement.ts";

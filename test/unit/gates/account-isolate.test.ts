@@ -6,7 +6,7 @@ import type { AdmitRequest } from "../../../src/gates/account-contract.ts";
 import { admitFromLease, askForLease, newIsolateAccount, takeAdmission } from "../../../src/gates/account-isolate.ts";
 import { endExpiredLeases } from "../../../src/gates/account-leases.ts";
 import type { AccountMemory } from "../../../src/gates/account-memory.ts";
-import { admit } from "../../../src/gates/account-spend.ts";
+import { admit } from "../../../src/gates/account-admit.ts";
 import { SETTLE_MS } from "../../../src/ledger/lease.ts";
 import { KEYS, openGround } from "../../model/gate.ts";
 

@@ -4,7 +4,8 @@ import { asAccountId, asGenerationId, asKeyHash } from "../../../src/core/ids.ts
 import { hasRateLimits, NO_ACCOUNT_LIMITS, NO_SPENT } from "../../../src/gates/account-limits.ts";
 import { loadMemory, newCounter } from "../../../src/gates/account-memory.ts";
 import type { AccountRow, KeyRow } from "../../../src/gates/account-rows.ts";
-import { admit, settle } from "../../../src/gates/account-spend.ts";
+import { admit } from "../../../src/gates/account-admit.ts";
+import { settle } from "../../../src/gates/account-settle.ts";
 import { openAccountStore } from "../../../src/gates/account-store.ts";
 import { NO_COUNT, NO_LIMITS, type TenantLimits } from "../../../src/limits/tenant-limits.ts";
 import { openStorage } from "./sqlite.ts";

@@ -14,7 +14,8 @@ import { finishCredit, pendingCredits, recordCredit } from "../../../src/gates/a
 import { flushOnce } from "../../../src/gates/account-flush.ts";
 import { NO_ACCOUNT_LIMITS, NO_SPENT } from "../../../src/gates/account-limits.ts";
 import { endExpiredHolds, loadMemory, newCounter, type AccountMemory } from "../../../src/gates/account-memory.ts";
-import { admit, renew, settle } from "../../../src/gates/account-spend.ts";
+import { admit, renew } from "../../../src/gates/account-admit.ts";
+import { settle } from "../../../src/gates/account-settle.ts";
 import { openAccountStore } from "../../../src/gates/account-store.ts";
 import { NO_COUNT, NO_LIMITS } from "../../../src/limits/tenant-limits.ts";
 import { openBooks, openStorage } from "./sqlite.ts";

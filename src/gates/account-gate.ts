@@ -43,7 +43,7 @@ import {
 } from "./account-contract.ts";
 import { finishCredit, pendingCredits, recordCredit } from "./account-credit.ts";
 import { extend } from "./account-extend.ts";
-import { FIRST_PACE, flushOnce, generationIn, waitMs, type Pace } from "./account-flush.ts";
+import { generationIn } from "./account-flush.ts";
 import { createKey, deleteKey, keyView, listKeys, readKey, rotateKey, updateKey, usableKey } from "./account-keys.ts";
 import { isZeroRetention, limitAccount } from "./account-limits.ts";
 import { takeOver } from "./account-load.ts";
@@ -54,6 +54,7 @@ import { admit, renew } from "./account-admit.ts";
 import { settle } from "./account-settle.ts";
 import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
 import { createPaymentsDesk } from "./account-payments-desk.ts";
+import { createPosting, NO_BOOKS } from "./account-posting.ts";
 import type { CreditRow } from "./account-rows.ts";
 import type { ReplyAnswer, ReplyCommand } from "./account-replies-contract.ts";
 import { claimOrWait, createReplies } from "./account-replies.ts";
@@ -64,11 +65,6 @@ import { gatePayments, type Payments } from "./payments.ts";
 
 /** How long an unknown account is remembered as such: forged accounts cost no D1 read each, a new one waits no longer. */
 const UNKNOWN_MS = 2_000;
-/** Failed flushes in a row from which the audit tells; before, it is a hiccup that the next try may end. */
-const FAILURES_TOLD = 5;
-/** Flushes in one alarm; a longer outbox goes on with the next. */
-const FLUSHES_PER_ALARM = 10;
-
 export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   /** Fields, so that a test can say the time aloud and let D1 fail; not reachable by RPC. */
   clock: Clock = systemClock;
@@ -82,19 +78,19 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   private memory: AccountMemory | null = null;
   private opening: Promise<Result<AccountMemory, RouterError>> | null = null;
   private unknownUntilMs: EpochMs = 0;
-  /** What talks to D1 for this account takes turns. */
-  private turn: Promise<unknown> = Promise.resolve();
-  private pace: Pace = FIRST_PACE;
-  /** What D1 said to the last flush, if it failed; for the audit. */
-  private trouble: string | null = null;
   private alarmAtMs: EpochMs | null = null;
+  private readonly posting = createPosting({
+    clock: () => this.clock(),
+    books: () => this.books,
+    opened: async () => await this.opened(),
+  });
   private readonly crowd = createCrowd();
   private readonly desk = createPaymentsDesk({
     payments: () => this.payments,
     books: () => this.books,
     clock: () => this.clock(),
     with: async (rule) => await this.with(rule),
-    inTurn: async (work) => await this.inTurn(work),
+    inTurn: this.posting.inTurn,
     finish: async (memory, row) => await this.finish(memory, row),
     wakeBy: (atMs) => this.wakeBy(atMs),
     waitUntil: (work) => this.ctx.waitUntil(work),
@@ -129,7 +125,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       const byokToken = byokGrant(memory, NO_BYOK, this.byokTerms, this.clock())?.token ?? NO_BYOK;
       const receipt = settle(memory, settlements, this.clock(), reports, byokToken);
       this.keptReplies.noteSettled(settlements);
-      if (memory.outboxCount > 0) this.wakeBy(this.clock() + waitMs(this.pace, this.clock()));
+      if (memory.outboxCount > 0) this.wakeBy(this.posting.dueMs());
       this.wakeBy(this.desk.dueMs(memory));
       return receipt;
     });
@@ -229,7 +225,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   }
 
   async credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>> {
-    return await this.inTurn(async (memory) => {
+    return await this.posting.inTurn(async (memory) => {
       const row = await recordCredit(memory, request, this.books, this.clock);
       return row.ok ? ok(await this.finish(memory, row.value)) : row;
     });
@@ -247,8 +243,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   }
 
   async audit(): Promise<Result<AccountAudit, RouterError>> {
-    return await this.inTurn(async (memory) =>
-      ok(await auditAccount(memory, this.books, this.clock, this.pace.failures < FAILURES_TOLD ? null : this.trouble)),
+    return await this.posting.inTurn(async (memory) =>
+      ok(await auditAccount(memory, this.books, this.clock, this.posting.trouble())),
     );
   }
 
@@ -258,7 +254,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const opened = await this.opened();
     if (!opened.ok) {
       // Only D1 can be in the way here, since an account without storage has no alarm.
-      this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
+      this.wakeBy(this.posting.retryAtMs());
       return;
     }
     const memory = opened.value;
@@ -267,7 +263,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
         endExpiredHolds(memory, this.clock());
         endExpiredLeases(memory, this.clock());
       });
-      await this.catchUp();
+      await this.posting.catchUp();
       this.desk.topUp(memory);
     } finally {
       memory.store.forgetSettles(this.clock() - SETTLED_KEPT_MS);
@@ -276,24 +272,9 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     }
   }
 
-  /** Posts all that waits for D1, as far as it answers. */
-  private async catchUp(): Promise<void> {
-    const done = await this.inTurn(async (memory) => {
-      for (const credit of pendingCredits(memory)) await finishCredit(memory, credit, this.books);
-      for (let at = 0; at < FLUSHES_PER_ALARM; at++) {
-        const { flushed, latencyMs } = await flushOnce(memory, this.books, this.clock);
-        if (!flushed) break;
-        this.pace = { latencyMs, failures: 0, flushedAtMs: this.clock() };
-      }
-      return ok(null);
-    });
-    this.pace = { ...this.pace, failures: done.ok ? 0 : this.pace.failures + 1 };
-    if (done.ok) this.trouble = null;
-  }
-
   /** Finishes a movement now, or by the alarm when D1 doesn't answer. */
   private async finish(memory: AccountMemory, row: CreditRow): Promise<CreditReceipt> {
-    if (row.balanceAfterNusd === null) this.wakeBy(this.clock() + waitMs({ ...this.pace, failures: 1 }, this.clock()));
+    if (row.balanceAfterNusd === null) this.wakeBy(this.posting.retryAtMs());
     return await finishCredit(memory, row, this.books);
   }
 
@@ -302,7 +283,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     const oldest = memory.store.oldestSeq();
     const times = [...memory.holds.values()].map((hold) => hold.expiresAtMs);
     for (const lease of memory.leases.values()) times.push(lease.settleUntilMs);
-    if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(nowMs + waitMs(this.pace, nowMs));
+    if (memory.outboxCount > 0 || pendingCredits(memory).length > 0) times.push(this.posting.dueMs());
     // Settled ids are forgotten by the hour, not one by one.
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
     const topUpMs = this.desk.dueMs(memory);
@@ -338,24 +319,6 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     return answer.ok ? answer.value : answer;
   }
 
-  /** Runs work that talks to D1, after what was begun before. @returns `storage` when D1 fails. */
-  private async inTurn<T>(
-    work: (memory: AccountMemory) => Promise<Result<T, RouterError>>,
-  ): Promise<Result<T, RouterError>> {
-    const before = this.turn;
-    const run = async (): Promise<Result<T, RouterError>> => {
-      await before;
-      const opened = await this.opened();
-      return opened.ok ? await work(opened.value) : opened;
-    };
-    const result = run().catch((error: unknown): Result<T, RouterError> => {
-      this.trouble = error instanceof Error ? error.message : String(error);
-      return err(NO_BOOKS);
-    });
-    this.turn = result;
-    return await result;
-  }
-
   private async opened(): Promise<Result<AccountMemory, RouterError>> {
     if (this.memory !== null) return ok(this.memory);
     if (this.store.exists()) return ok(this.awake());
@@ -389,4 +352,3 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
 }
 
 const NO_ACCOUNT: RouterError = { kind: "unauthenticated", message: "No valid API key was given." };
-const NO_BOOKS: RouterError = { kind: "storage", message: "The books can't be reached at the moment. Try again." };

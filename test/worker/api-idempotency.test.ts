@@ -343,7 +343,7 @@ test("the settlement of a request that still runs is noted on its reply", async 
     await runInDurableObject(tenant.gate, async (gate: AccountGate, state) => {
       const [row] = state.storage.sql.exec("SELECT value FROM replies").toArray();
       const reply = JSON.parse(String(row?.["value"])) as { generationId: never; isCharged: boolean }; // our own row
-      const record = { provider: null, createdAtMs: Date.now(), usage: NO_USAGE } as never; // what a row of the outbox needs
+      const record = { provider: null, createdAtMs: Date.now(), usage: NO_USAGE, attempts: [] } as never; // what a row of the outbox needs
       const { generationId, isCharged } = reply;
       const settlement = {
         generationId,

@@ -12,6 +12,7 @@ import {
   dayS,
   inputsOf,
   NAME_CHARS_MAX,
+  outputsOf,
   tokensOf,
   zeroFault,
   type Feed,
@@ -28,6 +29,7 @@ const Row = z.looseObject({
   max_output_tokens: z.unknown().optional(),
   deprecation_date: z.string().nullish(),
   supported_modalities: z.array(z.string()).nullish(),
+  supported_output_modalities: z.array(z.string()).nullish(),
   supported_endpoints: z.array(z.string()).nullish(),
 });
 type Row = z.infer<typeof Row>;
@@ -57,9 +59,12 @@ const PRICE_NAMES: Readonly<Record<string, keyof SomePriceKeys>> = {
   output_cost_per_image_token: "image_output",
   input_cost_per_request: "request",
 };
+/** Prices by the length of the prompt, as a list of ranges. */
+const TIERS = "tiered_pricing";
+const OVERRIDES_MAX = 8;
 /** Prices of what is not asked for here: other service tiers, batches, tools that run at the provider. */
 const OTHER_TERMS =
-  /_(batches|flex|priority)$|_(batches|flex|priority)_|^(search_context_cost|file_search|code_interpreter|computer_use|vector_store|web_search)/;
+  /_(batches|flex|priority)$|_(batches|flex|priority)_|^(priority_pricing|search_context_cost|file_search|code_interpreter|computer_use|vector_store|web_search)/;
 const STEP = /^(.*)_above_(\d+)k_tokens$/;
 
 /** True for a document of this shape. */
@@ -85,8 +90,11 @@ export function readLiteLlm(document: Readonly<Record<string, unknown>>): Feed {
 
 function entryOf(key: string, row: Row): Result<FeedEntry, string> {
   const mode = row.mode ?? "";
-  const outputs = Object.hasOwn(MODES, mode) ? MODES[mode] : undefined;
-  if (outputs === undefined) return err(`is of the mode "${mode}", which is not imported`);
+  const standard = Object.hasOwn(MODES, mode) ? MODES[mode] : undefined;
+  if (standard === undefined) return err(`is of the mode "${mode}", which is not imported`);
+  const named = row.supported_output_modalities ?? standard;
+  const outputs = outputsOf(named);
+  if (outputs === undefined) return err(`answers with ${named.join(", ")}, not text`);
   if (mode === "responses" && row.supported_endpoints?.includes(CHAT_PATH) !== true)
     return err("answers only on /responses");
   const model = modelOf(key, row.litellm_provider ?? "");
@@ -142,30 +150,64 @@ function modelOf(key: string, provider: string): Result<{ readonly host: FeedHos
   return ok({ host, name: key.startsWith(prefix) ? key.slice(prefix.length) : key });
 }
 
+type Keys = Record<string, number>;
+
 function priceOf(row: Row, isEmbedding: boolean): Result<ListedPrice, string> {
-  const base: Record<string, number> = {};
-  const steps = new Map<number, Record<string, number>>();
-  for (const [name, value] of Object.entries(row)) {
-    if (!name.includes("cost") || value === null || OTHER_TERMS.test(name)) continue;
-    const [, plain = name, thousands] = STEP.exec(name) ?? [];
-    const ours = Object.hasOwn(PRICE_NAMES, plain) ? PRICE_NAMES[plain] : undefined;
-    if (ours === undefined) return err(`has a price "${name}" whose unit is not known`);
-    const pico = picoOf(value, PER_UNIT);
-    if (!pico.ok) return err(`has a price "${name}" that ${pico.error}`);
-    const isPlain = ours === "prompt" || ours === "completion";
-    if (pico.value === 0 && (!isPlain || thousands !== undefined)) {
-      if (isPlain) return err("has a price tier that costs nothing");
-      continue;
-    }
-    if (thousands === undefined) base[ours] = pico.value;
-    else steps.set(Number(thousands) * 1_000, { ...steps.get(Number(thousands) * 1_000), [ours]: pico.value });
-  }
-  const { prompt, completion = isEmbedding ? 0 : undefined, ...rest } = base as SomePriceKeys;
+  const base: Keys = {};
+  const steps = new Map<number, Keys>();
+  const fault = readPrices(row, base, steps) ?? readTiers(row[TIERS], base, steps);
+  if (fault !== undefined) return err(fault);
+  const { prompt, completion = isEmbedding ? 0 : undefined, ...rest } = base as SomePriceKeys; // names of PRICE_NAMES
   if (prompt === undefined || completion === undefined) return err("has no price for prompt and completion");
+  if (steps.size > OVERRIDES_MAX) return err("has price tiers that are not understood");
   const overrides: ListedOverride[] = [...steps]
     .toSorted(([a], [b]) => a - b)
     .map(([min_prompt_tokens, keys]) => ({ min_prompt_tokens, ...keys }));
   return ok({ prompt, completion, ...rest, ...(overrides.length === 0 ? {} : { overrides }) });
+}
+
+/** Reads the plain prices of a row into `base`, those "above n thousand tokens" into `steps`. @returns what is wrong. */
+function readPrices(row: Readonly<Record<string, unknown>>, base: Keys, steps: Map<number, Keys>): string | undefined {
+  for (const [name, value] of Object.entries(row)) {
+    if (!/cost|pric/.test(name) || name === TIERS || value === null || OTHER_TERMS.test(name)) continue;
+    const [, plain = name, thousands] = STEP.exec(name) ?? [];
+    const ours = Object.hasOwn(PRICE_NAMES, plain) ? PRICE_NAMES[plain] : undefined;
+    if (ours === undefined && value === 0) continue;
+    if (ours === undefined) return `has a price "${name}" whose unit is not known`;
+    const pico = picoOf(value, PER_UNIT);
+    if (!pico.ok) return `has a price "${name}" that ${pico.error}`;
+    const isPlain = ours === "prompt" || ours === "completion";
+    const keys = thousands === undefined ? base : stepAt(steps, Number(thousands) * 1_000);
+    // A cache that costs nothing is one that the map knows nothing of: it costs what the prompt costs.
+    if (pico.value > 0 || (isPlain && keys === base)) keys[ours] = pico.value;
+    else if (isPlain) return "has a price tier that costs nothing";
+  }
+  return undefined;
+}
+
+const Tiers = z.array(z.looseObject({ range: z.array(z.number().nullable()).min(1) }));
+
+/** Reads `tiered_pricing`: prices by the length of the prompt, the first tier being the base. @returns what is wrong. */
+function readTiers(value: unknown, base: Keys, steps: Map<number, Keys>): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  const tiers = Tiers.safeParse(value);
+  if (!tiers.success) return "has price tiers that are not understood";
+  for (const { range, ...prices } of tiers.data) {
+    const from = range[0] ?? 0;
+    if (from !== 0 && tokensOf(from) === undefined) return "has price tiers that are not understood";
+    const keys: Keys = {};
+    const fault = readPrices(prices, keys, steps);
+    if (fault !== undefined) return fault;
+    if (from !== 0 && (keys["prompt"] === 0 || keys["completion"] === 0)) return "has a price tier that costs nothing";
+    Object.assign(from === 0 ? base : stepAt(steps, from), keys);
+  }
+  return undefined;
+}
+
+function stepAt(steps: Map<number, Keys>, tokens: number): Keys {
+  const step = steps.get(tokens) ?? {};
+  steps.set(tokens, step);
+  return step;
 }
 
 function parametersOf(says: (name: string) => boolean): readonly string[] {

@@ -188,6 +188,10 @@ test("every row of LiteLLM's map is an entry or a refusal with its reason", () =
     "groq-up-to-4b": unnamed,
     "far/wood-2": 'is at "far", whose address and wire format are not known here',
     "groq/speaker": 'is of the mode "audio_speech", which is not imported',
+    "dashscope/odd-tiers": "has price tiers that are not understood",
+    "dashscope/gift-tier": "has a price tier that costs nothing",
+    "groq/by-night": 'has a price "off_peak_pricing" whose unit is not known',
+    "groq/painter": "answers with image, not text",
     "groq/odd": 'has a price "input_cost_per_smile" whose unit is not known',
     "groq/gift": "costs nothing here: a plan or a trial, not a price",
     "groq/unpriced": "has no price for prompt and completion",
@@ -209,6 +213,18 @@ test("every row of LiteLLM's map is an entry or a refusal with its reason", () =
     inputModalities: ["text", "image"],
     expirationDate: "2027-02-01",
   });
+  expect(entryOf(feed, "dashscope/tiered")).toMatchObject({
+    host: { slug: "alibaba" },
+    price: {
+      prompt: 400_000,
+      completion: 1_200_000,
+      overrides: [
+        { min_prompt_tokens: 32_000, prompt: 700_000, completion: 2_100_000 },
+        { min_prompt_tokens: 128_000, prompt: 1_000_000, internal_reasoning: 4_000_000 },
+      ],
+    },
+  });
+  expect(entryOf(feed, "groq/talker")).toMatchObject({ outputModalities: ["text", "audio"] });
   expect(entryOf(feed, "wood-embed")).toMatchObject({ host: { slug: "openai" }, outputModalities: ["embeddings"] });
 });
 

@@ -5,10 +5,11 @@
 import type { Adapter } from "./adapter.ts";
 import { anthropic } from "./anthropic.ts";
 import { bedrock } from "./bedrock.ts";
+import { cohere } from "./cohere.ts";
 import { gemini } from "./gemini.ts";
 import { openAiCompatible } from "./openai-compatible.ts";
 
-export const ADAPTERS: readonly Adapter[] = [openAiCompatible, anthropic, gemini, bedrock];
+export const ADAPTERS: readonly Adapter[] = [openAiCompatible, anthropic, gemini, bedrock, cohere];
 
 const byName: ReadonlyMap<string, Adapter> = new Map(ADAPTERS.map((adapter) => [adapter.name, adapter]));
 

@@ -249,8 +249,9 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
     provider: {
       slug: "cohere",
       name: "Cohere",
-      adapter: "openai-compatible",
-      base_url: "https://api.cohere.ai/compatibility/v1",
+      adapter: "cohere",
+      // https://docs.cohere.com/v2/reference/chat
+      base_url: "https://api.cohere.com",
       regions: [GLOBAL_REGION],
       data_policy: {
         training: true,
@@ -260,18 +261,13 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
         source: "https://cohere.com/enterprise-data-commitments (training unless opted out)",
       },
       cancellation: STOPS,
-      // https://docs.cohere.com/docs/compatibility-api: unsupported parameters.
-      quirks: {
-        unsupported: ["logit_bias", "top_logprobs", "n", "parallel_tool_calls"],
-        reasoning_efforts: ["none", "high"],
-      },
       headquarters: "CA",
       privacy_policy_url: "https://cohere.com/privacy",
       terms_of_service_url: "https://cohere.com/terms-of-use",
       status_page_url: "https://status.cohere.com",
     },
     feeds: [{ from: "genai-prices", id: "cohere" }],
-    parameters: [...COMMON_PARAMETERS, "seed", "response_format", "structured_outputs"],
+    parameters: [...COMMON_PARAMETERS, "top_k", "seed", "logprobs", "response_format", "structured_outputs"],
     tools: "single",
     upstream: {
       names: {

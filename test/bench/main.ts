@@ -105,7 +105,7 @@ async function checksOf(
   operations: Operations | null,
 ): Promise<readonly Check[]> {
   const checks: Check[] = [];
-  const strayed = (scale?.measured ?? []).flatMap(({ faults }) => faults);
+  const strayed = [...(scale?.measured ?? []).flatMap(({ faults }) => faults), ...(scale?.listing.faults ?? [])];
   if (scale !== null) {
     checks.push({
       name: "waypost: every answer complete beside more of everything",

@@ -183,6 +183,9 @@ export function scaleRows(scale: Scale): readonly Row[] {
     row("the same beside 1,000 models (10)", "x", "<= 1.10", scale.models1000),
     row("the same with 60 providers of the model (1)", "x", "<= 1.10", scale.providers60),
     row("the same from 1,000 accounts in turn (1)", "x", "<= 1.10", scale.accounts1000),
+    row("GET /models, 1,000 models", "x bare Worker", ">= 0.80", scale.listing.ratio),
+    row("GET /models, 1,000 models", "answers/s", "", scale.listing.perSecond),
+    row("GET /models: processor time beside the bare Worker's", "x", "", scale.listing.processorRatio),
   ];
 }
 

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { processorMs } from "./children.ts";
+import { measureListing, type Listing } from "./listing.ts";
 import type { Loader } from "./loader.ts";
 import type { Measured } from "./load.ts";
 import { median } from "./numbers.ts";
@@ -18,6 +19,8 @@ export interface Scale {
   readonly models1000: number;
   readonly providers60: number;
   readonly accounts1000: number;
+  /** The list of models, when it has a thousand. */
+  readonly listing: Listing;
   /** Faults of all its answers. */
   readonly measured: readonly Measured[];
 }
@@ -57,12 +60,14 @@ export async function measureScale(waypost: Waypost, loader: Loader): Promise<Sc
   await serveUntil(Date.now() + PUBLISHED_MS, spare, loader);
   const large: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) large.push(await cost(spare));
+  const listing = await measureListing({ port: spare.port, path: "/api/v1/models", pids: waypost.pids });
   await waypost.publish(MODELS_MIN);
   return {
     baseMs: median(small),
     models1000: median(large) / median(small),
     providers60: median(providers),
     accounts1000: median(accounts),
+    listing,
     measured,
   };
 }

@@ -84,7 +84,10 @@ export async function startWaypost(upstreamUrl: string, bundlePath?: string): Pr
     isReady: () => Promise.resolve(runningIn(directory) !== undefined),
   });
   const publish = async (models: number): Promise<void> => {
-    await ask(origin, "PUT", "/api/v1/admin/catalog", OPERATOR_KEY, catalogOf(`${upstreamUrl}/v1`, models));
+    // What is more than one request may write is sent again until nothing of it is left.
+    let answer: string;
+    do answer = await ask(origin, "PUT", "/api/v1/admin/catalog", OPERATOR_KEY, catalogOf(models));
+    while (!/"values_left":0\b/.test(answer));
   };
   await publish(MODELS_MIN);
   const main = await createAccount(origin, "bench");
@@ -180,7 +183,10 @@ function providerSlug(index: number): string {
   return index === 0 ? "bench" : `bench-${index + 1}`;
 }
 
-function catalogOf(baseUrl: string, models: number): unknown {
+/** Addresses of a catalog are public; where the providers really are, `<PROVIDER>_BASE_URL` says. */
+const BASE_URL = "https://upstream.example.com/v1";
+
+function catalogOf(models: number): unknown {
   const roles: Role[] = ["buffered", "fast", "brief", "slow", "big"];
   const slugs = Array.from({ length: PROVIDERS }, (_, index) => providerSlug(index));
   const others = Array.from({ length: models - roles.length - 1 }, (_, index) => `bench/other-${index}`);
@@ -209,7 +215,7 @@ function catalogOf(baseUrl: string, models: number): unknown {
       slug,
       name: slug === "bench" ? "Bench" : `Bench ${slug}`,
       adapter: "openai-compatible",
-      base_url: baseUrl,
+      base_url: BASE_URL,
       regions: [{ id: "local", latitude: 50.11, longitude: 8.68, jurisdiction: null, source: SOURCE }],
       data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: SOURCE },
       cancellation: { policy: "stops", source: SOURCE },

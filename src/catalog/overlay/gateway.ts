@@ -24,10 +24,10 @@ export const GATEWAY_MODELS: ReadonlySet<string> = new Set(
   mistralai/mistral-small-24b-instruct-2501 mistralai/mixtral-8x22b-instruct mistralai/pixtral-large-2411
   nousresearch/hermes-2-pro-llama-3-8b nousresearch/hermes-3-llama-3.1-405b nousresearch/hermes-3-llama-3.1-70b
   nvidia/llama-3.3-nemotron-super-49b-v1.5 nvidia/nemotron-3-nano-30b-a3b nvidia/nemotron-nano-9b-v2
-  openai/gpt-3.5-turbo-0613 openai/gpt-3.5-turbo-16k openai/gpt-3.5-turbo-instruct openai/gpt-4-1106-preview
+  
   openai/gpt-4o-mini-search-preview openai/gpt-4o-search-preview openai/gpt-5-pro openai/gpt-5.1-codex-mini
   openai/gpt-5.2-pro openai/gpt-5.3-codex openai/gpt-5.4-pro openai/gpt-5.5-pro openai/gpt-audio openai/gpt-audio-mini
-  openai/gpt-oss-safeguard-20b openai/o1-pro openai/o3-pro perceptron/perceptron-mk1 qwen/qwen-plus-2025-07-28 qwen/qwen3-max-thinking qwen/qwen3-vl-32b-instruct
+  openai/gpt-oss-safeguard-20b openai/o3-pro perceptron/perceptron-mk1 qwen/qwen-plus-2025-07-28 qwen/qwen3-max-thinking qwen/qwen3-vl-32b-instruct
   qwen/qwen3-vl-8b-thinking qwen/qwen3.5-plus-20260420 qwen/qwen3.6-27b qwen/qwen3.6-max-preview
   rekaai/reka-edge rekaai/reka-flash-3 relace/relace-apply-3 relace/relace-search
   sao10k/l3-euryale-70b sao10k/l3-lunaris-8b sao10k/l3.1-70b-hanami-x1 sao10k/l3.1-euryale-70b sao10k/l3.3-euryale-70b

@@ -77,9 +77,12 @@ export const LEFT_OUT: readonly RegExp[] = [
   /^openai\/(chatgpt|codex)/,
   /^x-ai\/grok-(2|beta|vision)/,
   /^google\/gemini-2\.5-pro-preview/,
-  // https://ai.google.dev/gemini-api/docs/deprecations, https://developers.openai.com/api/docs/deprecations
+  // Shut down by November 2026: https://ai.google.dev/gemini-api/docs/deprecations,
+  // https://developers.openai.com/api/docs/deprecations (gpt-5.3-chat in August, the rest on 2026-10-23),
+  // https://platform.claude.com/docs/en/about-claude/model-deprecations
   /^google\/gemini-(2\.0|3-pro-preview|3\.1-flash-lite-preview)/,
-  /^openai\/gpt-5\.3-chat/,
+  /^openai\/(gpt-5\.3-chat|gpt-3\.5-turbo$|gpt-4$|gpt-4-turbo|gpt-4o-2024-05-13|gpt-4\.1-nano|o1$|o3-mini|o4-mini)/,
+  /^anthropic\/claude-((opus|sonnet)-4$|opus-4\.1$)/,
   /^meta-llama\/llama-2-/,
   /^(gryphe|jondurbin|undi95|openchat|sophosympatheia|cognitivecomputations|sao10k)\//,
   /^nousresearch\/(nous-hermes|hermes-2)/,

@@ -51,4 +51,27 @@ export const CATEGORIES: readonly (readonly [Category, RegExp])[] = [
 
 /** When a model ends at its author, with the page that says so. */
 export const DEPRECATIONS: Readonly<Record<string, { readonly date: string; readonly source: string } | undefined>> =
-  {};
+  Object.fromEntries(
+    (
+      [
+        [
+          "https://developers.openai.com/api/docs/deprecations (November 2026)",
+          {
+            "2026-12-11": "openai/gpt-5 openai/gpt-5-mini openai/gpt-5-nano openai/gpt-5-pro openai/o3 openai/o3-pro",
+            "2027-01-14": "openai/gpt-4o openai/gpt-4o-mini openai/gpt-4.1 openai/gpt-4.1-mini",
+            "2027-01-20": "openai/gpt-audio openai/gpt-audio-mini",
+            "2027-04-01": "openai/gpt-5.1 openai/gpt-5.3-codex openai/gpt-5.4-nano",
+          },
+        ],
+        [
+          "https://ai.google.dev/gemini-api/docs/deprecations (November 2026)",
+          {
+            "2026-12-01": "google/gemini-2.5-pro google/gemini-2.5-flash",
+            "2027-05-07": "google/gemini-3.1-flash-lite",
+          },
+        ],
+      ] as const
+    ).flatMap(([source, days]) =>
+      Object.entries(days).flatMap(([date, ids]) => ids.split(" ").map((id) => [id, { date, source }])),
+    ),
+  );

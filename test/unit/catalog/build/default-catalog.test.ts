@@ -65,6 +65,16 @@ test("models that make vectors are no chat models, and their price is of what go
   }
 });
 
+test("a model that its author switches off says when, and none is listed beyond its day", () => {
+  const ending = new Map<string, string | null>(catalog.models.map((model) => [model.id, model.expiration_date]));
+  expect(ending.get("openai/gpt-5")).toBe("2026-12-11");
+  expect(ending.get("google/gemini-2.5-pro")).toBe("2026-12-01");
+  expect(ending.get("anthropic/claude-haiku-4.5")).toBeNull();
+  const dates = [...ending.values()].filter((date) => date !== null);
+  expect(dates.length).toBeGreaterThanOrEqual(12);
+  expect(dates.filter((date) => date <= AS_OF)).toEqual([]);
+});
+
 test("names that follow a family lead to its newest model", async () => {
   const { index } = await snapshotOf(catalog);
   for (const { slug } of catalog.family_aliases) expect(index.aliases, slug).toHaveProperty([slug]);

@@ -1,7 +1,8 @@
 /**
  * The test projects. `unit` runs in Node and touches nothing outside the house; `contract` loops over the registries;
  * `worker` runs inside workerd with the bindings of wrangler.toml, its D1 migrated before each file; `e2e` talks to real
- * processes started as `npm start` does, one file after the other. None of them needs the network.
+ * processes started as `npm start` does, two files at a time, and `e2e-alone` one after the other what measures moments or
+ * brings its own load. None of them needs the network.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";
@@ -21,6 +22,11 @@ const stripe = {
 };
 
 const hasMigrations = readdirSync(migrationsDir).some((name) => name.endsWith(".sql"));
+
+const e2e = { include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 180_000 };
+const ALONE = ["capacity", "crash", "disconnects", "faults", "soak", "three-services"].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 export default defineConfig({
   root,
@@ -67,13 +73,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
-        },
+        test: { ...e2e, name: "e2e", exclude: ALONE, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { ...e2e, name: "e2e-alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

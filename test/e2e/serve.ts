@@ -14,6 +14,10 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 const READY_MS = 120_000;
 const LAUNCHER: readonly string[] = [process.execPath, path.join(ROOT, "src/cli/start.ts")];
 const STOP_MS = 15_000;
+/** Below those that Linux gives to outgoing connections: a server that starts again needs the one it had. */
+const PORT_FIRST = 15_000;
+const PORTS = 15_000;
+const PORT_TRIES = 50;
 
 export interface ServeOptions {
   /** Variables for the launcher, e.g. provider credentials and base URLs. */
@@ -161,15 +165,18 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** A port of the loopback that nothing listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES; tries++) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORTS);
+    if (await isFree(port)) return port;
+  }
+  throw new Error("no free port was found");
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }

@@ -26,6 +26,7 @@ import type { JobPorts, RefreshPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
 import type { CapacityRule } from "./limits/capacity.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
+import { openPublicMedia } from "./router/open-media.ts";
 import type { Fetch, RouterPorts } from "./router/ports.ts";
 
 /** Verified keys that an isolate remembers; a key's own gate still decides whether it may be used. */
@@ -50,6 +51,8 @@ interface Isolate {
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
   readonly publicNetwork: Fetch;
+  /** For addresses that tenants name: nothing private, whatever the operator has opted in to. */
+  readonly tenantNetwork: Fetch;
   /** Null for what was sealed with another secret. */
   readonly unseal: (sealed: string, provider: ProviderId) => Promise<string | null>;
   readonly secrets: KeySecrets;
@@ -115,7 +118,7 @@ function refreshPortsOf(env: Cloudflare.Env, app: (request: Request) => Promise<
   return {
     url,
     everyMs: secondsOf(env, "WAYPOST_CATALOG_EVERY_S") ?? REFRESH_EVERY_MS,
-    fetch: publicNetworkOf(env),
+    fetch: publicNetworkOf(env, addressesOf(env).allowsPrivate),
     addresses: addressesOf(env),
     store: env.CATALOG,
     publish: (body) =>
@@ -172,7 +175,8 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     environment,
     unseal,
     network: networkOf(env),
-    publicNetwork: publicNetworkOf(env),
+    publicNetwork: publicNetworkOf(env, addressesOf(env).allowsPrivate),
+    tenantNetwork: publicNetworkOf(env, false),
     verified: new Map(),
   };
 }
@@ -267,8 +271,8 @@ function networkOf(env: Cloudflare.Env): Fetch {
 }
 
 /** Calls to addresses that others name; they go through `fetchPublic`. */
-function publicNetworkOf(env: Cloudflare.Env): Fetch {
-  const guarded = launched(env, addressesOf(env).allowsPrivate ? NETWORK : PUBLIC_NETWORK);
+function publicNetworkOf(env: Cloudflare.Env, allowsPrivate: boolean): Fetch {
+  const guarded = launched(env, allowsPrivate ? NETWORK : PUBLIC_NETWORK);
   return guarded === undefined ? (url, init) => fetch(url, init) : (url, init) => guarded.fetch(url, init);
 }
 
@@ -318,13 +322,14 @@ async function verifyCached(
 }
 
 function routerPorts(
-  { settings, catalog, accounts, byok, providers, environment, network }: Isolate,
+  { settings, catalog, accounts, byok, providers, environment, network, tenantNetwork }: Isolate,
   waitUntil: (work: Promise<unknown>) => void,
 ): RouterPorts {
   return {
     clock: systemClock,
     randomBytes: systemRandomBytes,
     fetch: network,
+    openMedia: (url, signal) => openPublicMedia(url, signal, tenantNetwork),
     deadlines: settings.deadlines,
     waitUntil,
     byok,

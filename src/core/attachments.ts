@@ -14,15 +14,25 @@ const HEAD_BYTES_MAX = 128;
 const MEDIA_URL = /data:(?:image\/|audio\/|video\/|application\/pdf)[^"]*;base64,$/i;
 const DATA_KEY = /"data"\s*:\s*"$/;
 
-/** A part of a text to be sent: text, or bytes that stand for themselves. */
-export type Segment = string | Uint8Array;
+/** ASCII that is still to come, once. */
+export interface Arriving {
+  /** Characters; null when nobody has said how many. */
+  readonly length: number | null;
+  /** Rejects when it breaks off. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/** A part of a text to be sent, that is there: text, or bytes that stand for themselves. */
+export type WholeSegment = string | Uint8Array;
+/** Any part of a text to be sent. */
+export type Segment = WholeSegment | Arriving;
 
 /** A body's large media, by mark. */
 export interface Attachments {
   /** Characters that `text` has once the bytes are back in it. */
   charsOf(text: string): number;
   /** The text with its bytes back. */
-  splice(text: string): readonly Segment[];
+  splice(text: string): readonly WholeSegment[];
   /** Nothing is sent any more: lets go of the bytes. */
   drop(): void;
 }
@@ -87,27 +97,41 @@ export function cutRuns(body: Uint8Array, runs: readonly Run[], marks: readonly 
 export function attachmentsOf(body: Uint8Array, runs: readonly Run[], marks: readonly string[]): Attachments {
   const byMark = new Map<string, Uint8Array>();
   for (const [index, { start, end }] of runs.entries()) byMark.set(marks[index] ?? "", body.subarray(start, end));
-  const pattern = new RegExp([...byMark.keys()].join("|"), "g");
+  const pattern = patternOf(byMark);
   return {
     charsOf(text) {
       let chars = text.length;
       for (const [mark] of text.matchAll(pattern)) chars += (byMark.get(mark)?.length ?? mark.length) - mark.length;
       return chars;
     },
-    splice(text) {
-      const segments: Segment[] = [];
-      let from = 0;
-      for (const { 0: mark, index } of text.matchAll(pattern)) {
-        const bytes = byMark.get(mark);
-        if (bytes === undefined) continue;
-        segments.push(text.slice(from, index), bytes);
-        from = index + mark.length;
-      }
-      segments.push(text.slice(from));
-      return segments;
-    },
+    splice: (text) => spliced(text, byMark),
     drop() {
       byMark.clear();
     },
   };
+}
+
+/** Random bytes of a mark. */
+export const MARK_BYTES = 16;
+
+/** A mark: as hard to guess as a key, and no base64. */
+export function markOf(random: Uint8Array): string {
+  return `_media-${Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("")}_`;
+}
+
+/** `text` with what stands behind the marks in their places. */
+export function spliced<T extends Segment>(text: string, byMark: ReadonlyMap<string, T>): readonly (string | T)[] {
+  if (byMark.size === 0) return [text];
+  const segments: (string | T)[] = [];
+  let from = 0;
+  for (const { 0: mark, index } of text.matchAll(patternOf(byMark))) {
+    segments.push(text.slice(from, index), byMark.get(mark) ?? mark);
+    from = index + mark.length;
+  }
+  segments.push(text.slice(from));
+  return segments;
+}
+
+function patternOf(byMark: ReadonlyMap<string, unknown>): RegExp {
+  return new RegExp([...byMark.keys()].join("|"), "g");
 }

@@ -4,7 +4,7 @@
  * has 128 MB and a body lives several times over (bytes, text, values) while it is parsed; large media stay bytes
  * (core/attachments.ts). Routes ask who is calling before they read.
  */
-import { attachmentsOf, cutRuns, findRuns, type Attachments } from "../core/attachments.ts";
+import { attachmentsOf, cutRuns, findRuns, MARK_BYTES, markOf, type Attachments } from "../core/attachments.ts";
 import type { RandomBytes } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -21,8 +21,6 @@ const DISCARD_MS = 10_000;
 const SMALL_BYTES_MAX = 64 * 1024;
 /** A larger body is read in pieces of so many bytes, each counted as it is there. */
 const PIECE_BYTES = 1024 * 1024;
-/** A mark is as hard to guess as a key. */
-const MARK_BYTES = 16;
 
 // Bytes of the bodies that this isolate is reading and parsing now, as far as they have arrived.
 let inFlightBytes = 0;
@@ -100,11 +98,7 @@ export async function readJson(
 export async function sha256(content: string | Uint8Array): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return hexOf(digest);
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** What one body holds of the bytes in flight. */
@@ -161,7 +155,7 @@ async function readText(
     return ok({ text: new TextDecoder().decode(bytes), bytes, attachments: null });
   }
   // A mark for each, although they may be of equal bytes: two are as good as one.
-  const marks = runs.map(() => `_media-${hexOf(randomBytes(MARK_BYTES))}_`);
+  const marks = runs.map(() => markOf(randomBytes(MARK_BYTES)));
   return ok({ text: cutRuns(bytes, runs, marks), bytes, attachments: attachmentsOf(bytes, runs, marks) });
 }
 

@@ -5,7 +5,7 @@
  * cut of the bytes; `classifyFailure` is the only place that knows what an upstream's error means. Formats whose
  * requests are signed have `authorize` for that: the one step that may wait.
  */
-import type { Segment } from "../core/attachments.ts";
+import type { WholeSegment } from "../core/attachments.ts";
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
 import type { UpstreamFailure } from "../core/error.ts";
@@ -48,7 +48,7 @@ export type Framing = "sse" | "event-stream";
 
 /** A request as it goes out, its large media in place again. */
 export interface OutgoingRequest extends Pick<EncodedRequest, "url" | "headers"> {
-  readonly body: string | readonly Segment[];
+  readonly body: string | readonly WholeSegment[];
 }
 
 /** What signing needs of the world. */
@@ -80,10 +80,18 @@ export interface QuirkFault {
   readonly message: string;
 }
 
+/** Kinds of media that a client may name by an address. */
+export type MediaKind = "image" | "video" | "file";
+
 export interface Adapter {
   readonly name: string;
   /** Absent: server-sent events. */
   readonly framing?: Framing;
+  /**
+   * Bytes of the largest media that may stand in a request, where the provider does not fetch this http(s) address itself;
+   * null when it does. Absent: it fetches all of them.
+   */
+  inlineBytesMax?(kind: MediaKind, url: string, target: Target): number | null;
   /** What is wrong with a provider's quirks, every fault of them; empty when they can be used. */
   quirkFaults(quirks: JsonObject): readonly QuirkFault[];
   /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */

@@ -5,7 +5,7 @@
  * https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html (accessed 2026-11-21).
  */
 import { AwsV4Signer } from "aws4fetch";
-import type { Segment } from "../core/attachments.ts";
+import type { WholeSegment } from "../core/attachments.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { isObject, parseJson, stringOf } from "../core/json.ts";
@@ -110,7 +110,7 @@ async function sign(
 }
 
 /** SHA-256 of a body in pieces; where the platform digests streams, without a second copy of its media. */
-async function hexHash(segments: readonly Segment[]): Promise<string> {
+async function hexHash(segments: readonly WholeSegment[]): Promise<string> {
   const encoder = new TextEncoder();
   const pieces = segments.map((segment) => (typeof segment === "string" ? encoder.encode(segment) : segment));
   // Node, where unit tests run, has none.

@@ -10,8 +10,15 @@ import { classifyBedrockFailure } from "./bedrock-failure.ts";
 import { bedrockQuirkFaults } from "./bedrock-quirks.ts";
 import { authorizeBedrock } from "./bedrock-sign.ts";
 
+/**
+ * Bytes of the largest media of a request: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html
+ * and, for video in the request itself, its API reference (accessed 2026-11-21).
+ */
+const MEDIA_BYTES_MAX = { image: 3_750_000, file: 4_500_000, video: 25_000_000 } as const;
+
 export const bedrock: Adapter = {
   name: "bedrock",
+  inlineBytesMax: (kind) => MEDIA_BYTES_MAX[kind],
   framing: "event-stream",
   quirkFaults: bedrockQuirkFaults,
   encode: encodeBedrock,

@@ -7,11 +7,15 @@ import type { Adapter } from "./adapter.ts";
 import { createOpenAiDecoder, decodeOpenAiReply } from "./openai-decode.ts";
 import { encodeOpenAi } from "./openai-encode.ts";
 import { classifyOpenAiFailure } from "./openai-failure.ts";
-import { openAiQuirkFaults } from "./openai-quirks.ts";
+import { openAiQuirkFaults, readingQuirks } from "./openai-quirks.ts";
 
 export const openAiCompatible: Adapter = {
   name: "openai-compatible",
   quirkFaults: openAiQuirkFaults,
+  inlineBytesMax(kind, _url, { quirks }) {
+    const { inline_media: kinds, inline_bytes_max: bytes } = readingQuirks(quirks);
+    return kinds.includes(kind) ? bytes : null;
+  },
   encode: encodeOpenAi,
   createDecoder: createOpenAiDecoder,
   decodeReply: decodeOpenAiReply,

@@ -74,6 +74,12 @@ export const OpenAiQuirksSchema = z.strictObject({
   /** Formats of reasoning entries that this provider can read; entries of others are left out, with a warning. */
   reasoning_formats: z.array(name).default(["unknown"]),
 
+  // Media.
+  /** Kinds that must stand in the request: the provider fetches no addresses of them. */
+  inline_media: z.array(z.enum(["image", "video", "file"])).default(["file"]),
+  /** The largest of them, in bytes. */
+  inline_bytes_max: z.int().positive().default(20_000_000),
+
   // Answers.
   /** `include_usage`: usage must be asked for; `always`: it comes unasked; `never`: it never comes in a stream. */
   stream_usage: z.enum(["include_usage", "always", "never"]).default("include_usage"),

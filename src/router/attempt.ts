@@ -3,6 +3,7 @@
  * here, so whatever fails may be tried elsewhere unseen; with the first content event the choice is final.
  * Never rejects.
  */
+import type { Segment } from "../core/attachments.ts";
 import { isContent, type GenerationEvent } from "../core/event.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ChatRequest } from "../core/chat.ts";
@@ -39,6 +40,13 @@ export interface Failed {
   readonly failure: UpstreamFailure;
 }
 
+/** What an attempt sends. */
+export interface Outgoing extends Pick<OutgoingRequest, "url" | "headers"> {
+  readonly body: string | readonly Segment[];
+  /** Why the request itself could not be sent whole; null or absent: it could. */
+  readonly fault?: (() => UpstreamFailure | null) | undefined;
+}
+
 type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
 
 /**
@@ -47,7 +55,7 @@ type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
  */
 export async function attempt(
   adapter: Adapter,
-  outgoing: OutgoingRequest,
+  outgoing: Outgoing,
   request: ChatRequest,
   target: Target,
   onStart: (abort: () => void) => void,
@@ -59,6 +67,8 @@ export async function attempt(
   const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort);
   onStart(abort);
   const broken = (): UpstreamFailure => {
+    const fault = outgoing.fault?.() ?? null;
+    if (fault !== null) return fault;
     const phase = guard.expired();
     return phase === null ? connectionFailure(target.credential) : timeoutFailure(phase);
   };

@@ -14,6 +14,7 @@ import type { AttemptAsk, EndpointPlace } from "../gates/provider-client.ts";
 import type { Permit } from "../gates/provider-permits.ts";
 import type { Health, Outcome } from "../limits/health.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { OpenedMedia } from "./inline-media.ts";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -71,6 +72,8 @@ export interface RouterPorts {
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly fetch: Fetch;
+  /** Opens media at an address that a tenant names. @returns a sentence for the client: why not. */
+  readonly openMedia: (url: string, signal: AbortSignal) => Promise<Result<OpenedMedia, string>>;
   readonly accounts: AccountPort;
   readonly providers: ProviderPort;
   readonly byok: ByokClient;

@@ -11,6 +11,7 @@ import type { AttemptRecord } from "../insight/generation.ts";
 import type { Target } from "../providers/adapter.ts";
 import { adapterNamed } from "../providers/registry.ts";
 import { attempt, type Answered } from "./attempt.ts";
+import { prepare } from "./outgoing.ts";
 import type { RouterPorts } from "./ports.ts";
 import type { RunInput } from "./run-plan.ts";
 import type { Candidate } from "./score.ts";
@@ -133,16 +134,17 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
     return { kind: "unsent", failure: unsent(503, "provider_unavailable", "The provider cannot be reached.") };
   }
   const target = targetOf(candidate, permit, input);
-  const encoded = adapter.encode(input.request, target);
-  if (!encoded.ok) return { kind: "unsent", failure: unsent(400, "invalid_request", encoded.error) };
-  const { url, headers, body, warnings } = encoded.value;
-  const outgoing = { url, headers, body: input.attachments?.splice(body) ?? body };
-  const authorizing = adapter.authorize?.(outgoing, target, ports) ?? null;
+  const asked = prepare(adapter, target, input, ports);
+  const prepared = asked instanceof Promise ? await asked : asked;
+  if (!prepared.ok) return { kind: "unsent", failure: prepared.error };
+  const { outgoing, whole, warnings, done } = prepared.value;
+  const authorizing = whole === null ? null : (adapter.authorize?.(whole, target, ports) ?? null);
   const authorized = authorizing === null ? null : await authorizing;
   if (authorized?.ok === false) return { kind: "failed", failure: authorized.error };
   const sent = authorized === null ? outgoing : { ...outgoing, headers: authorized.value };
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
   const result = await attempt(adapter, sent, input.request, target, follow, ports);
+  done();
   if (result.kind === "failed") return result;
   const { guard } = result;
   // The permit ends with the answer: the pump ends the guard exactly once, at the very end.

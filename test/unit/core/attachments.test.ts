@@ -1,7 +1,7 @@
 /** What is cut out of a body comes back where it was, byte for byte; nothing else is ever cut. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ATTACHMENT_BYTES_MIN, attachmentsOf, cutRuns, findRuns } from "../../../src/core/attachments.ts";
+import { ATTACHMENT_BYTES_MIN, attachmentsOf, cutRuns, findRuns, type Segment } from "../../../src/core/attachments.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const LONG = "QUJD".repeat(ATTACHMENT_BYTES_MIN / 4);
@@ -14,8 +14,8 @@ function cut(json: string) {
   return { runs, text: cutRuns(body, runs, marks), attachments: attachmentsOf(body, runs, marks) };
 }
 
-const whole = (segments: readonly (string | Uint8Array)[]) =>
-  segments.map((segment) => (typeof segment === "string" ? segment : new TextDecoder().decode(segment))).join("");
+const whole = (segments: readonly Segment[]) =>
+  segments.map((part) => (part instanceof Uint8Array ? new TextDecoder().decode(part) : part)).join("");
 
 describe("what is cut", () => {
   test.each([

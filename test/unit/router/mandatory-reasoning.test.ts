@@ -21,6 +21,7 @@ const ports: RoutePorts = {
   deadlines: { headersMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
   waitUntil: unused,
   fetch: unused,
+  openMedia: unused,
   resolve: async (name) =>
     ok({
       entry: entryOf(name, [{ tag: "a" }], { reasoning_mandatory: name.startsWith("think/") }),

@@ -118,6 +118,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
         distrust: never,
         keep: never,
       },
+      openMedia: never,
       fetch: async (url, init) => {
         const tag = new URL(url).hostname.split(".")[0] ?? "";
         const body = JSON.parse(String(init.body)) as { model: string }; // what the adapter wrote

@@ -1,6 +1,6 @@
 /** One request on the spine with ports of the test's own: a free world with one endpoint, settlements on record. */
 import { asAccountId, asGenerationId, asKeyHash, asRequestId } from "../../../src/core/ids.ts";
-import { ok } from "../../../src/core/result.ts";
+import { err, ok } from "../../../src/core/result.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
 import { faceOf } from "../../../src/http/respond.ts";
@@ -37,6 +37,7 @@ export function portsOf(log: string[]): RouterPorts {
     waitUntil: (work) => void work.catch(() => undefined),
     resolve: async () =>
       ok({ entry: entryOf("test/m", [{ tag: "a" }]), version: "v1", thinking: false, isFree: false, warnings: [] }),
+    openMedia: async () => err("no media here"),
     fetch: async () =>
       Response.json({
         choices: [{ index: 0, message: { content: "Hello" }, finish_reason: "stop" }],

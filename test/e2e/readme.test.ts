@@ -59,6 +59,8 @@ function block(language: string, ...words: readonly string[]): string {
 function shell(command: string, more: Readonly<Record<string, string | undefined>> = {}): string {
   const { status, stdout, stderr } = spawnSync("sh", ["-ec", command], {
     encoding: "utf8",
+    // `catalog -- show` prints all of it.
+    maxBuffer: 64 * 1024 * 1024,
     cwd: ROOT,
     env: { ...env, ...more },
   });

@@ -3,7 +3,7 @@
  * are posted until D1 has answered; what is settled meanwhile waits for the next one. So an answer that was lost after
  * D1 committed does no harm, and nothing is booked twice or never.
  * Pace: PACE_MS_MIN after the first unflushed settle, four times D1's latency when that is slow, doubling after a
- * failure, never more than PACE_MS_MAX. A busy account flushes once in PACE_MS_BUSY: the rows of a flush's own entry (9,
+ * failure, never more than PACE_MS_MAX. A busy account flushes once in PACE_MS_BUSY: the rows of a flush's own entry (7,
  * measured in test/worker/rows-written.test.ts) are then shared by all that was settled meanwhile.
  */
 import type { Clock, EpochMs } from "../core/clock.ts";

@@ -11,8 +11,9 @@ import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
 import type { AddressRule } from "./core/public-url.ts";
 import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
+import { createAccountRoutes } from "./gates/account-branches.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
-import { accountGateOf } from "./gates/account-stub.ts";
+import { accountBranchOf, accountGateOf } from "./gates/account-stub.ts";
 import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
 import { openPayments, type Payments } from "./gates/payments.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
@@ -158,7 +159,12 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     catalog: createCatalogReader(env.CATALOG, systemClock),
     accounts: createAccountClient({
       clock: systemClock,
-      gate: (account) => accountGateOf(env, account),
+      gate: createAccountRoutes({
+        clock: systemClock,
+        gate: (account) => accountGateOf(env, account),
+        branch: (account, branch) => accountBranchOf(env, account, branch),
+        reporter,
+      }),
       reporter,
       standing: createStanding(systemClock, env.PLACE === "cf" ? createColoCache((name) => caches.open(name)) : null),
     }),

@@ -3,6 +3,7 @@ import { depsOf, jobPortsOf } from "./deps.ts";
 import { createApp } from "./http/app.ts";
 import { runScheduled } from "./jobs/scheduled.ts";
 
+export { AccountBranch } from "./gates/account-branch.ts";
 export { AccountGate } from "./gates/account-gate.ts";
 export { ProviderGate } from "./gates/provider-gate.ts";
 export { VoucherGate } from "./gates/voucher-gate.ts";

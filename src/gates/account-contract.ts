@@ -55,7 +55,7 @@ export interface Restriction {
   readonly allowedProviders: readonly string[] | null;
 }
 
-export type Admission =
+export type Admission = (
   | {
       readonly kind: "admitted";
       readonly holdNusd: NanoUsd;
@@ -73,7 +73,21 @@ export type Admission =
   /** The plan was made with another token: nothing was taken; the caller plans anew with this. */
   | { readonly kind: "byok"; readonly grant: ByokGrant }
   /** Not even the minimum is spendable: the caller words the 402, it alone knows tokens and prices. */
-  | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource };
+  | { readonly kind: "short"; readonly spendableNusd: NanoUsd; readonly limitSource: LimitSource }
+) &
+  BranchNews;
+
+/** What comes with an answer where an account's gate is crowded. */
+export interface BranchNews {
+  /** So many branches (limits/branches.ts) it has now; absent: none, as far as is known. */
+  readonly branches?: number | undefined;
+}
+
+/** Who calls, where it is a branch: its name among the account's, and how many calls a second it gets. */
+export interface BranchCaller {
+  readonly branch: string;
+  readonly callsPerS: number;
+}
 
 /** Asks for more to be held for a generation that runs. Says the total, so that a repeat is a no-op. */
 export interface Extension {
@@ -106,7 +120,7 @@ export interface LeasedHold {
   readonly heldNusd: NanoUsd;
 }
 
-export interface SettleReceipt {
+export interface SettleReceipt extends BranchNews {
   /** Ids that the gate has durably taken; the rest must be sent again. */
   readonly acknowledged: readonly GenerationId[];
   /** One for each report. */
@@ -255,13 +269,17 @@ export interface Identity {
 /** What an inference request needs of the gate: the hot path. */
 export interface AccountSpendRpc {
   /** Key, limits and hold together. Repeating an open generation's id answers its hold. */
-  admit(request: AdmitRequest): Promise<Admission>;
+  admit(request: AdmitRequest, caller?: BranchCaller): Promise<Admission>;
   /** What the gate then holds for the generation, in all: less than asked for where no more is spendable, 0n after its end. */
   extend(extension: Extension): Promise<NanoUsd>;
   /** Lengthens holds by 60 s from now; ids that are settled or unknown are ignored. */
   renew(generationIds: readonly GenerationId[]): Promise<void>;
   /** Charges and releases. Idempotent by generation id; what isn't acknowledged must be sent again. Then hears `reports`. */
-  settle(settlements: readonly Settlement[], reports?: readonly LeaseReport[]): Promise<SettleReceipt>;
+  settle(
+    settlements: readonly Settlement[],
+    reports?: readonly LeaseReport[],
+    caller?: BranchCaller,
+  ): Promise<SettleReceipt>;
 }
 
 /** Keys, money and views. `not_found` names an unknown key; an unknown account is `unauthenticated`. */

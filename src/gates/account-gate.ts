@@ -18,6 +18,7 @@ import type { BookedGeneration } from "../insight/generations.ts";
 import type { LeaseReport } from "../ledger/lease.ts";
 import { openBooks } from "../ledger/shards.ts";
 import { auditAccount } from "./account-audit.ts";
+import { branchNews, createAccountBranches } from "./account-branches.ts";
 import { byokGrant, manageByok, passByokOn, type ByokTerms } from "./account-byok.ts";
 import type { ByokCommand, ByokView } from "./account-byok-contract.ts";
 import { byokTermsOf } from "./account-byok-terms.ts";
@@ -28,6 +29,7 @@ import {
   type AccountView,
   type Admission,
   type AdmitRequest,
+  type BranchCaller,
   type CreditReceipt,
   type CreditRequest,
   type Extension,
@@ -85,6 +87,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     opened: async () => await this.opened(),
   });
   private readonly crowd = createCrowd();
+  private readonly branches = createAccountBranches();
   private readonly desk = createPaymentsDesk({
     payments: () => this.payments,
     books: () => this.books,
@@ -97,7 +100,8 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   });
   private readonly keptReplies = createReplies(this.ctx.storage);
 
-  async admit(request: AdmitRequest): Promise<Admission> {
+  async admit(request: AdmitRequest, caller?: BranchCaller): Promise<Admission> {
+    const news = branchNews(this.branches, caller, this.clock());
     await this.crowd(this.clock());
     const answer = await this.with((memory): Admission => {
       const grant = byokGrant(memory, request.byokToken ?? NO_BYOK, this.byokTerms, this.clock());
@@ -106,7 +110,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       if (admission.kind === "admitted") this.wakeBy(admission.expiresAtMs);
       return admission;
     });
-    return answer.ok ? answer.value : { kind: "refused", error: answer.error };
+    return { ...(answer.ok ? answer.value : { kind: "refused", error: answer.error }), ...news };
   }
 
   async extend(extension: Extension): Promise<NanoUsd> {
@@ -120,7 +124,12 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     await this.with((memory) => renew(memory, generationIds, this.clock()));
   }
 
-  async settle(settlements: readonly Settlement[], reports: readonly LeaseReport[] = []): Promise<SettleReceipt> {
+  async settle(
+    settlements: readonly Settlement[],
+    reports: readonly LeaseReport[] = [],
+    caller?: BranchCaller,
+  ): Promise<SettleReceipt> {
+    const news = branchNews(this.branches, caller, this.clock());
     const answer = await this.with((memory) => {
       const byokToken = byokGrant(memory, NO_BYOK, this.byokTerms, this.clock())?.token ?? NO_BYOK;
       const receipt = settle(memory, settlements, this.clock(), reports, byokToken);
@@ -129,7 +138,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
       this.wakeBy(this.desk.dueMs(memory));
       return receipt;
     });
-    return answer.ok ? answer.value : { acknowledged: [], leases: [] };
+    return { ...(answer.ok ? answer.value : { acknowledged: [], leases: [] }), ...news };
   }
 
   async replies(command: ReplyCommand): Promise<Result<ReplyAnswer, RouterError>> {

@@ -1,5 +1,6 @@
-/** Where an account's gate is: by the account's id, whose first letters are its home. */
+/** Where an account's gate is, and its branches: by the account's id, whose first letters are its home. */
 import type { AccountId } from "../core/ids.ts";
+import type { AccountBranch } from "./account-branch.ts";
 import type { AccountGate } from "./account-gate.ts";
 
 export function accountGateOf(env: Cloudflare.Env, account: AccountId): DurableObjectStub<AccountGate> {
@@ -9,4 +10,16 @@ export function accountGateOf(env: Cloudflare.Env, account: AccountId): DurableO
   return home === "eu" && env.PLACE === "cf"
     ? namespace.jurisdiction("eu").getByName(account)
     : namespace.getByName(account);
+}
+
+export function accountBranchOf(
+  env: Cloudflare.Env,
+  account: AccountId,
+  branch: number,
+): DurableObjectStub<AccountBranch> {
+  const namespace = env.ACCOUNT_BRANCH as DurableObjectNamespace<AccountBranch>; // `wrangler types` omits the class
+  const name = `${account} ${branch}`;
+  return account.startsWith("eu") && env.PLACE === "cf"
+    ? namespace.jurisdiction("eu").getByName(name)
+    : namespace.getByName(name);
 }

@@ -18,10 +18,14 @@ export interface Branches {
   count(nowMs: EpochMs): number;
 }
 
-/** A gate that gets more opens branches... */
-const CALLS_PER_S_MAX = 300;
-/** ...each of which is to get so many. */
-const CALLS_PER_S = 150;
+export interface BranchRule {
+  /** A gate that gets more calls of isolates a second opens branches... */
+  readonly above: number;
+  /** ...each of which is to get so many. */
+  readonly each: number;
+}
+
+const RULE: BranchRule = { above: 300, each: 150 };
 export const BRANCHES_MAX = 256;
 /** Calls a second that all branches together make to their gate. */
 const UPWARD_PER_S = 300;
@@ -36,6 +40,7 @@ interface Load {
 }
 
 interface State {
+  readonly rule: BranchRule;
   count: number;
   calls: number;
   callsBefore: number;
@@ -47,8 +52,8 @@ interface State {
 }
 
 /** @param count as it was when the gate was last written. */
-export function createBranches(count = 0): Branches {
-  const state: State = { count, calls: 0, callsBefore: 0, sinceMs: 0, loads: new Map(), spareSinceMs: null };
+export function createBranches(count = 0, rule = RULE): Branches {
+  const state: State = { rule, count, calls: 0, callsBefore: 0, sinceMs: 0, loads: new Map(), spareSinceMs: null };
   return {
     called(nowMs) {
       turn(state, nowMs);
@@ -86,7 +91,8 @@ function countOf(state: State, nowMs: EpochMs): number {
     if (nowMs - load.atMs >= QUIET_MS) state.loads.delete(branch);
     else perS += load.perS;
   }
-  const wanted = perS <= CALLS_PER_S_MAX ? 0 : 2 ** Math.ceil(Math.log2(perS / CALLS_PER_S));
+  const { above, each } = state.rule;
+  const wanted = perS <= above ? 0 : 2 ** Math.ceil(Math.log2(perS / each));
   if (wanted > state.count) state.count = Math.min(BRANCHES_MAX, wanted);
   if (wanted > state.count / 4) state.spareSinceMs = null;
   else state.spareSinceMs ??= nowMs;

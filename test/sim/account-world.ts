@@ -6,6 +6,8 @@
  */
 import { seededRandom, type Random } from "../../src/core/clock.ts";
 import { asGenerationId, type GenerationId } from "../../src/core/ids.ts";
+import { createAccountBranch } from "../../src/gates/account-branch-desk.ts";
+import { branchNews, createAccountBranches, createAccountRoutes } from "../../src/gates/account-branches.ts";
 import { createAccountClient, type AccountClient } from "../../src/gates/account-client.ts";
 import type { AccountSpendRpc, AdmitRequest, Settlement } from "../../src/gates/account-contract.ts";
 import { finishCredit, recordCredit } from "../../src/gates/account-credit.ts";
@@ -41,6 +43,10 @@ export interface AccountRates {
   readonly admitCalls: number;
   readonly settleCalls: number;
   readonly renewCalls: number;
+  /** To all branches, how many of them there are, and to the one that gets most. */
+  readonly branchCalls: number;
+  readonly branches: number;
+  readonly hottestBranchCalls: number;
   readonly flushes: number;
   readonly generations: number;
 }
@@ -83,6 +89,7 @@ interface World {
     "requests" | "refused" | "warm" | "admit" | "settle" | "renew" | "flushes" | "generations",
     number
   >;
+  readonly branches: Map<number, { readonly rpc: AccountSpendRpc; calls: number }>;
   pace: Pace;
   isFlushing: boolean;
   leastSpendableNusd: bigint;
@@ -101,6 +108,7 @@ export function simulateAccount(spec: AccountSpec, ground: Ground): Promise<Acco
       account,
       memory: account.load(),
       counts: { requests: 0, refused: 0, warm: 0, admit: 0, settle: 0, renew: 0, flushes: 0, generations: 0 },
+      branches: new Map(),
       pace: FIRST_PACE,
       isFlushing: false,
       leastSpendableNusd: spec.creditNusd,
@@ -112,7 +120,12 @@ export function simulateAccount(spec: AccountSpec, ground: Ground): Promise<Acco
     const clients = Array.from({ length: spec.isolates }, (_, at) =>
       createAccountClient({
         clock: time.nowMs,
-        gate: () => gate,
+        gate: createAccountRoutes({
+          clock: time.nowMs,
+          gate: () => gate,
+          branch: (_account, branch) => branchOf(world, gate, branch),
+          reporter: `isolate${at}`,
+        }),
         reporter: `isolate${at}`,
         standing: createStanding(time.nowMs, null),
       }),
@@ -134,6 +147,7 @@ export function simulateAccount(spec: AccountSpec, ground: Ground): Promise<Acco
     time.at(START_MS + spec.warmMs, look);
     await time.runUntil(START_MS + spec.warmMs);
     const before = { ...world.counts };
+    for (const branch of world.branches.values()) branch.calls = 0;
     await time.runUntil(endMs);
     return resultOf(world, before);
   });
@@ -148,18 +162,15 @@ async function giveCredit({ spec, memory, account, time }: World): Promise<void>
 
 /** The gate's side of the calls, each way as long as the network takes. */
 function gateOf(world: World): AccountSpendRpc {
-  const { memory, time, counts, random } = world;
-  const across = async <T>(rule: () => T): Promise<T> => {
-    await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
-    const answer = rule();
-    await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
-    return answer;
-  };
+  const { memory, time, counts } = world;
+  const across = <T>(rule: () => T): Promise<T> => acrossTheNetwork(world, async () => rule());
+  const branches = createAccountBranches();
   return {
-    admit: (wanted) =>
+    admit: (wanted, caller) =>
       across(() => {
         counts.admit++;
-        return admit(memory, wanted, time.nowMs());
+        const news = branchNews(branches, caller, time.nowMs());
+        return { ...admit(memory, wanted, time.nowMs()), ...news };
       }),
     // Its requests hold their worst case at once: none is held for in steps.
     extend: async () => {
@@ -170,15 +181,52 @@ function gateOf(world: World): AccountSpendRpc {
         counts.renew++;
         renew(memory, ids, time.nowMs());
       }),
-    settle: (settlements, reports) =>
+    settle: (settlements, reports, caller) =>
       across(() => {
         counts.settle++;
+        const news = branchNews(branches, caller, time.nowMs());
         counts.generations += settlements.length;
         const receipt = settle(memory, settlements, time.nowMs(), reports ?? []);
         if (memory.outboxCount > 0) wakeFlush(world);
-        return receipt;
+        return { ...receipt, ...news };
       }),
   };
+}
+
+/** A branch as isolates reach it; its own calls to the gate take their time, too. */
+function branchOf(world: World, gate: AccountSpendRpc, at: number): AccountSpendRpc {
+  const known = world.branches.get(at);
+  if (known !== undefined) return known.rpc;
+  const desk = createAccountBranch({
+    clock: world.time.nowMs,
+    account: world.memory.account.id,
+    branch: `${at}`,
+    reporter: `branch${at}`,
+    gate: () => gate,
+    waitUntil: (work) => void work,
+  });
+  const across = <T>(call: () => Promise<T>): Promise<T> => {
+    made.calls++;
+    return acrossTheNetwork(world, call);
+  };
+  const made = {
+    calls: 0,
+    rpc: {
+      admit: (wanted) => across(() => desk.admit(wanted)),
+      extend: (extension) => across(() => desk.extend(extension)),
+      renew: (ids) => across(() => desk.renew(ids)),
+      settle: (settlements) => across(() => desk.settle(settlements)),
+    } satisfies AccountSpendRpc,
+  };
+  world.branches.set(at, made);
+  return made.rpc;
+}
+
+async function acrossTheNetwork<T>({ time, random }: World, call: () => Promise<T>): Promise<T> {
+  await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
+  const answer = await call();
+  await time.pause(logNormal(random, ONE_WAY_MS, ONE_WAY_SPREAD));
+  return answer;
 }
 
 function wakeFlush(world: World): void {
@@ -280,6 +328,7 @@ function sample(world: World): void {
 function resultOf(world: World, before: World["counts"]): AccountResult {
   const { spec, memory, counts } = world;
   const perS = (name: keyof World["counts"]): number => ((counts[name] - before[name]) * 1_000) / spec.spanMs;
+  const byBranch = [...world.branches.values()].map(({ calls }) => (calls * 1_000) / spec.spanMs);
   return {
     spec,
     rates: {
@@ -289,6 +338,9 @@ function resultOf(world: World, before: World["counts"]): AccountResult {
       admitCalls: perS("admit"),
       settleCalls: perS("settle"),
       renewCalls: perS("renew"),
+      branchCalls: byBranch.reduce((sum, calls) => sum + calls, 0),
+      branches: byBranch.filter((calls) => calls > 0).length,
+      hottestBranchCalls: Math.max(0, ...byBranch),
       flushes: perS("flushes"),
       generations: perS("generations"),
     },

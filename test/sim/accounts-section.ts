@@ -19,6 +19,8 @@ const CALLS_PER_S_MAX = 500;
 /** 50 million dollars would be a balance; here it only has to last. */
 const RICH_NUSD = 1_000_000_000_000_000n;
 const WARM_MS = 12_000;
+/** Until nearly every isolate has seen the account once: at the hottest one's rate, one request in nine seconds. */
+const SPREAD_WARM_MS = 40_000;
 
 interface Stratum {
   readonly from: number;
@@ -72,7 +74,10 @@ export async function accounts(seed: number): Promise<Accounts> {
     }
   }
   const hottest = { seed, requestsPerS: perRank, creditNusd: RICH_NUSD, warmMs: WARM_MS, spanMs: 8_000 };
-  const everywhere = await simulateAccount({ ...hottest, name: "everywhere", isolates: ISOLATES }, ground);
+  const everywhere = await simulateAccount(
+    { ...hottest, name: "everywhere", isolates: ISOLATES, warmMs: SPREAD_WARM_MS, spanMs: 6_000 },
+    ground,
+  );
   // Credit for a hundred worst cases, asked for by two hundred requests a second.
   const poor = await simulateAccount(
     { ...hottest, name: "poor", requestsPerS: 200, isolates: 50, creditNusd: 200_000_000n },
@@ -87,9 +92,11 @@ export async function accounts(seed: number): Promise<Accounts> {
 function sectionOf(sampled: readonly Weighted[], everywhere: AccountResult, poor: AccountResult): Section {
   const sum = (of: (result: AccountResult) => number): number =>
     sampled.reduce((total, { result, weight }) => total + weight * of(result), 0);
-  const callsOf = ({ rates }: AccountResult): number => rates.admitCalls + rates.settleCalls + rates.renewCalls;
+  const gateCallsOf = ({ rates }: AccountResult): number => rates.admitCalls + rates.settleCalls + rates.renewCalls;
+  const callsOf = (result: AccountResult): number => gateCallsOf(result) + result.rates.branchCalls;
+  const hottestOf = (result: AccountResult): number => Math.max(gateCallsOf(result), result.rates.hottestBranchCalls);
   const results = sampled.map(({ result }) => result);
-  const hottest = results.reduce((most, one) => (callsOf(one) > callsOf(most) ? one : most));
+  const hottest = results.reduce((most, one) => (hottestOf(one) > hottestOf(most) ? one : most));
   const requests = sum(({ rates }) => rates.requests);
   const calls = sum(callsOf);
   const warm = sum(({ rates }) => rates.warmShare * rates.requests) / requests;
@@ -107,18 +114,21 @@ function sectionOf(sampled: readonly Weighted[], everywhere: AccountResult, poor
     rows: [
       row(
         "calls a second to the hottest AccountGate",
-        `${fixed(callsOf(hottest))} (${fixed(hottest.rates.requests)} requests a second from ${hottest.spec.isolates} isolates)`,
+        `${fixed(hottestOf(hottest))} (${fixed(hottest.rates.requests)} requests a second from ${hottest.spec.isolates} isolates)`,
         `at most ${CALLS_PER_S_MAX}`,
-        callsOf(hottest) <= CALLS_PER_S_MAX,
+        hottestOf(hottest) <= CALLS_PER_S_MAX,
       ),
       row(
         "the same account, its requests spread over all 20,000 isolates",
-        `${fixed(callsOf(everywhere))} (${fixed(100 * everywhere.rates.warmShare)}% of its requests admitted without a call)`,
+        `${fixed(hottestOf(everywhere))} (${fixed(gateCallsOf(everywhere))} to its gate, ${fixed(everywhere.rates.hottestBranchCalls)} to the hottest of ${everywhere.rates.branches} branches)`,
         `at most ${CALLS_PER_S_MAX}`,
-        callsOf(everywhere) <= CALLS_PER_S_MAX,
+        hottestOf(everywhere) <= CALLS_PER_S_MAX,
       ),
       row("requests admitted without a call", `${fixed(100 * warm, 1)}%`),
-      row("calls to all AccountGates", `${fixed(calls)} a second, ${fixed(calls / requests, 2)} a request`),
+      row(
+        "calls to all AccountGates and their branches",
+        `${fixed(calls)} a second, ${fixed(calls / requests, 2)} a request`,
+      ),
       row("D1 batches", `${fixed(flushes)} a second, ${fixed(flushes / DATABASES)} a database of ${DATABASES}`),
       row(
         "D1 growth",
@@ -145,7 +155,7 @@ function sectionOf(sampled: readonly Weighted[], everywhere: AccountResult, poor
         )}, at the mean rate of their ranks; each is simulated exactly, ${WARM_MS / 1_000} s before the measurement included. Sums are weighted.`,
       "Real: `gates/account-client.ts` and `account-isolate.ts` with their timers in virtual time, `ledger/lease.ts`, `gates/account-admit.ts`, `account-settle.ts` and `account-leases.ts` on SQLite with the product's tables, `account-flush.ts` into the migrated schema of D1. The Durable Object around them is not: its alarm is played (ten flushes, then the pace).",
       "A call takes a log-normal time each way (median 30 ms, log spread 0.8); an answer 3 s (0.8); D1 25 ms. A request holds $0.002 and costs $0.0006 in the middle. Isolates neither die nor are born.",
-      "Why the spread account misses: a gate lends to 2,000 isolates at most, and an isolate that sees a request every nine seconds has given its lease back before the next one. One lease a colo instead of one an isolate would meet the goal; that is not built. The same holds in small for accounts below rank 300: spread evenly over all isolates of their colos, most of their requests find no lease (connections that are kept alive stay with an isolate, which is not assumed here).",
+      `The spread account: an isolate that sees a request every nine seconds has given its lease back before the next one, so its gate tells it of branches (\`gates/account-branches.ts\`), to which each of its requests makes two calls. Measured after ${SPREAD_WARM_MS / 1_000} s: before an isolate has heard of branches, its first request is the gate's. The same holds in small for accounts below rank 300: spread evenly over all isolates of their colos, most of their requests find no lease (connections that are kept alive stay with an isolate, which is not assumed here); their gates have calls to spare.`,
       `Bytes are pages of D1's file over the generations in it. D1's own limit is 10 GB a database: with ${DATABASES} of them, generations must move to files after ${fixed((10 * DATABASES * 24) / gbPerDay, 1)} hours, not after 30 days.`,
     ],
   };

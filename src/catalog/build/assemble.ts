@@ -5,6 +5,7 @@
  * them, the provider's own feed first.
  */
 import type * as z from "zod";
+import type { SomePriceKeys } from "../../core/price.ts";
 import { compareText } from "../nearest.ts";
 import { AUTHOR_OUTPUT_TOKENS, DISTILLABLE, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
 import { GATEWAY_MODELS } from "../overlay/gateway.ts";
@@ -88,7 +89,7 @@ function paidModel(id: string, offers: readonly Offer[], names: ModelNames): Mod
   const endpoints: EndpointDocument[] = [];
   for (const offer of offers) {
     const { suffix: ownSuffix, quantization } = modelKey(offer.spelled);
-    const route = offer.feed?.route;
+    const route = offer.feed?.route ?? offer.feed?.suffix;
     const suffix = route ?? ownSuffix;
     const own = endpoints.filter((endpoint) => endpoint.provider === offer.seed.provider.slug);
     if (
@@ -104,14 +105,21 @@ function paidModel(id: string, offers: readonly Offer[], names: ModelNames): Mod
       ...base,
       tag: own.length === 0 && route === undefined ? offer.seed.provider.slug : `${offer.seed.provider.slug}/${suffix}`,
       upstream_model: offer.upstreamModel,
-      price: priceDocument(offer.price),
+      price: priceDocument(id, offer.price),
       price_source: offer.source,
+      ...regionsOf(offer),
       max_completion_tokens: outputTokens === null ? null : Math.min(outputTokens, base.context_length),
       max_prompt_tokens: offer.maxPromptTokens,
       quantization,
     });
   }
   return modelDocument(id, context, endpoints);
+}
+
+/** Nothing where all of the provider's regions run it. */
+function regionsOf({ seed, upstreamModel }: Offer): Pick<EndpointDocument, "regions"> {
+  const found = seed.regionsOf?.find(([pattern]) => pattern.test(upstreamModel));
+  return found === undefined ? {} : { regions: [...found[1]] };
 }
 
 function freeModel(offer: FreeOffer, names: ModelNames): ModelDocument {
@@ -254,6 +262,18 @@ function titleOf(id: string): string {
     .join(" ");
 }
 
-function priceDocument({ overrides, ...keys }: Offer["price"]): EndpointDocument["price"] {
-  return { ...keys, ...(overrides === undefined ? {} : { overrides: [...overrides] }) };
+function priceDocument(id: string, { overrides, ...keys }: Offer["price"]): EndpointDocument["price"] {
+  const hourly = id.startsWith("anthropic/") ? withHourWrites : <K extends SomePriceKeys>(same: K): K => same;
+  return { ...hourly(keys), ...(overrides === undefined ? {} : { overrides: overrides.map(hourly) }) };
+}
+
+/**
+ * Writing to Claude's cache for an hour costs twice the prompt, wherever it runs; feeds leave that out. Source:
+ * https://platform.claude.com/docs/en/about-claude/pricing#prompt-caching (November 2026).
+ */
+function withHourWrites<K extends SomePriceKeys>(keys: K): K {
+  const { prompt, input_cache_write: write, input_cache_write_1h: hour } = keys;
+  return write === undefined || prompt === undefined || hour !== undefined
+    ? keys
+    : { ...keys, input_cache_write_1h: 2 * prompt };
 }

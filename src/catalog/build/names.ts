@@ -55,8 +55,10 @@ export function createModelNames(asOf: string): ModelNames {
     ...listed.map((model) => model.upstreamModel),
     ...modelFacts("openrouter").map((model) => model.upstreamModel),
   ];
-  for (const id of candidates) {
-    if (!/^[a-z0-9][\w.-]*\/[\w.-]+$/.test(id) || LEFT_OUT.some((pattern) => pattern.test(id))) continue;
+  const isLeftOut = (id: string): boolean => LEFT_OUT.some((pattern) => pattern.test(id));
+  const named = candidates.filter((id) => /^[a-z0-9][\w.-]*\/[\w.-]+$/.test(id));
+  // Names of models that are not listed are known, too, so that no host lists them by another.
+  for (const id of [...named.filter((each) => !isLeftOut(each)), ...named.filter(isLeftOut)]) {
     const { key } = modelKey(id);
     if (!ids.has(key)) ids.set(key, id);
   }

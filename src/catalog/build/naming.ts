@@ -20,12 +20,17 @@ const DECORATION =
 const WHOLE = /^(gpt-[3-9]|gemini-|glm-5|qwen-(turbo|plus|max)|command|voyage-|deepseek-coder)/;
 /** Rewritings of whole spellings, applied in order to the lower-case name without its author. */
 const REWRITES: readonly (readonly [RegExp, string])[] = [
+  // Bedrock's: geography, vendor, version of the packaging.
+  [/^(regional|global)\.(?=[a-z]+\.)/, ""],
+  [/^(anthropic|amazon|meta|mistral|openai|qwen|deepseek|google|writer)\.(?=[a-z])/, ""],
+  [/-(v?\d+):\d+$/, ""],
+  [/^r1$/, "deepseek-r1"],
   [/(\d)p(\d)/g, "$1.$2"],
   [/_/g, "."],
   [/^meta-llama-/, "llama-"],
   [/^llama-?v?(\d)/, "llama-$1"],
   [/^(llama-\d)-(\d)-/, "$1.$2-"],
-  [/^llama-4-(scout|maverick)(-17b-(16|128)e)?/, "llama-4-$1"],
+  [/^llama-4-(scout|maverick)(-17b(-(16|128)e)?)?/, "llama-4-$1"],
   [/^nvidia-nemotron/, "nemotron"],
   [/^(claude-[a-z0-9-]+?)-20\d{6}$/, "$1"],
   [/^(claude-[a-z]+-\d)-0$/, "$1"],

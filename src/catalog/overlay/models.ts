@@ -288,4 +288,13 @@ export const OTHER_KEYS: Readonly<Record<string, string>> = {
   "minimax-m1-80k": "minimax/minimax-m1",
   "l3-70b-euryale-v2.1": "sao10k/l3-euryale-70b",
   "l3-8b-lunaris-v1": "sao10k/l3-lunaris-8b",
+  "nova-lite": "amazon/nova-lite-v1",
+  "nova-micro": "amazon/nova-micro-v1",
+  "nova-pro": "amazon/nova-pro-v1",
+  "nova-premier": "amazon/nova-premier-v1",
+  "nova-2-lite": "amazon/nova-2-lite-v1",
+  "palmyra-x5": "writer/palmyra-x5",
+  "palmyra-x4": "writer/palmyra-x4",
+  "mistral-large-3-675b": "mistralai/mistral-large-2512",
+  "devstral-2-123b": "mistralai/devstral-2512",
 };

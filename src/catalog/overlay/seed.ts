@@ -15,6 +15,8 @@ export interface Feed {
   readonly factsOnly?: boolean | undefined;
   /** The provider is asked for this host behind it (`model:route`); such an endpoint is called `provider/route`. */
   readonly route?: string | undefined;
+  /** Its endpoints are called `provider/suffix`, beside those of other feeds of the provider. */
+  readonly suffix?: string | undefined;
   /** Of models that nobody else serves, only those of the overlay's list: the feed never forgets a name. */
   readonly gateway?: boolean | undefined;
 }
@@ -32,11 +34,15 @@ export interface ProviderSeed {
     readonly prefix?: string;
     readonly lowerCase?: boolean;
     readonly withoutAuthor?: boolean;
+    /** Replacements of the beginning, after whole names; the first that fits. */
+    readonly beginnings?: readonly (readonly [RegExp, string])[];
     /** Whole names, before anything else. */
     readonly names?: Readonly<Record<string, string>>;
   };
   /** The author of models that no list of author/slug names has: its own. */
   readonly author?: string;
+  /** Regions that run a model, by its name at the provider; the first that fits, all of them where none does. */
+  readonly regionsOf?: readonly (readonly [RegExp, readonly string[]])[];
   /** The provider caches prompts without being asked. */
   readonly implicitCaching?: boolean;
 }

@@ -55,6 +55,29 @@ test("a route of a gateway is an endpoint of its own, asked for by its name", ()
   ]);
 });
 
+test("what may run anywhere serves no region that promises a place", () => {
+  const rows = endpoints.filter(({ endpoint }) => endpoint.provider === "amazon-bedrock");
+  expect(rows.length).toBeGreaterThanOrEqual(30);
+  for (const { model, endpoint } of rows) {
+    const isGlobal = endpoint.upstream_model.startsWith("global.");
+    expect(endpoint.regions?.includes("global" as never), model.id).toBe(isGlobal); // ids of regions are branded
+    if (isGlobal) expect(endpoint.regions, model.id).toHaveLength(1);
+  }
+});
+
+test("an hour in Claude's cache costs twice the prompt at every host that writes to it", () => {
+  const claude = endpoints.filter(
+    ({ model, endpoint }) => model.id.startsWith("anthropic/") && endpoint.price !== null,
+  );
+  const writers = claude.filter(({ endpoint }) => endpoint.price?.input_cache_write !== undefined);
+  expect(writers.length).toBeGreaterThanOrEqual(30);
+  for (const { model, endpoint } of writers) {
+    expect(endpoint.price?.input_cache_write_1h, `${model.id} at ${endpoint.tag}`).toBe(
+      2 * (endpoint.price?.prompt ?? 0),
+    );
+  }
+});
+
 test("models that make vectors are no chat models, and their price is of what goes in", () => {
   const found = endpoints.filter(({ model }) => model.output_modalities.includes("embeddings"));
   expect(found.length).toBeGreaterThanOrEqual(15);

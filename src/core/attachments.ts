@@ -14,6 +14,8 @@ const HEAD_BYTES_MAX = 128;
 const MEDIA_URL = /data:(?:image\/|audio\/|video\/|application\/pdf)[^"]*;base64,$/i;
 const DATA_KEY = /"data"\s*:\s*"$/;
 
+const MARK = /^_media-[0-9a-f]+_$/;
+
 /** ASCII that is still to come, once. */
 export interface Arriving {
   /** Characters; null when nobody has said how many. */
@@ -49,6 +51,11 @@ for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 }
 const QUOTE = 0x22;
 const PADDING = 0x3d;
+/** "-" and "_" stand for "+" and "/". */
+const URL_SAFE = [
+  [0x2d, 0x2b],
+  [0x5f, 0x2f],
+] as const;
 
 /**
  * Where a body's JSON holds media of at least ATTACHMENT_BYTES_MIN: the rest of a string behind the head of a data URL, or
@@ -96,7 +103,9 @@ export function cutRuns(body: Uint8Array, runs: readonly Run[], marks: readonly 
 /** The attachments of a body; `marks` as for `cutRuns`. */
 export function attachmentsOf(body: Uint8Array, runs: readonly Run[], marks: readonly string[]): Attachments {
   const byMark = new Map<string, Uint8Array>();
-  for (const [index, { start, end }] of runs.entries()) byMark.set(marks[index] ?? "", body.subarray(start, end));
+  for (const [index, { start, end }] of runs.entries()) {
+    byMark.set(marks[index] ?? "", inStandardAlphabet(body.subarray(start, end)));
+  }
   const pattern = patternOf(byMark);
   return {
     charsOf(text) {
@@ -119,6 +128,11 @@ export function markOf(random: Uint8Array): string {
   return `_media-${Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("")}_`;
 }
 
+/** True for what stands in the place of media. */
+export function isMark(text: string): boolean {
+  return text.startsWith("_media-") && MARK.test(text);
+}
+
 /** `text` with what stands behind the marks in their places. */
 export function spliced<T extends Segment>(text: string, byMark: ReadonlyMap<string, T>): readonly (string | T)[] {
   if (byMark.size === 0) return [text];
@@ -134,4 +148,12 @@ export function spliced<T extends Segment>(text: string, byMark: ReadonlyMap<str
 
 function patternOf(byMark: ReadonlyMap<string, unknown>): RegExp {
   return new RegExp([...byMark.keys()].join("|"), "g");
+}
+
+/** Some clients send base64 of the URL-safe alphabet, which few providers read. Changes the bytes themselves. */
+function inStandardAlphabet(base64: Uint8Array): Uint8Array {
+  for (const [urlSafe, standard] of URL_SAFE) {
+    for (let at = base64.indexOf(urlSafe); at !== -1; at = base64.indexOf(urlSafe, at + 1)) base64[at] = standard;
+  }
+  return base64;
 }

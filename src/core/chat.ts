@@ -153,6 +153,13 @@ export interface Sampling {
   readonly n?: number | undefined;
 }
 
+/** What only providers of one wire format understand, in its own words. Others leave it out, with a warning. */
+export interface NativeFields {
+  /** Names who understands them, as in `ReasoningDetail`. */
+  readonly format: string;
+  readonly fields: JsonObject;
+}
+
 export interface ChatRequest {
   readonly messages: readonly Message[];
   readonly stream: boolean;
@@ -174,6 +181,7 @@ export interface ChatRequest {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Trial features by their provider's own names, which other providers need not know. */
   readonly betas?: readonly string[] | undefined;
+  readonly native?: NativeFields | undefined;
   /** Fields that we do not know, in the client's order, passed on to OpenAI-like upstreams. */
   readonly extra: Readonly<Record<string, Json>>;
 }

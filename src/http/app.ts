@@ -16,6 +16,7 @@ import { registerCreateCheckout } from "./routes/create-checkout.ts";
 import { registerCreateKey } from "./routes/create-key.ts";
 import { registerDeleteByok } from "./routes/delete-byok.ts";
 import { registerDeleteKey } from "./routes/delete-key.ts";
+import { registerGeminiGenerate } from "./routes/gemini-generate.ts";
 import { registerListByok } from "./routes/list-byok.ts";
 import { registerListKeys } from "./routes/list-keys.ts";
 import { registerListModelEndpoints } from "./routes/list-model-endpoints.ts";
@@ -41,6 +42,7 @@ import { registerUpdateKey } from "./routes/update-key.ts";
 export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   registerChatCompletions(api);
+  registerGeminiGenerate(api);
   registerListModels(api);
   registerCountModels(api);
   registerReadModel(api);
@@ -77,6 +79,11 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   app.use(frame(depsOf));
   app.route("/api/v1", api);
   app.route("/v1", api);
+  // What Google's SDKs put behind a base URL.
+  const googleApi = new Hono<AppEnv>();
+  registerGeminiGenerate(googleApi);
+  app.route("/api/v1beta", googleApi);
+  app.route("/v1beta", googleApi);
   app.notFound((context) => {
     const { method, path } = context.req;
     const allowed = knownMethods(app.routes, path);

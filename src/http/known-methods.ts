@@ -21,8 +21,10 @@ export function knownMethods(routes: readonly RegisteredRoute[], path: string): 
 function matches(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");
+  // A last part that takes slashes, too.
+  const takesRest = pattern.endsWith("{.+}") && given.length > wanted.length;
   return (
-    wanted.length === given.length &&
+    (wanted.length === given.length || takesRest) &&
     wanted.every((part, at) => (part.startsWith(":") ? given[at] !== "" : part === given[at]))
   );
 }

@@ -3,6 +3,7 @@
  * unknown method and a bug included), and where a key may stand. A new dialect is one line in MANNERS.
  */
 import type { ErrorRenderer } from "../dialects/dialect.ts";
+import { renderGeminiError } from "../dialects/gemini-reply.ts";
 import { renderOpenAiChatError } from "../dialects/openai-chat-reply.ts";
 
 export interface Manners {
@@ -14,7 +15,12 @@ export interface Manners {
 const USUAL: Manners = { renderError: renderOpenAiChatError, takesKeyInQuery: false };
 
 /** By the beginning of the path; the first that fits counts. */
-const MANNERS: readonly { readonly path: RegExp; readonly manners: Manners }[] = [];
+const MANNERS: readonly { readonly path: RegExp; readonly manners: Manners }[] = [
+  {
+    path: /^\/(api\/)?v1(beta\/|\/models\/.*:\w*(Content|Tokens)$)/,
+    manners: { renderError: renderGeminiError, takesKeyInQuery: true },
+  },
+];
 
 /** The manners at a path. */
 export function mannersAt(path: string): Manners {

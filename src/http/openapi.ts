@@ -27,6 +27,7 @@ import { createCheckoutOperation } from "./routes/create-checkout.ts";
 import { createKeyOperation } from "./routes/create-key.ts";
 import { deleteByokOperation } from "./routes/delete-byok.ts";
 import { deleteKeyOperation } from "./routes/delete-key.ts";
+import { geminiOperation } from "./routes/gemini-generate.ts";
 import { listByokOperation } from "./routes/list-byok.ts";
 import { listKeysOperation } from "./routes/list-keys.ts";
 import { listModelEndpointsOperation } from "./routes/list-model-endpoints.ts";
@@ -62,6 +63,7 @@ const readOpenApi: Operation = {
 /** Every operation, in the order of the document. */
 export const OPERATIONS: readonly Operation[] = [
   chatCompletionsOperation,
+  geminiOperation,
   listModelsOperation,
   listUserModelsOperation,
   countModelsOperation,

@@ -92,6 +92,8 @@ export interface Adapter {
    * null when it does. Absent: it fetches all of them.
    */
   inlineBytesMax?(kind: MediaKind, url: string, target: Target): number | null;
+  /** The format of `ChatRequest.native` that `encode` takes; absent: none. */
+  readonly nativeFormat?: string | undefined;
   /** What is wrong with a provider's quirks, every fault of them; empty when they can be used. */
   quirkFaults(quirks: JsonObject): readonly QuirkFault[];
   /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */

@@ -6,10 +6,11 @@
  * Source: https://ai.google.dev/api/generate-content (accessed 2026-11-21). Token counts throughout.
  */
 import type { ChatRequest, Sampling } from "../core/chat.ts";
+import { isObject, type JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
 import { freeToolName, jsonInstruction, leftOut, newNotes, type Notes, type WireObject } from "./echo.ts";
-import { contentsOf, noteCache } from "./gemini-contents.ts";
+import { contentsOf, GEMINI_FORMAT, noteCache } from "./gemini-contents.ts";
 import { thinkingConfigOf } from "./gemini-thinking.ts";
 
 const STOP_MAX = 5;
@@ -42,7 +43,8 @@ export function encodeGemini(request: ChatRequest, target: Target): Result<Encod
     );
   }
   const declarations = declarationsOf(request, target, notes);
-  const config = generationConfigOf(request, target, notes);
+  const own = request.native?.format === GEMINI_FORMAT ? request.native.fields : {};
+  const config = { ...ownConfigOf(own), ...generationConfigOf(request, target, notes) };
   const choice = declarations.length === 0 ? null : callingConfigOf(request, target, notes);
   if (request.cacheControl !== undefined) noteCache(notes);
   for (const name of Object.keys(request.extra))
@@ -54,6 +56,7 @@ export function encodeGemini(request: ChatRequest, target: Target): Result<Encod
     ...(declarations.length === 0 ? {} : { tools: [{ functionDeclarations: declarations }] }),
     ...(choice === null ? {} : { toolConfig: { functionCallingConfig: choice } }),
     ...(Object.keys(config).length === 0 ? {} : { generationConfig: config }),
+    ...(own["safetySettings"] === undefined ? {} : { safetySettings: own["safetySettings"] }),
   };
   const method = request.stream ? "streamGenerateContent?alt=sse" : "generateContent";
   return ok({
@@ -66,6 +69,13 @@ export function encodeGemini(request: ChatRequest, target: Target): Result<Encod
     body: JSON.stringify(body),
     warnings: [...notes.warnings],
   });
+}
+
+/** Settings in this API's own words, which a client that speaks it has given. */
+function ownConfigOf(own: JsonObject): JsonObject {
+  const config = own["generationConfig"];
+  // A member of that name is written by the dialect alone, as an object.
+  return isObject(config) ? (config as JsonObject) : {};
 }
 
 /** The major version of a Gemini model: 3 for "gemini-3.1-pro"; 0 for models that do not say. */

@@ -6,10 +6,12 @@ import type { Adapter } from "./adapter.ts";
 import { createGeminiDecoder, decodeGeminiReply } from "./gemini-decode.ts";
 import { encodeGemini } from "./gemini-encode.ts";
 import { classifyGeminiFailure } from "./gemini-failure.ts";
+import { GEMINI_FORMAT } from "./gemini-contents.ts";
 import { everyQuirkIsFault } from "./no-quirks.ts";
 
 export const gemini: Adapter = {
   name: "gemini",
+  nativeFormat: GEMINI_FORMAT,
   quirkFaults: everyQuirkIsFault,
   encode: encodeGemini,
   createDecoder: createGeminiDecoder,

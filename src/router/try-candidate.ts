@@ -3,12 +3,13 @@
  * credential is refused or at its limit, the candidate's next one is tried before the next candidate: the endpoint is
  * well, and nobody has seen anything. Every failed call is recorded and reported.
  */
+import type { ChatRequest } from "../core/chat.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { FailedAttempt, UpstreamFailure } from "../core/error.ts";
 import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Permit } from "../gates/provider-permits.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
-import type { Target } from "../providers/adapter.ts";
+import type { Adapter, Target } from "../providers/adapter.ts";
 import { adapterNamed } from "../providers/registry.ts";
 import { attempt, type Answered } from "./attempt.ts";
 import { prepare } from "./outgoing.ts";
@@ -158,7 +159,13 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
       },
     },
   };
-  return { kind: "answered", answered, warnings };
+  return { kind: "answered", answered, warnings: [...warnings, ...foreignFields(input.request, adapter)] };
+}
+
+/** What was said in a wire format's own words that this endpoint does not speak. */
+function foreignFields({ native }: ChatRequest, adapter: Adapter): readonly string[] {
+  if (native === undefined || native.format === adapter.nativeFormat) return [];
+  return Object.keys(native.fields).map((name) => `${name} is not supported by this endpoint and was left out.`);
 }
 
 function targetOf({ endpoint, provider, region }: Candidate, { credential }: GrantedPermit, input: RunInput): Target {

@@ -244,7 +244,7 @@ export const ModelSchema = z.strictObject({
   description: z.string().max(4_000).default(""),
   hugging_face_id: z.string().max(200).nullable().default(null),
   input_modalities: z.array(z.enum(["text", "image", "file", "audio", "video"])).min(1),
-  output_modalities: z.array(z.enum(["text", "image", "audio", "embeddings"])).min(1),
+  output_modalities: z.array(z.enum(["text", "image", "audio", "embeddings", "rerank", "moderation"])).min(1),
   tokenizer: z.string().max(40).default("Other"),
   instruct_type: z.string().max(40).nullable().default(null),
   knowledge_cutoff: z.string().max(20).nullable().default(null),

@@ -4,6 +4,7 @@
  * capability checks and warnings need no second list. Unknown fields travel in `extra` and are passed on.
  */
 import type { Json, JsonObject } from "./json.ts";
+import type { Task } from "./task.ts";
 
 /** A breakpoint for the provider's prompt cache. */
 export interface CacheControl {
@@ -182,6 +183,8 @@ export interface ChatRequest {
   /** Trial features by their provider's own names, which other providers need not know. */
   readonly betas?: readonly string[] | undefined;
   readonly native?: NativeFields | undefined;
+  /** What is wanted instead of an answer to the messages, which then hold the task's texts for whoever counts them. */
+  readonly task?: Task | undefined;
   /** Fields that we do not know, in the client's order, passed on to OpenAI-like upstreams. */
   readonly extra: Readonly<Record<string, Json>>;
 }

@@ -72,6 +72,9 @@ export function createCollector(): Collector {
           case "error":
             failure ??= event.failure;
             break;
+          // Whoever asked for a task finds it among the events.
+          case "outcome":
+            break;
           default:
             addTo(choiceOf(event.choice), event);
         }

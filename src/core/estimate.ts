@@ -7,6 +7,7 @@
  */
 import type { Attachments } from "./attachments.ts";
 import type { ChatRequest, Message, Part } from "./chat.ts";
+import type { EmbeddingInput } from "./task.ts";
 
 /** Longest text that is read whole; of a longer one as many characters are read in evenly spaced blocks. */
 export const SAMPLE_CHARS_MAX = 100_000;
@@ -66,7 +67,40 @@ export function estimatePromptTokens(request: ChatRequest, attachments: Attachme
   }
   const format = request.responseFormat;
   if (format?.kind === "json_schema") tokens += TOKENS_PER_TOOL + textTokens(JSON.stringify(format.schema));
+  tokens += taskTokens(request);
   return Math.ceil(tokens * PROMPT_MARGIN);
+}
+
+/**
+ * Tokens that must fit into the model at once: of a conversation all, of things to be embedded each for itself. What is
+ * ranked or judged is cut to fit by those who do it.
+ */
+export function longestPromptTokens({ task }: ChatRequest, promptTokens: number): number {
+  switch (task?.kind) {
+    case undefined:
+      return promptTokens;
+    case "embeddings":
+      return task.inputs.length === 1 ? promptTokens : Math.max(...task.inputs.map(inputTokens));
+    case "rerank":
+    case "moderation":
+      return 1;
+    default:
+      return task satisfies never;
+  }
+}
+
+/** Things of parts are taken for as long as may be: what they hold is counted as a whole. */
+function inputTokens(input: EmbeddingInput): number {
+  if (input.kind === "tokens") return input.tokens.length;
+  return input.kind === "text" ? Math.ceil(textTokens(input.text)) : 1;
+}
+
+/** What the messages of a task do not hold: tokens as such, and a query that is read anew with each document. */
+function taskTokens({ task }: ChatRequest): number {
+  if (task?.kind === "embeddings") {
+    return task.inputs.reduce((sum, input) => sum + (input.kind === "tokens" ? input.tokens.length : 0), 0);
+  }
+  return task?.kind === "rerank" ? textTokens(task.query) * (task.documents.length - 1) : 0;
 }
 
 /** Tokens of what was delivered, for a provider that gave no usage; 0 only for no text at all. */

@@ -9,6 +9,7 @@
 import type { ReasoningDetail, ToolCall } from "./chat.ts";
 import type { UpstreamFailure } from "./error.ts";
 import type { Json } from "./json.ts";
+import type { Outcome } from "./task.ts";
 import type { Usage } from "./usage.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "error";
@@ -43,6 +44,8 @@ export type GenerationEvent =
   | { readonly type: "audio-delta"; readonly choice: number; readonly audio: Json }
   | { readonly type: "annotations"; readonly choice: number; readonly annotations: readonly Json[] }
   | { readonly type: "logprobs"; readonly choice: number; readonly logprobs: Json }
+  /** What came of a task that is no conversation; the whole of it. */
+  | { readonly type: "outcome"; readonly outcome: Outcome }
   | { readonly type: "usage"; readonly usage: Usage }
   | {
       readonly type: "finish";
@@ -66,6 +69,7 @@ export function isContent(event: GenerationEvent): boolean {
     case "image":
     case "audio-delta":
     case "annotations":
+    case "outcome":
       return true;
     case "start":
     case "logprobs":

@@ -8,7 +8,10 @@ import type { GenerationEvent } from "../core/event.ts";
 import { isObject, parseJson, stringOf, type Json, type JsonObject } from "../core/json.ts";
 import { GEMINI_FORMAT, packReasoning } from "./gemini-reasoning.ts";
 
-export type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" }>;
+export type ContentEvent = Exclude<
+  GenerationEvent,
+  { type: "start" | "usage" | "error" | "finish" | "logprobs" | "outcome" }
+>;
 
 /** Makes the parts of one choice. */
 export interface PartMaker {

@@ -72,6 +72,8 @@ export function createGeminiRenderer(head: AnswerHead, framing: Framing): Stream
       case "start":
       case "usage":
       case "error":
+      // Nobody asks for a task in a conversation.
+      case "outcome":
         return "";
       case "finish":
         return finish(event.choice, openOf(event.choice), event.reason, event.nativeReason);

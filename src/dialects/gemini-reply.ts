@@ -79,7 +79,7 @@ export function renderGeminiReply(
   };
   openOf(0);
   for (const event of answer.events) {
-    if (event.type === "start" || event.type === "usage" || event.type === "error") continue;
+    if (!("choice" in event)) continue;
     const open = openOf(event.choice);
     if (event.type === "finish") open.finish = event;
     else if (event.type === "logprobs") open.logprobs.push(event.logprobs);

@@ -53,7 +53,8 @@ function withBreakpoint<T extends Part>(parts: T[], cacheControl: WireCacheContr
   return parts;
 }
 
-function partOf(wire: WirePart): Part {
+/** One part in our own words. */
+export function partOf(wire: WirePart): Part {
   const cache = cached(wire.cache_control);
   switch (wire.type) {
     case "text":

@@ -47,6 +47,8 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
       // The spine acts on these two: the last usage comes with the tail, a failure with `fail`.
       case "usage":
       case "error":
+      // Nobody asks for a task in a conversation.
+      case "outcome":
         return "";
       case "finish":
         return choices.close(event.choice) ? finish(event.choice, event.reason, event.nativeReason) : "";
@@ -98,7 +100,7 @@ function jsonString(text: string): string {
   return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
-type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" }>;
+type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" | "outcome" }>;
 
 /** The members of `delta` that an event becomes; "" when there is nothing to say. */
 function deltaOf(event: ContentEvent, excludeReasoning: boolean): string {

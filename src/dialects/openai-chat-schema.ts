@@ -56,7 +56,7 @@ const filePart = z.looseObject({
     }),
   cache_control: cacheControl,
 });
-const part = z.discriminatedUnion("type", [textPart, imagePart, audioPart, videoPart, inputVideoPart, filePart]);
+export const part = z.discriminatedUnion("type", [textPart, imagePart, audioPart, videoPart, inputVideoPart, filePart]);
 export type WirePart = z.infer<typeof part>;
 
 const textContent = z.union([z.string(), z.array(textPart).max(PARTS_MAX)]);

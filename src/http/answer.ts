@@ -40,7 +40,8 @@ export async function answer(
       place: context.var.place,
       userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
       wantsMetadata: wantsMetadata(context),
-      refusesClamp: context.req.header("x-waypost-no-clamp") === "1",
+      // A task has no output that could be cut.
+      refusesClamp: parsed.value.request.task !== undefined || context.req.header("x-waypost-no-clamp") === "1",
       signal: context.req.raw.signal,
       wide,
       copy: billed.copy,

@@ -21,6 +21,7 @@ import { autoTopUpOperations } from "./routes/auto-top-up.ts";
 import { budgetOperations } from "./routes/budgets.ts";
 import { readReconciliationOperation } from "./routes/admin-reconciliation.ts";
 import { chatCompletionsOperation } from "./routes/chat-completions.ts";
+import { completionsOperation } from "./routes/completions.ts";
 import { countModelsOperation } from "./routes/count-models.ts";
 import { createByokOperation } from "./routes/create-byok.ts";
 import { createCheckoutOperation } from "./routes/create-checkout.ts";
@@ -46,6 +47,7 @@ import { readCatalogRefreshOperation } from "./routes/catalog-refresh.ts";
 import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
 import { stripeWebhookOperation } from "./routes/stripe-webhook.ts";
+import { taskOperations } from "./routes/tasks.ts";
 import { updateByokOperation } from "./routes/update-byok.ts";
 import { readAccountStatementOperation, readStatementOperation } from "./routes/statement.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
@@ -63,6 +65,8 @@ const readOpenApi: Operation = {
 /** Every operation, in the order of the document. */
 export const OPERATIONS: readonly Operation[] = [
   chatCompletionsOperation,
+  completionsOperation,
+  ...taskOperations,
   geminiOperation,
   listModelsOperation,
   listUserModelsOperation,

@@ -86,6 +86,7 @@ const GenerationRecordSchema = z.object({
   dataRegion: z.enum(["global", "eu", "us"]),
   clientPlace: text,
   catalogVersion: text,
+  task: z.enum(["embeddings", "rerank", "moderation"]).optional(),
 }) satisfies z.ZodType<GenerationRecord>;
 
 /** A stored record, or a sentence about what is wrong with the row. */

@@ -3,6 +3,7 @@
  * It travels from the isolate through the AccountGate's outbox into D1 as one JSON value, so money is stored as safe
  * integers here (nano-dollars), and every field has a bound. It never holds a prompt, an answer or a secret.
  */
+import type { TaskKind } from "../core/task.ts";
 import type { Usage } from "../core/usage.ts";
 
 /** One upstream call. */
@@ -74,4 +75,6 @@ export interface GenerationRecord {
   readonly clientPlace: string | null;
   /** Version of the catalog whose prices were used. */
   readonly catalogVersion: string | null;
+  /** What was asked for, where it was no conversation. */
+  readonly task?: TaskKind | undefined;
 }

@@ -14,6 +14,7 @@ import type { ProviderId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { SseFrame } from "../core/sse.ts";
+import type { TaskKind } from "../core/task.ts";
 
 /** Where one attempt goes, and what may be said there. */
 export interface Target {
@@ -83,6 +84,9 @@ export interface QuirkFault {
 /** Kinds of media that a client may name by an address. */
 export type MediaKind = "image" | "video" | "file";
 
+/** How a task that is no conversation is said in a wire format, and its outcome read. */
+export type TaskCodec = Pick<Adapter, "encode" | "decodeReply">;
+
 export interface Adapter {
   readonly name: string;
   /** Absent: server-sent events. */
@@ -106,5 +110,7 @@ export interface Adapter {
   createDecoder(request: ChatRequest, target: Target): StreamDecoder;
   /** Events of a whole buffered answer (parsed JSON); an error object in a 200 gives one `error` event. */
   decodeReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[];
+  /** For tasks that the format can say; a request that carries one goes by its codec, and by none of the others above. */
+  readonly tasks?: Readonly<Partial<Record<TaskKind, TaskCodec>>> | undefined;
   classifyFailure(response: FailedResponse, target: Target, nowMs: EpochMs): UpstreamFailure;
 }

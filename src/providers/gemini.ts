@@ -6,6 +6,7 @@ import type { Adapter } from "./adapter.ts";
 import { createGeminiDecoder, decodeGeminiReply } from "./gemini-decode.ts";
 import { encodeGemini } from "./gemini-encode.ts";
 import { classifyGeminiFailure } from "./gemini-failure.ts";
+import { geminiTasks } from "./gemini-tasks.ts";
 import { GEMINI_FORMAT } from "./gemini-contents.ts";
 import { everyQuirkIsFault } from "./no-quirks.ts";
 
@@ -17,4 +18,5 @@ export const gemini: Adapter = {
   createDecoder: createGeminiDecoder,
   decodeReply: decodeGeminiReply,
   classifyFailure: classifyGeminiFailure,
+  tasks: geminiTasks,
 };

@@ -8,6 +8,7 @@ import { createOpenAiDecoder, decodeOpenAiReply } from "./openai-decode.ts";
 import { encodeOpenAi } from "./openai-encode.ts";
 import { classifyOpenAiFailure } from "./openai-failure.ts";
 import { openAiQuirkFaults, readingQuirks } from "./openai-quirks.ts";
+import { openAiTasks } from "./openai-tasks.ts";
 
 export const openAiCompatible: Adapter = {
   name: "openai-compatible",
@@ -20,4 +21,5 @@ export const openAiCompatible: Adapter = {
   createDecoder: createOpenAiDecoder,
   decodeReply: decodeOpenAiReply,
   classifyFailure: classifyOpenAiFailure,
+  tasks: openAiTasks,
 };

@@ -56,7 +56,8 @@ export function encodeOpenAi(request: ChatRequest, target: Target): Result<Encod
   });
 }
 
-function headersOf(request: ChatRequest, target: Target, quirks: OpenAiQuirks): Record<string, string> {
+/** Headers of a request, credential included. */
+export function headersOf(request: ChatRequest, target: Target, quirks: OpenAiQuirks): Record<string, string> {
   const headers: Record<string, string> = {
     "content-type": "application/json",
     accept: request.stream ? "text/event-stream" : "application/json",

@@ -8,6 +8,7 @@ import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
 import type { Admission, AdmitRequest, Footprint } from "../gates/account-contract.ts";
 import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
+import { DOCUMENTS_PER_SEARCH_UNIT } from "../core/task.ts";
 import { FIRST_STEP_TOKENS } from "../ledger/step.ts";
 import { payablePrice } from "./byok.ts";
 import { isReasoningOff } from "./mandatory-reasoning.ts";
@@ -65,6 +66,7 @@ export function needOf(
       wantsImages: outputs.includes("image"),
       wantsAudio: outputs.includes("audio"),
       ...leavingCost(request, candidate),
+      ...workOf(request),
     };
     const worst = (tokens: number): NanoUsd => worstCaseNusd(promptTokens, tokens * choices, images, price, features);
     const fullTokens = fullTokensOf(request, candidate, promptTokens);
@@ -78,6 +80,13 @@ export function needOf(
   if (need !== null) return { ...need, fullNusd };
   const price = { prompt: 0, completion: 0 };
   return { way, wantedNusd: 0n, minimumNusd: 0n, fullNusd, outputTokens: 0, price, images, features: asked };
+}
+
+/** What a task may be billed by beside tokens: a unit of search for each hundred documents, begun ones included. */
+function workOf({ task }: ChatRequest): Pick<WorstCaseFeatures, "work"> {
+  if (task?.kind !== "rerank") return {};
+  // A long document counts as several; twice as many leaves room for some.
+  return { work: { searchUnits: 2 * Math.ceil(task.documents.length / DOCUMENTS_PER_SEARCH_UNIT) } };
 }
 
 /** Only a stream can be left early; who uses a credential of its own pays the provider itself. */
@@ -177,6 +186,7 @@ export function shortError(
   promptTokens: number,
 ): RouterError {
   const { spendableNusd, limitSource } = admission;
+  const isTask = need.outputTokens === 0;
   const affordable = affordableOutputTokens(spendableNusd, promptTokens, need.price, need.images, need.features);
   const reason =
     limitSource === "key_limit"
@@ -185,13 +195,13 @@ export function shortError(
         ? "The rest is reserved by requests that are running."
         : "Add credits to continue.";
   // The rim puts the two counts before it.
-  const message = affordable > 0 ? reason : `Not even the prompt is affordable. ${reason}`;
+  const message = affordable > 0 && !isTask ? reason : `Not even the prompt is affordable. ${reason}`;
   return {
     kind: "insufficient_credit",
     message,
     limitSource,
-    affordableTokens: affordable,
-    requestedTokens: need.outputTokens,
+    affordableTokens: isTask ? null : affordable,
+    requestedTokens: isTask ? null : need.outputTokens,
   };
 }
 
@@ -211,6 +221,7 @@ export function affordableHalf(route: Route, error: RouterError): Route | null {
 
 /** Output of one choice that limits per minute count for at this endpoint. */
 function outputTokensOf(request: ChatRequest, endpoint: Candidate["endpoint"]): number {
+  if (request.task !== undefined) return 0;
   const most = Math.min(endpoint.max_completion_tokens ?? DEFAULT_HOLD_TOKENS, DEFAULT_HOLD_TOKENS);
   return request.maxOutputTokens ?? most;
 }
@@ -218,6 +229,8 @@ function outputTokensOf(request: ChatRequest, endpoint: Candidate["endpoint"]): 
 /** The longest answer of one choice that the request allows at this endpoint. */
 export function fullTokensOf(request: ChatRequest, { endpoint }: Candidate, promptTokens: number): number {
   if (request.maxOutputTokens !== undefined) return request.maxOutputTokens;
+  // What comes of a task is no tokens.
+  if (request.task !== undefined) return 0;
   return endpoint.max_completion_tokens ?? Math.max(1, endpoint.context_length - promptTokens);
 }
 

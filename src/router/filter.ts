@@ -56,6 +56,9 @@ interface Verdict {
   readonly detail: string;
 }
 
+/** What a conversation can be answered with. */
+const ANSWERS: ReadonlySet<string> = new Set(["text", "image", "audio"]);
+
 /** Suffixes of paid service tiers: a bare provider slug in `order` or `only` never means them. */
 const TIER_SUFFIXES: ReadonlySet<string> = new Set(["priority", "flex"]);
 
@@ -228,6 +231,9 @@ function capabilityRefusal(model: ListedModel, endpoint: PricedEndpoint, rules: 
   for (const kind of facts.outputModalities ?? []) {
     if (!model.output_modalities.some((one) => one === kind))
       return { reason: "modality", detail: `gives no ${kind} output` };
+  }
+  if (facts.outputModalities === null && !model.output_modalities.some((kind) => ANSWERS.has(kind))) {
+    return { reason: "modality", detail: `gives ${model.output_modalities.join(" and ")}, no answers` };
   }
   const prompt = facts.promptTokensEstimate;
   const needed = prompt + (facts.maxOutputTokens ?? 1);

@@ -112,6 +112,7 @@ async function end(
     firstAtMs: run.answer?.answered.firstAtMs ?? null,
     endedAtMs,
     catalogVersion: route.catalogVersion,
+    task: route.request.task?.kind,
   };
   // With an own credential the provider charges the tenant itself.
   const isCharged = ended.kind === "completed" || bill.charged.totalNusd > 0n || completionTokens(bill.usage) > 0;

@@ -7,7 +7,7 @@ import { inputModalities, requestedParameters, type ChatRequest } from "../core/
 import { hash32 } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
 import type { Attachments } from "../core/attachments.ts";
-import { estimatePromptTokens } from "../core/estimate.ts";
+import { estimatePromptTokens, longestPromptTokens } from "../core/estimate.ts";
 import type { AccountId, Home, KeyHash, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
@@ -88,7 +88,7 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
       parameters: requestedParameters(request),
       modalities: inputModalities(request.messages),
       outputModalities: request.modalities ?? null,
-      promptTokensEstimate: promptTokens,
+      promptTokensEstimate: longestPromptTokens(request, promptTokens),
       maxOutputTokens: request.maxOutputTokens ?? null,
     },
     switchedOff: ports.providers.switchedOff(),

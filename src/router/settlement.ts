@@ -5,6 +5,7 @@ import type { EpochMs } from "../core/clock.ts";
 import type { FinishReason } from "../core/event.ts";
 import type { AccountId, GenerationId, KeyHash, RequestId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
+import type { TaskKind } from "../core/task.ts";
 import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
 import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Settlement } from "../gates/account-contract.ts";
@@ -94,6 +95,8 @@ export interface Ending {
   readonly firstAtMs: EpochMs | null;
   readonly endedAtMs: EpochMs;
   readonly catalogVersion: string;
+  /** Absent: a conversation. */
+  readonly task?: TaskKind | undefined;
 }
 
 /** The settlement that the account's gate books. */
@@ -180,5 +183,6 @@ function recordOf(asker: Asker, ending: Ending): GenerationRecord {
     dataRegion: candidate?.region.jurisdiction ?? "global",
     clientPlace: asker.clientPlace,
     catalogVersion: ending.catalogVersion,
+    ...(ending.task === undefined ? {} : { task: ending.task }),
   };
 }

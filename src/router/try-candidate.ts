@@ -130,9 +130,13 @@ type Sent =
 
 async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput, ports: RouterPorts): Promise<Sent> {
   const { provider } = candidate;
-  const adapter = adapterNamed(provider.adapter);
-  if (adapter === undefined) {
+  const named = adapterNamed(provider.adapter);
+  if (named === undefined) {
     return { kind: "unsent", failure: unsent(503, "provider_unavailable", "The provider cannot be reached.") };
+  }
+  const adapter = speakerOf(named, input.request);
+  if (adapter === null) {
+    return { kind: "unsent", failure: unsent(404, "not_found", "This provider is not asked for such tasks.") };
   }
   const target = targetOf(candidate, permit, input);
   const asked = prepare(adapter, target, input, ports);
@@ -166,6 +170,13 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
 function foreignFields({ native }: ChatRequest, adapter: Adapter): readonly string[] {
   if (native === undefined || native.format === adapter.nativeFormat) return [];
   return Object.keys(native.fields).map((name) => `${name} is not supported by this endpoint and was left out.`);
+}
+
+/** The adapter as this request needs it; null when its format has no form for the request's task. */
+function speakerOf(adapter: Adapter, { task }: ChatRequest): Adapter | null {
+  if (task === undefined) return adapter;
+  const codec = adapter.tasks?.[task.kind];
+  return codec === undefined ? null : { ...adapter, ...codec };
 }
 
 function targetOf({ endpoint, provider, region }: Candidate, { credential }: GrantedPermit, input: RunInput): Target {

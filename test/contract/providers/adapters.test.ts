@@ -170,7 +170,7 @@ function expectWellFormed(events: readonly GenerationEvent[]): void {
       const counts = Object.values(event.usage);
       expect(counts.every((count) => Number.isSafeInteger(count) && count >= 0)).toBe(true);
       expect(promptTokens(event.usage) + completionTokens(event.usage)).toBeGreaterThan(0);
-    } else if (event.type !== "start") {
+    } else if ("choice" in event) {
       expect(finished.has(event.choice), "content comes before the finish").toBe(false);
       if (event.type === "finish") finished.add(event.choice);
       if (event.type === "tool-start") {

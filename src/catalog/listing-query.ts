@@ -214,7 +214,7 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
     (query.region === null || row.regions.includes(query.region)) &&
     (query.category === null || model.categories.some((category) => category === query.category)) &&
     (query.priceTiers.length === 0 || query.priceTiers.includes(model.price_tier)) &&
-    INDEXES.every((name) => isBetween(model.benchmarks?.[name], query.indexes[name])) &&
+    INDEXES.every((name) => isBetween(model.benchmarks?.artificial_analysis?.[name], query.indexes[name])) &&
     hasAge(model, nowS, query)
   );
 }
@@ -236,8 +236,8 @@ function within(value: number, min: number | null, max: number | null): boolean 
 }
 
 /** Without bounds anything is; with one, only a value that is known. */
-function isBetween(value: number | undefined, { min, max }: Bounds): boolean {
-  return (min === null && max === null) || (value !== undefined && within(value, min, max));
+function isBetween(value: number | null | undefined, { min, max }: Bounds): boolean {
+  return (min === null && max === null) || (value != null && within(value, min, max));
 }
 
 /** A model whose release date is not known has no age, so a filter by age leaves it out. */
@@ -267,19 +267,25 @@ function sorted(rows: readonly ListingRow[], sort: ModelSort | null): readonly L
     case "latency-low-to-high":
       return by((row) => row.typicalTtftMs ?? Number.POSITIVE_INFINITY);
     case "intelligence-high-to-low":
-      return by((row) => lastWithout(row.model.benchmarks?.intelligence_index));
+      return by((row) => lastWithout(row.model.benchmarks?.artificial_analysis?.intelligence_index));
     case "coding-high-to-low":
-      return by((row) => lastWithout(row.model.benchmarks?.coding_index));
+      return by((row) => lastWithout(row.model.benchmarks?.artificial_analysis?.coding_index));
     case "agentic-high-to-low":
-      return by((row) => lastWithout(row.model.benchmarks?.agentic_index));
+      return by((row) => lastWithout(row.model.benchmarks?.artificial_analysis?.agentic_index));
     case "design-arena-elo-high-to-low":
-      return by((row) => lastWithout(row.model.benchmarks?.design_arena_elo));
+      return by((row) => lastWithout(bestElo(row.model)));
     default:
       return sort satisfies never;
   }
 }
 
 /** The greatest first, what is not known last. */
-function lastWithout(value: number | undefined): number {
-  return value === undefined ? Number.POSITIVE_INFINITY : -value;
+function lastWithout(value: number | null | undefined): number {
+  return value == null ? Number.POSITIVE_INFINITY : -value;
+}
+
+/** In the category where the model is best. */
+function bestElo({ benchmarks }: PublicModel): number | null {
+  const elos = benchmarks?.design_arena.map(({ elo }) => elo) ?? [];
+  return elos.length === 0 ? null : Math.max(...elos);
 }

@@ -67,7 +67,7 @@ export interface PublicModel {
   readonly links: { readonly details: string };
 }
 
-export type Benchmarks = NonNullable<ListedModel["benchmarks"]>;
+export type Benchmarks = Omit<NonNullable<ListedModel["benchmarks"]>, "source">;
 
 /** Bands of what a million tokens cost, three prompt tokens to one of completion. */
 export const PRICE_TIERS = ["free", "budget", "standard", "premium"] as const;
@@ -197,6 +197,12 @@ function leastOf(values: readonly number[]): number | null {
   return values.length === 0 ? null : Math.min(...values);
 }
 
+function benchmarksOf({ benchmarks }: ListedModel): { readonly benchmarks?: Benchmarks } {
+  if (benchmarks === undefined) return {};
+  const { source: _source, ...results } = benchmarks;
+  return { benchmarks: results };
+}
+
 /** The band of a price; only variants that are called so are free. */
 function priceTier(id: string, price: ListedPrice): PriceTier {
   if (id.endsWith(":free")) return "free";
@@ -235,7 +241,7 @@ export function publicModel({ model }: ModelEntry): PublicModel | undefined {
     default_parameters: null,
     supported_voices: null,
     ...(parameters.has("reasoning") ? { reasoning: { mandatory: model.reasoning_mandatory } } : {}),
-    ...(model.benchmarks === undefined ? {} : { benchmarks: model.benchmarks }),
+    ...benchmarksOf(model),
     price_tier: priceTier(model.id, top.price),
     categories: model.categories,
     knowledge_cutoff: model.knowledge_cutoff,

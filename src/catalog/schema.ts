@@ -224,12 +224,24 @@ export const CATEGORIES = [
 ] as const;
 export type Category = (typeof CATEGORIES)[number];
 
-/** Results that somebody published, where an operator has them; higher is better. */
+const score = z.number().nullable();
+/** Results that others published, where an operator has them; higher is better. As in the public catalog. */
 const BenchmarksSchema = z.strictObject({
-  intelligence_index: z.number().optional(),
-  coding_index: z.number().optional(),
-  agentic_index: z.number().optional(),
-  design_arena_elo: z.number().optional(),
+  artificial_analysis: z
+    .strictObject({ intelligence_index: score, coding_index: score, agentic_index: score })
+    .optional(),
+  design_arena: z
+    .array(
+      z.strictObject({
+        arena: z.string().max(100),
+        category: z.string().max(100),
+        elo: z.number(),
+        win_rate: z.number(),
+        rank: z.int().min(1),
+      }),
+    )
+    .max(100)
+    .default([]),
   source: Source,
 });
 

@@ -63,6 +63,8 @@ const ArchitectureShape = z.object({
   instruct_type: z.string().nullable(),
 });
 
+const score = z.number().nullable();
+
 export const ModelShape = z.object({
   id: z.string(),
   canonical_slug: z.string(),
@@ -89,13 +91,21 @@ export const ModelShape = z.object({
     .describe("The model that this name means now: the newest of its family"),
   benchmarks: z
     .object({
-      intelligence_index: z.number().optional(),
-      coding_index: z.number().optional(),
-      agentic_index: z.number().optional(),
-      design_arena_elo: z.number().optional(),
-      source: z.string(),
+      artificial_analysis: z
+        .object({ intelligence_index: score, coding_index: score, agentic_index: score })
+        .optional(),
+      design_arena: z.array(
+        z.object({
+          arena: z.string(),
+          category: z.string(),
+          elo: z.number(),
+          win_rate: z.number().describe("Percent"),
+          rank: z.int(),
+        }),
+      ),
     })
-    .optional(),
+    .optional()
+    .describe("Results that others published, where the operator's catalog has them"),
   price_tier: z
     .enum(PRICE_TIERS)
     .describe("Of three prompt tokens to one of completion: below $0.50 a million, below $5, above"),

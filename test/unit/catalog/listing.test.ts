@@ -188,10 +188,21 @@ test.each([
 /** The sample's models with what a catalog may say besides; the last one says nothing. */
 const judged = catalog.models.flatMap((model, at) => {
   const [endpoint] = model.endpoints;
-  const known = { intelligence_index: [40, 60][at], design_arena_elo: [1_200, 1_100][at], source: "test" };
+  const indexes = { intelligence_index: [40, 60][at] ?? null, coding_index: null, agentic_index: null };
+  const elos = [[900, 1_200], [1_100]][at] ?? [];
+  const arena = elos.map((elo) => ({ arena: "models", category: "website", elo, win_rate: 50, rank: 1 }));
+  const known = { artificial_analysis: indexes, design_arena: arena, source: "test" };
   const endpoints = [{ ...endpoint, typical_ttft_ms: [900, 300][at] }] as typeof model.endpoints;
   const more: Partial<typeof model> = at > 1 ? {} : { benchmarks: known, categories: ["programming"], endpoints };
   return listingRow(entryOf({ ...model, ...more }, catalog.providers)) ?? [];
+});
+
+test("results of others are listed as the public API has them", () => {
+  expect(judged[1]?.model.benchmarks).toEqual({
+    artificial_analysis: { intelligence_index: 60, coding_index: null, agentic_index: null },
+    design_arena: [{ arena: "models", category: "website", elo: 1_100, win_rate: 50, rank: 1 }],
+  });
+  expect(judged[2]?.model).not.toHaveProperty("benchmarks");
 });
 
 test.each([

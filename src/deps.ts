@@ -5,13 +5,13 @@
 import { importKeySecrets, verifyKey, type KeySecrets } from "./accounts/keys.ts";
 import { openCredential } from "./accounts/seal.ts";
 import { resolveModel } from "./catalog/resolve.ts";
-import type { Capacity } from "./catalog/schema.ts";
 import { createCatalogReader, type CatalogReader } from "./catalog/store.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
 import type { AddressRule } from "./core/public-url.ts";
 import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
 import { createAccountRoutes } from "./gates/account-branches.ts";
+import { capacityRuleOf } from "./gates/capacity-rule.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
 import { accountBranchOf, accountGateOf } from "./gates/account-stub.ts";
 import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
@@ -25,7 +25,7 @@ import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import type { JobPorts, RefreshPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
-import type { CapacityRule } from "./limits/capacity.ts";
+import { createAccessTokens, type AccessTokens } from "./providers/access-tokens.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
 import { openPublicMedia } from "./router/open-media.ts";
 import type { Fetch, RouterPorts } from "./router/ports.ts";
@@ -51,6 +51,7 @@ interface Isolate {
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
+  readonly accessTokens: AccessTokens;
   readonly publicNetwork: Fetch;
   /** For addresses that tenants name: nothing private, whatever the operator has opted in to. */
   readonly tenantNetwork: Fetch;
@@ -183,6 +184,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     network: networkOf(env),
     publicNetwork: publicNetworkOf(env, addressesOf(env).allowsPrivate),
     tenantNetwork: publicNetworkOf(env, false),
+    accessTokens: createAccessTokens(systemClock),
     verified: new Map(),
   };
 }
@@ -328,7 +330,7 @@ async function verifyCached(
 }
 
 function routerPorts(
-  { settings, catalog, accounts, byok, providers, environment, network, tenantNetwork }: Isolate,
+  { settings, catalog, accounts, byok, providers, environment, network, tenantNetwork, accessTokens }: Isolate,
   waitUntil: (work: Promise<unknown>) => void,
 ): RouterPorts {
   return {
@@ -336,6 +338,7 @@ function routerPorts(
     randomBytes: systemRandomBytes,
     fetch: network,
     openMedia: (url, signal) => openPublicMedia(url, signal, tenantNetwork),
+    accessTokens,
     deadlines: settings.deadlines,
     waitUntil,
     byok,
@@ -350,24 +353,13 @@ function routerPorts(
       report: (at, outcome, permit) => providers.report(at, outcome, permit, waitUntil),
       mayProbe: providers.mayProbe,
       permit: (at, capacity, ask) =>
-        providers.permit(at, { ...ask, rule: ruleOf(capacity), isShared: capacity?.scope === "credential" }, waitUntil),
+        providers.permit(
+          at,
+          { ...ask, rule: capacityRuleOf(capacity), isShared: capacity?.scope === "credential" },
+          waitUntil,
+        ),
     },
   };
-}
-
-// Rules by what the catalog says; they leave with its entries.
-const rules = new WeakMap<Capacity, CapacityRule>();
-
-/** Null where the operator has set no limit. */
-function ruleOf(capacity: Capacity | undefined): CapacityRule | null {
-  if (capacity === undefined) return null;
-  const known = rules.get(capacity);
-  if (known !== undefined) return known;
-  const { requests_per_min: requestsPerMin, tokens_per_min: tokensPerMin, concurrency } = capacity;
-  if (requestsPerMin === undefined && tokensPerMin === undefined && concurrency === undefined) return null;
-  const rule: CapacityRule = { requestsPerMin, tokensPerMin, concurrency };
-  rules.set(capacity, rule);
-  return rule;
 }
 
 function logLine(line: string): void {

@@ -15,6 +15,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { SseFrame } from "../core/sse.ts";
 import type { TaskKind } from "../core/task.ts";
+import type { AccessTokens } from "./access-tokens.ts";
 
 /** Where one attempt goes, and what may be said there. */
 export interface Target {
@@ -55,6 +56,10 @@ export interface OutgoingRequest extends Pick<EncodedRequest, "url" | "headers">
 /** What signing needs of the world. */
 export interface AuthorizePorts {
   readonly clock: Clock;
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly accessTokens: AccessTokens;
+  /** Keeps the platform from dropping `work` when the client leaves. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
 }
 
 export type Authorized = Result<Readonly<Record<string, string>>, UpstreamFailure>;

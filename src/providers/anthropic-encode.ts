@@ -35,6 +35,31 @@ const UNKNOWN_SAMPLING = [
 
 /** @returns an error sentence when the conversation holds something that Anthropic has no form for. */
 export function encodeAnthropic(request: ChatRequest, target: Target): Result<EncodedRequest, string> {
+  const said = anthropicBodyOf(request, target);
+  if (!said.ok) return said;
+  return ok({
+    url: `${target.baseUrl}/messages`,
+    headers: {
+      "content-type": "application/json",
+      accept: request.stream ? "text/event-stream" : "application/json",
+      "x-api-key": target.credential,
+      "anthropic-version": ANTHROPIC_VERSION,
+      ...(said.value.refersToFiles ? { "anthropic-beta": FILES_BETA } : {}),
+    },
+    body: JSON.stringify(said.value.body),
+    warnings: said.value.warnings,
+  });
+}
+
+/** What is said, on whichever platform. */
+export interface AnthropicBody {
+  readonly body: WireObject;
+  readonly refersToFiles: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** The body alone. @returns an error sentence when the conversation cannot be said. */
+export function anthropicBodyOf(request: ChatRequest, target: Target): Result<AnthropicBody, string> {
   const notes = newNotes();
   const conversation = conversationOf(request.messages, notes);
   const tools = toolsOf(request, target, notes);
@@ -61,18 +86,7 @@ export function encodeAnthropic(request: ChatRequest, target: Target): Result<En
     ...(target.userHash === null ? {} : { metadata: { user_id: target.userHash } }),
     stream: request.stream,
   };
-  return ok({
-    url: `${target.baseUrl}/messages`,
-    headers: {
-      "content-type": "application/json",
-      accept: request.stream ? "text/event-stream" : "application/json",
-      "x-api-key": target.credential,
-      "anthropic-version": ANTHROPIC_VERSION,
-      ...(conversation.refersToFiles ? { "anthropic-beta": FILES_BETA } : {}),
-    },
-    body: JSON.stringify(body),
-    warnings: [...notes.warnings],
-  });
+  return ok({ body, refersToFiles: conversation.refersToFiles, warnings: [...notes.warnings] });
 }
 
 /** Asks for JSON in words where nothing enforces it. */

@@ -25,12 +25,20 @@ interface Contents {
   readonly contents: Content[];
 }
 
-/** The conversation in parts; what cannot be said goes to `notes`. `generation` is 3 for Gemini 3.x, 0 when unknown. */
-export function contentsOf(messages: readonly Message[], generation: number, notes: Notes): Contents {
+/** How a platform and a model take the parts. */
+export interface ContentsRules {
+  /** 3 for Gemini 3.x, 0 when unknown. */
+  readonly generation: number;
+  /** Calls and their answers carry ids; else the platform refuses them and goes by name and order. */
+  readonly withIds: boolean;
+}
+
+/** The conversation in parts; what cannot be said goes to `notes`. */
+export function contentsOf(messages: readonly Message[], rules: ContentsRules, notes: Notes): Contents {
   const system: WireObject[] = [];
   const contents: Content[] = [];
   const toolNames = new Map<string, string>();
-  for (const message of messages) {
+  for (const message of rules.withIds ? messages : inCallOrder(messages)) {
     if (message.role !== "tool" && message.parts.some((part) => part.cacheControl !== undefined)) noteCache(notes);
     switch (message.role) {
       case "system":
@@ -44,10 +52,10 @@ export function contentsOf(messages: readonly Message[], generation: number, not
         break;
       case "assistant":
         for (const call of message.toolCalls) toolNames.set(call.id, call.name);
-        add(contents, { role: "model", parts: modelParts(message, generation, notes) });
+        add(contents, { role: "model", parts: modelParts(message, rules, notes) });
         break;
       case "tool":
-        addToolResponse(contents, responseParts(message, toolNames, generation, notes));
+        addToolResponse(contents, responseParts(message, toolNames, rules, notes));
         break;
       default:
         message satisfies never;
@@ -55,6 +63,24 @@ export function contentsOf(messages: readonly Message[], generation: number, not
   }
   if (contents.length === 0) refuse(notes, "This provider needs at least one message that is not a system message.");
   return { system, contents };
+}
+
+/** Results in the order of their calls: without ids, two calls of one name are told apart by nothing else. */
+function inCallOrder(messages: readonly Message[]): readonly Message[] {
+  const order = new Map<string, number>();
+  for (const message of messages) {
+    if (message.role === "assistant") for (const call of message.toolCalls) order.set(call.id, order.size);
+  }
+  const sorted = [...messages];
+  for (let from = 0; from < sorted.length; from++) {
+    let to = from;
+    while (sorted[to]?.role === "tool") to++;
+    const results = sorted.slice(from, to).filter((message) => message.role === "tool");
+    const place = (result: ToolMessage): number => order.get(result.toolCallId) ?? order.size;
+    sorted.splice(from, results.length, ...results.toSorted((left, right) => place(left) - place(right)));
+    from = to;
+  }
+  return sorted;
 }
 
 /** Says once that breakpoints are not needed. */
@@ -153,7 +179,7 @@ function audioType(format: string): string {
 function responseParts(
   message: ToolMessage,
   toolNames: ReadonlyMap<string, string>,
-  generation: number,
+  { generation, withIds }: ContentsRules,
   notes: Notes,
 ): readonly WireObject[] {
   const name = toolNames.get(message.toolCallId);
@@ -174,11 +200,16 @@ function responseParts(
   // Older models take media beside the response, not inside it.
   const isInside = generation >= 3 && media.length > 0;
   const response = { output: texts.join("\n") };
-  const answer = { id: message.toolCallId, name, response, ...(isInside ? { parts: media } : {}) };
+  const answer = {
+    ...(withIds ? { id: message.toolCallId } : {}),
+    name,
+    response,
+    ...(isInside ? { parts: media } : {}),
+  };
   return [{ functionResponse: answer }, ...(isInside ? [] : media)];
 }
 
-function modelParts(message: AssistantMessage, generation: number, notes: Notes): WireObject[] {
+function modelParts(message: AssistantMessage, { generation, withIds }: ContentsRules, notes: Notes): WireObject[] {
   const reasoning = joinedReasoning(message.reasoning).filter((detail) => isOurs(detail, notes));
   const parts: WireObject[] = thoughtParts(reasoning);
   for (const part of message.parts) {
@@ -187,7 +218,8 @@ function modelParts(message: AssistantMessage, generation: number, notes: Notes)
   }
   if (message.refusal !== undefined && message.refusal !== "") parts.push({ text: message.refusal });
   const calls: WireObject[] = message.toolCalls.map((call) => {
-    const functionCall = { id: call.id, name: call.name, args: toolInputOf(call.name, call.input, notes) };
+    const args = toolInputOf(call.name, call.input, notes);
+    const functionCall = { ...(withIds ? { id: call.id } : {}), name: call.name, args };
     const signature = reasoning.find((detail) => detail.id === call.id && detail.data !== undefined)?.data;
     return { functionCall, ...(signature === undefined ? {} : { thoughtSignature: signature }) };
   });

@@ -10,7 +10,7 @@ import { isObject, type JsonObject } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
 import { freeToolName, jsonInstruction, leftOut, newNotes, type Notes, type WireObject } from "./echo.ts";
-import { contentsOf, GEMINI_FORMAT, noteCache } from "./gemini-contents.ts";
+import { contentsOf, GEMINI_FORMAT, noteCache, type ContentsRules } from "./gemini-contents.ts";
 import { thinkingConfigOf } from "./gemini-thinking.ts";
 
 const STOP_MAX = 5;
@@ -34,8 +34,30 @@ const SAMPLING: Readonly<Record<Exclude<keyof Sampling, "n">, string | null>> = 
 
 /** @returns an error sentence when the conversation holds something that Gemini has no form for. */
 export function encodeGemini(request: ChatRequest, target: Target): Result<EncodedRequest, string> {
+  const said = geminiBodyOf(request, target, { withIds: true });
+  if (!said.ok) return said;
+  const method = request.stream ? "streamGenerateContent?alt=sse" : "generateContent";
+  return ok({
+    url: `${target.baseUrl}/${pathOf(target.upstreamModel)}:${method}`,
+    headers: {
+      "content-type": "application/json",
+      accept: request.stream ? "text/event-stream" : "application/json",
+      "x-goog-api-key": target.credential,
+    },
+    body: JSON.stringify(said.value.body),
+    warnings: said.value.warnings,
+  });
+}
+
+/** The body alone, for whichever platform. @returns an error sentence when the conversation cannot be said. */
+export function geminiBodyOf(
+  request: ChatRequest,
+  target: Target,
+  platform: Pick<ContentsRules, "withIds">,
+): Result<{ readonly body: WireObject; readonly warnings: readonly string[] }, string> {
   const notes = newNotes();
-  const { system, contents } = contentsOf(request.messages, generationOf(target.upstreamModel), notes);
+  const rules = { ...platform, generation: generationOf(target.upstreamModel) };
+  const { system, contents } = contentsOf(request.messages, rules, notes);
   if (answerForm(request, target) === "instruction" && request.responseFormat !== undefined) {
     system.push({ text: jsonInstruction(request.responseFormat) });
     notes.warnings.add(
@@ -58,17 +80,7 @@ export function encodeGemini(request: ChatRequest, target: Target): Result<Encod
     ...(Object.keys(config).length === 0 ? {} : { generationConfig: config }),
     ...(own["safetySettings"] === undefined ? {} : { safetySettings: own["safetySettings"] }),
   };
-  const method = request.stream ? "streamGenerateContent?alt=sse" : "generateContent";
-  return ok({
-    url: `${target.baseUrl}/${pathOf(target.upstreamModel)}:${method}`,
-    headers: {
-      "content-type": "application/json",
-      accept: request.stream ? "text/event-stream" : "application/json",
-      "x-goog-api-key": target.credential,
-    },
-    body: JSON.stringify(body),
-    warnings: [...notes.warnings],
-  });
+  return ok({ body, warnings: [...notes.warnings] });
 }
 
 /** Settings in this API's own words, which a client that speaks it has given. */

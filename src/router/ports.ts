@@ -12,6 +12,7 @@ import type { AdmitRequest, Admission, Settlement } from "../gates/account-contr
 import type { ByokClient } from "../gates/byok-client.ts";
 import type { AttemptAsk, EndpointPlace } from "../gates/provider-client.ts";
 import type { Permit } from "../gates/provider-permits.ts";
+import type { AccessTokens } from "../providers/access-tokens.ts";
 import type { Health, Outcome } from "../limits/health.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { OpenedMedia } from "./inline-media.ts";
@@ -74,6 +75,8 @@ export interface RouterPorts {
   readonly fetch: Fetch;
   /** Opens media at an address that a tenant names. @returns a sentence for the client: why not. */
   readonly openMedia: (url: string, signal: AbortSignal) => Promise<Result<OpenedMedia, string>>;
+  /** What providers with tokens that live for a while were given; one per isolate. */
+  readonly accessTokens: AccessTokens;
   readonly accounts: AccountPort;
   readonly providers: ProviderPort;
   readonly byok: ByokClient;

@@ -150,7 +150,11 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
   const result = await attempt(adapter, sent, input.request, target, follow, ports);
   done();
-  if (result.kind === "failed") return result;
+  if (result.kind === "failed") {
+    // A token may be taken back before its time: the next request fetches another.
+    if (authorized !== null && result.failure.scope === "credential") ports.accessTokens.drop(target.credential);
+    return result;
+  }
   const { guard } = result;
   // The permit ends with the answer: the pump ends the guard exactly once, at the very end.
   const answered: Answered = {

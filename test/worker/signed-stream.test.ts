@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { asProviderId } from "../../src/core/ids.ts";
 import { bedrock } from "../../src/providers/bedrock.ts";
+import { vertex } from "../../src/providers/vertex.ts";
 import { generate } from "../../src/router/generate.ts";
 import type { Fetch, RouterPorts } from "../../src/router/ports.ts";
 import { inputOf, permitOf, portsOf } from "../unit/router/spine.ts";
@@ -109,9 +110,48 @@ test("a body in pieces is digested as a stream, to the same end", async () => {
       quirks: {},
       userHash: null,
     },
-    { clock: () => NOW },
+    portsOf([]),
   );
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   expect(signed).toMatchObject({ ok: true, value: { "x-amz-content-sha256": hex } });
+});
+
+test("a service account's assertion is signed by the platform's crypto, and its token is sent", async () => {
+  const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+  const size = { modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) };
+  const pair = (await crypto.subtle.generateKey({ ...algorithm, ...size }, true, ["sign", "verify"])) as CryptoKeyPair;
+  const der = (await crypto.subtle.exportKey("pkcs8", pair.privateKey)) as ArrayBuffer;
+  const account = {
+    client_email: "a@p.iam.gserviceaccount.com",
+    project_id: "p",
+    private_key: `-----BEGIN PRIVATE KEY-----\n${btoa(String.fromCharCode(...new Uint8Array(der)))}\n-----END PRIVATE KEY-----\n`,
+  };
+  let isVerified = false;
+  const fetch: Fetch = async (url, init) => {
+    expect(url).toBe("https://oauth2.googleapis.com/token");
+    const [header, claims, signature = ""] = (new URLSearchParams(String(init.body)).get("assertion") ?? "").split(".");
+    const bytes = Uint8Array.from(atob(signature.replaceAll("-", "+").replaceAll("_", "/")), (one) =>
+      one.charCodeAt(0),
+    );
+    const text = new TextEncoder().encode(`${header}.${claims}`);
+    isVerified = await crypto.subtle.verify(algorithm.name, pair.publicKey, bytes, text);
+    return Response.json({ access_token: "ya29.token", expires_in: 3600 });
+  };
+  const headers = await vertex.authorize?.(
+    { url: "https://x", headers: {}, body: "{}" },
+    {
+      provider: asProviderId("a"),
+      upstreamModel: "gemini-2.5-flash",
+      baseUrl: "https://aiplatform.googleapis.com/v1",
+      credential: JSON.stringify(account),
+      supportedParameters: [],
+      maxCompletionTokens: null,
+      quirks: {},
+      userHash: null,
+    },
+    { ...portsOf([]), fetch },
+  );
+  expect(headers).toEqual({ ok: true, value: { authorization: "Bearer ya29.token" } });
+  expect(isVerified).toBe(true);
 });

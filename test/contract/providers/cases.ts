@@ -8,9 +8,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ChatRequest } from "../../../src/core/chat.ts";
+import type { EpochMs } from "../../../src/core/clock.ts";
 import type { GenerationEvent } from "../../../src/core/event.ts";
 import { asProviderId } from "../../../src/core/ids.ts";
-import type { Adapter, EncodedRequest, Target } from "../../../src/providers/adapter.ts";
+import { createAccessTokens } from "../../../src/providers/access-tokens.ts";
+import type { Adapter, AuthorizePorts, EncodedRequest, Target } from "../../../src/providers/adapter.ts";
 import { adapterNamed } from "../../../src/providers/registry.ts";
 import { eventStreamOf } from "./event-stream.ts";
 
@@ -89,4 +91,14 @@ function readCase(folder: string): RecordedCase {
 /** The bytes of a case's stream, or of another text in its place. */
 export function streamBytes({ adapter }: RecordedCase, text: string): Uint8Array {
   return adapter.framing === "event-stream" ? eventStreamOf(text) : new TextEncoder().encode(text);
+}
+
+/** What signing needs at `nowMs`, without a network. */
+export function authorizePortsAt(nowMs: EpochMs): AuthorizePorts {
+  return {
+    clock: () => nowMs,
+    accessTokens: createAccessTokens(() => nowMs),
+    waitUntil: () => undefined,
+    fetch: () => Promise.reject(new Error("not asked")),
+  };
 }

@@ -5,7 +5,7 @@ import { asProviderId } from "../../../src/core/ids.ts";
 import type { EncodedRequest, Target } from "../../../src/providers/adapter.ts";
 import { bedrock } from "../../../src/providers/bedrock.ts";
 import { awsCredentialOf } from "../../../src/providers/bedrock-sign.ts";
-import { HELLO } from "../../contract/providers/cases.ts";
+import { authorizePortsAt, HELLO } from "../../contract/providers/cases.ts";
 
 const NOW = Date.parse("2026-11-21T12:34:56.789Z");
 const ID = "AKIAIOSFODNN7EXAMPLE";
@@ -67,7 +67,7 @@ async function sign(target: Target): Promise<{ encoded: EncodedRequest; signed: 
     target,
   );
   if (!encoded.ok) throw new Error(encoded.error);
-  const signed = await bedrock.authorize?.(encoded.value, target, { clock: () => NOW });
+  const signed = await bedrock.authorize?.(encoded.value, target, authorizePortsAt(NOW));
   if (!signed?.ok) throw new Error("it was not signed");
   return { encoded: encoded.value, signed: { ...encoded.value, headers: signed.value } };
 }
@@ -136,7 +136,7 @@ test("a body in pieces is signed as it goes out", async () => {
   const authorize = async (
     body: string | readonly (string | Uint8Array)[],
   ): Promise<Readonly<Record<string, string>>> => {
-    const signed = await bedrock.authorize?.({ ...request, body }, target, { clock: () => NOW });
+    const signed = await bedrock.authorize?.({ ...request, body }, target, authorizePortsAt(NOW));
     if (!signed?.ok) throw new Error("it was not signed");
     return signed.value;
   };
@@ -152,7 +152,7 @@ test("an API key is a bearer, and nothing is left to sign", () => {
   const encoded = bedrock.encode(HELLO, target);
   if (!encoded.ok) throw new Error(encoded.error);
   expect(encoded.value.headers["authorization"]).toBe(`Bearer ${target.credential}`);
-  expect(bedrock.authorize?.(encoded.value, target, { clock: () => NOW })).toBeNull();
+  expect(bedrock.authorize?.(encoded.value, target, authorizePortsAt(NOW))).toBeNull();
 });
 
 test.each([
@@ -179,7 +179,7 @@ test.each([
   const encoded = bedrock.encode(HELLO, target);
   if (!encoded.ok) throw new Error(encoded.error);
   expect(encoded.value.headers["authorization"]).toBeUndefined();
-  const signed = await bedrock.authorize?.(encoded.value, target, { clock: () => NOW });
+  const signed = await bedrock.authorize?.(encoded.value, target, authorizePortsAt(NOW));
   expect(signed).toMatchObject({ ok: false, error: { scope, errorType: type, retry: "elsewhere" } });
 });
 

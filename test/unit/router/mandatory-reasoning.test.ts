@@ -18,6 +18,7 @@ const unused = (): never => {
 const ports: RoutePorts = {
   clock: () => NOW,
   randomBytes: unused,
+  accessTokens: { get: unused, drop: unused },
   deadlines: { headersMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
   waitUntil: unused,
   fetch: unused,

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { asAccountId } from "../../../src/core/ids.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { createCancellation, type Cancellation } from "../../../src/router/cancellation.ts";
+import { createAccessTokens } from "../../../src/providers/access-tokens.ts";
 import { DEADLINES } from "../../../src/router/deadlines.ts";
 import { plan } from "../../../src/router/plan.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
@@ -104,6 +105,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       byok: NO_OWN,
       clock: () => NOW,
       deadlines: DEADLINES,
+      accessTokens: createAccessTokens(() => NOW),
       randomBytes: (length) => new Uint8Array(length),
       waitUntil: () => undefined,
       resolve: () => Promise.reject(new Error("not asked")),

@@ -6,6 +6,7 @@ import { faceOfFailure } from "../../../src/http/error-exhausted.ts";
 import { faceOf } from "../../../src/http/respond.ts";
 import { createWideEvent } from "../../../src/insight/wide-event.ts";
 import type { Permit } from "../../../src/gates/provider-permits.ts";
+import { createAccessTokens } from "../../../src/providers/access-tokens.ts";
 import { DEADLINES } from "../../../src/router/deadlines.ts";
 import type { GenerateInput } from "../../../src/router/job.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
@@ -34,6 +35,7 @@ export function portsOf(log: string[]): RouterPorts {
     clock: () => NOW,
     randomBytes: (length) => new Uint8Array(length),
     deadlines: DEADLINES,
+    accessTokens: createAccessTokens(() => NOW),
     waitUntil: (work) => void work.catch(() => undefined),
     resolve: async () =>
       ok({ entry: entryOf("test/m", [{ tag: "a" }]), version: "v1", thinking: false, isFree: false, warnings: [] }),

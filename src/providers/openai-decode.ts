@@ -13,6 +13,7 @@ import type { StreamDecoder, Target } from "./adapter.ts";
 import { cutFailure, malformedFailure } from "./failure.ts";
 import { createChoiceReader, type ChoiceReader } from "./openai-choice.ts";
 import { failureInside, wireErrorOf } from "./openai-failure.ts";
+import { resolvedTarget } from "./openai-credential.ts";
 import { createTextTemplate } from "./openai-template.ts";
 import { readingQuirks, type OpenAiQuirks } from "./openai-quirks.ts";
 import { usageOf } from "./usage-openai.ts";
@@ -34,10 +35,13 @@ interface Reading {
   hasFailed: boolean;
 }
 
-function createReading(request: ChatRequest, target: Target): Reading {
+function createReading(request: ChatRequest, given: Target): Reading {
+  const quirks = readingQuirks(given.quirks);
+  const resolved = resolvedTarget(given, quirks);
+  const target = resolved.ok ? resolved.value : given;
   const reading: Reading = {
     target,
-    quirks: readingQuirks(target.quirks),
+    quirks,
     choices: new Map(),
     idSeed: () => reading.upstreamId ?? `${target.upstreamModel} ${request.messages.length}`,
     upstreamId: undefined,

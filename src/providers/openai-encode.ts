@@ -6,6 +6,7 @@
 import type { ChatRequest, ReasoningEffort, ReasoningRequest, Sampling } from "../core/chat.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
+import { resolvedTarget } from "./openai-credential.ts";
 import { encodeMessages, encodeTool, type Encoding } from "./openai-messages.ts";
 import { EFFORTS, parseOpenAiQuirks, type OpenAiQuirks } from "./openai-quirks.ts";
 
@@ -15,10 +16,13 @@ interface Draft extends Encoding {
 }
 
 /** @returns a sentence when the quirks are faulty or a part cannot be said. */
-export function encodeOpenAi(request: ChatRequest, target: Target): Result<EncodedRequest, string> {
-  const parsed = parseOpenAiQuirks(target.quirks);
+export function encodeOpenAi(request: ChatRequest, given: Target): Result<EncodedRequest, string> {
+  const parsed = parseOpenAiQuirks(given.quirks);
   if (!parsed.ok) return parsed;
   const quirks = parsed.value;
+  const resolved = resolvedTarget(given, quirks);
+  if (!resolved.ok) return resolved;
+  const target = resolved.value;
   const draft: Draft = {
     quirks,
     warnings: new Set(),
@@ -49,11 +53,16 @@ export function encodeOpenAi(request: ChatRequest, target: Target): Result<Encod
   if (target.userHash !== null && quirks.user_field !== "none") body.set(quirks.user_field, target.userHash);
   putExtra(request, draft);
   return ok({
-    url: `${target.baseUrl}${quirks.chat_path.replace("{model}", encodeURIComponent(target.upstreamModel))}`,
+    url: `${target.baseUrl}${pathOf(target.upstreamModel, quirks)}`,
     headers: headersOf(request, target, quirks),
     body: JSON.stringify(Object.fromEntries(body)),
     warnings: [...draft.warnings],
   });
+}
+
+function pathOf(model: string, { model_paths: paths, chat_path: path }: OpenAiQuirks): string {
+  const own = Object.hasOwn(paths, model) ? paths[model] : undefined;
+  return (own ?? path).replace("{model}", encodeURIComponent(model));
 }
 
 /** Headers of a request, credential included. */

@@ -9,6 +9,8 @@ import type { ErrorType, UpstreamFailure } from "../core/error.ts";
 import { isObject, parseJson, stringOf } from "../core/json.ts";
 import type { FailedResponse, Target } from "./adapter.ts";
 import { failureOf, retryAfterMsOf } from "./failure.ts";
+import { resolvedTarget } from "./openai-credential.ts";
+import { readingQuirks } from "./openai-quirks.ts";
 
 /** What an error body says. `httpStatus` is given where an error inside a 200 names one. */
 export interface WireError {
@@ -88,13 +90,15 @@ const MODERATION =
   /moderation|content[ _-]?(?:policy|filter)|safety (?:system|reason|polic|guideline|check)|flagged (?:as|by|for)|inappropriate content|violat\w+ .{0,40}(?:polic|guideline|terms)|(?:policy|guideline) violation/i;
 const ACCOUNT_CLOSED = /(?:account|organi[sz]ation|team|key)\b.{0,60}(?:suspend|disabled|banned|terminated|deactivat)/i;
 const NO_MONEY =
-  /insufficient[ _](?:balance|credit|fund|quota)|(?:used all|out of|not enough) .{0,20}credit|spending limit|arrear/i;
+  /insufficient[ _](?:balance|credit|fund|quota)|(?:used all|out of|not enough) .{0,20}credit|spending limit|arrear|used up your .{0,20}free allocation/i;
 const BAD_KEY =
   /(?:incorrect|invalid|wrong|missing|malformed) (?:\w+ )?api[ -]?key|api[ -]?key (?:not valid|is invalid|not found|expired)/i;
 const NO_MODEL = /model.{0,120}(?:not found|does not exist|not exist|decommissioned|deprecated|not supported by any)/i;
 
 /** Failure behind an answer whose status is not a success. */
-export function classifyOpenAiFailure(response: FailedResponse, target: Target, nowMs: EpochMs): UpstreamFailure {
+export function classifyOpenAiFailure(response: FailedResponse, given: Target, nowMs: EpochMs): UpstreamFailure {
+  const resolved = resolvedTarget(given, readingQuirks(given.quirks));
+  const target = resolved.ok ? resolved.value : given;
   const { status } = response;
   const isBusy = status === 429 || status >= 500;
   const shared = {
@@ -168,15 +172,17 @@ function typeOfText(text: string, status: number): ErrorType | undefined {
 }
 
 /**
- * The error in a JSON body, whatever its shape: `{error: {...}}`, `{error: "..."}`, `{object: "error", message}`,
- * `{code, message}`, `{detail: ...}`.
+ * The error in a JSON body, whatever its shape: `{error: {...}}`, `{error: "..."}`, `{success: false, errors: [...]}`,
+ * `{object: "error", message}`, `{code, message}`, `{detail: ...}`.
  * @returns undefined when the body is no object or speaks of no error.
  */
 export function wireErrorOf(body: unknown): WireError | undefined {
   const value: unknown = Array.isArray(body) ? body[0] : body;
   if (!isObject(value)) return undefined;
-  const { error } = value;
+  const { error, errors } = value;
   if (isObject(error)) return readError(error, value);
+  const first: unknown = value.success === false && Array.isArray(errors) ? errors[0] : undefined;
+  if (isObject(first)) return readError(first, value);
   if (typeof error === "string" && error !== "") return { ...readError(value, value), message: error };
   const isBare = value.object === "error" || value.type === "error" || value.choices === undefined;
   const hasText = value.message !== undefined || value.detail !== undefined || value.msg !== undefined;

@@ -19,6 +19,15 @@ export const OpenAiQuirksSchema = z.strictObject({
   // Where and how to call.
   /** Path after the base URL. `{model}` stands for the upstream model, for deployments that are named in the path. */
   chat_path: z.string().regex(/^\//, "must begin with a slash").max(200).default("/chat/completions"),
+  /** Paths of single upstream models, for example a deployment with an API version of its own. */
+  model_paths: z
+    .record(z.string().min(1).max(200), z.string().regex(/^\//, "must begin with a slash").max(200))
+    .default({}),
+  /** The credential is `part:...:secret`; each part named here stands in the base URL as `{part}`. */
+  credential_parts: z
+    .array(z.string().regex(/^[a-z_]{1,20}$/, "must be lower case letters"))
+    .max(3)
+    .default([]),
   /** Header that carries the credential: `Authorization: Bearer`, `x-api-key` or `api-key`; `none` for open servers. */
   auth: z.enum(["bearer", "x-api-key", "api-key", "none"]).default("bearer"),
   /** Fixed headers, for example an API version. Never a secret: the catalog is public. */

@@ -14,6 +14,7 @@ import type { EmbeddingInput, EmbeddingsTask, ModerationTask, Outcome, RerankTas
 import { NO_USAGE, type Usage } from "../core/usage.ts";
 import type { EncodedRequest, Target, TaskCodec } from "./adapter.ts";
 import { malformedFailure } from "./failure.ts";
+import { resolvedTarget } from "./openai-credential.ts";
 import { headersOf } from "./openai-encode.ts";
 import { parseOpenAiQuirks, type OpenAiQuirks } from "./openai-quirks.ts";
 import { usageOf } from "./usage-openai.ts";
@@ -129,8 +130,10 @@ function codecOf<T>(form: Form<T>, taskOf: (request: ChatRequest) => T): TaskCod
     encode(request, target) {
       const quirks = parseOpenAiQuirks(target.quirks);
       if (!quirks.ok) return quirks;
+      const resolved = resolvedTarget(target, quirks.value);
+      if (!resolved.ok) return resolved;
       const said = form.body(taskOf(request), target);
-      return said.ok ? ok(encoded(form.path, said.value, request, target, quirks.value)) : said;
+      return said.ok ? ok(encoded(form.path, said.value, request, resolved.value, quirks.value)) : said;
     },
     decodeReply(body, request, target) {
       const quirks = parseOpenAiQuirks(target.quirks);

@@ -50,9 +50,9 @@ export const MORE_PROVIDERS: readonly ProviderSeed[] = [
     [
       "cloudflare",
       "Cloudflare",
-      "https://api.cloudflare.com/client/v4/accounts/ACCOUNT_ID/ai/v1",
+      "https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
       "US",
-      "https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ (CLOUDFLARE_BASE_URL names the account)",
+      "https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ (the credential is account:token)",
     ],
     [
       { from: "genai-prices", id: "cloudflare", only: /^(?!.*(indictrans2|m2m100|distilbert|reranker|-awq))/ },
@@ -68,6 +68,7 @@ export const MORE_PROVIDERS: readonly ProviderSeed[] = [
           zdr: false,
           source: "https://developers.cloudflare.com/workers-ai/platform/data-usage/ (not used to train; not shared)",
         },
+        quirks: { credential_parts: ["account"] },
         status_page_url: "https://www.cloudflarestatus.com",
         privacy_policy_url: "https://www.cloudflare.com/privacypolicy/",
         terms_of_service_url: "https://www.cloudflare.com/service-specific-terms-developer-platform/",
@@ -172,9 +173,9 @@ export const MORE_PROVIDERS: readonly ProviderSeed[] = [
     [
       "azure",
       "Azure",
-      "https://RESOURCE.openai.azure.com/openai/v1",
+      "https://{resource}.openai.azure.com/openai/v1",
       "US",
-      "https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle (v1 API; AZURE_BASE_URL names the resource; a deployment is called like its model)",
+      "https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle (v1 API; the credential is resource:key; a deployment is called like its model)",
     ],
     [
       { from: "tokenlens", id: "azure", only: /^(gpt-(4o|4\.1|5)(?!.*(codex|chat))|o3(-mini)?$|o4-mini$|o1$)/ },
@@ -199,7 +200,12 @@ export const MORE_PROVIDERS: readonly ProviderSeed[] = [
           zdr: false,
           source: "https://learn.microsoft.com/en-us/legal/cognitive-services/openai/data-privacy (abuse monitoring)",
         },
-        quirks: { auth: "api-key", max_tokens_field: "max_completion_tokens", prompt_cache_key: true },
+        quirks: {
+          credential_parts: ["resource"],
+          auth: "api-key",
+          max_tokens_field: "max_completion_tokens",
+          prompt_cache_key: true,
+        },
         status_page_url: "https://azure.status.microsoft",
         privacy_policy_url: "https://privacy.microsoft.com/en-us/privacystatement",
       },

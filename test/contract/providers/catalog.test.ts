@@ -6,6 +6,11 @@ import { asProviderId } from "../../../src/core/ids.ts";
 import { adapterNamed } from "../../../src/providers/registry.ts";
 import { HELLO } from "./cases.ts";
 
+/** A credential with as many parts as the provider's addresses have places. */
+function credentialFor({ credential_parts: parts }: Readonly<Record<string, unknown>>): string {
+  return [...(Array.isArray(parts) ? parts.map(() => "part") : []), "test-credential-0123456789"].join(":");
+}
+
 const providers = [...AUTHOR_PROVIDERS, ...HOST_PROVIDERS].map(({ provider }) => provider);
 
 test.each(providers)("$slug can be asked with its adapter and its quirks", ({ slug, adapter, quirks, base_url }) => {
@@ -15,7 +20,7 @@ test.each(providers)("$slug can be asked with its adapter and its quirks", ({ sl
       provider: asProviderId(slug),
       upstreamModel: "model",
       baseUrl: base_url,
-      credential: "test-credential-0123456789",
+      credential: credentialFor(quirks ?? {}),
       supportedParameters: [],
       maxCompletionTokens: null,
       quirks: quirks ?? {},

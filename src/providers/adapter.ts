@@ -50,7 +50,8 @@ export type Framing = "sse" | "event-stream";
 
 /** A request as it goes out, its large media in place again. */
 export interface OutgoingRequest extends Pick<EncodedRequest, "url" | "headers"> {
-  readonly body: string | readonly WholeSegment[];
+  /** Null while media are still arriving, where the format does not sign them. */
+  readonly body: string | readonly WholeSegment[] | null;
 }
 
 /** What signing needs of the world. */
@@ -107,6 +108,8 @@ export interface Adapter {
   quirkFaults(quirks: JsonObject): readonly QuirkFault[];
   /** @returns an error sentence when the request cannot be said in this format at all (another endpoint may). */
   encode(request: ChatRequest, target: Target): Result<EncodedRequest, string>;
+  /** `authorize` signs the body: it must be whole before anything of it is sent. */
+  readonly signsBody?: boolean;
   /**
    * The headers to send, with what cannot be said before the request is whole: a signature over its bytes, a token that
    * is fetched. Absent, or null: those of `request` are complete. Never rejects; a failure is the attempt's own.

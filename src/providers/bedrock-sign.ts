@@ -92,12 +92,11 @@ async function sign(
   region: string,
   nowMs: EpochMs,
 ): Promise<Authorized> {
-  const isWhole = typeof body === "string";
   const signer = new AwsV4Signer({
     method: "POST",
     url,
-    headers: isWhole ? headers : { ...headers, "x-amz-content-sha256": await hexHash(body) },
-    ...(isWhole ? { body } : {}),
+    headers: typeof body === "string" ? headers : { ...headers, "x-amz-content-sha256": await hexHash(body ?? []) },
+    ...(typeof body === "string" ? { body } : {}),
     accessKeyId,
     secretAccessKey,
     ...(sessionToken === undefined ? {} : { sessionToken }),

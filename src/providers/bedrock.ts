@@ -22,6 +22,7 @@ export const bedrock: Adapter = {
   framing: "event-stream",
   quirkFaults: bedrockQuirkFaults,
   encode: encodeBedrock,
+  signsBody: true,
   authorize: authorizeBedrock,
   createDecoder: createBedrockDecoder,
   decodeReply: decodeBedrockReply,

@@ -9,8 +9,8 @@ import type { RunInput } from "./run-plan.ts";
 
 export interface Prepared {
   readonly outgoing: Outgoing;
-  /** The same, whole before it is sent, where the format signs it; else null. */
-  readonly whole: OutgoingRequest | null;
+  /** What is signed: the same, whole before it is sent where its bytes are; null where nothing is. */
+  readonly unsigned: OutgoingRequest | null;
   readonly warnings: readonly string[];
   /** The attempt is over. */
   done(): void;
@@ -39,7 +39,7 @@ export function prepare(
   if (!encoded.ok) return err(unsayable(encoded.error));
   const { url, headers, body, warnings } = encoded.value;
   const outgoing = { url, headers, body: input.attachments?.splice(body) ?? body };
-  return ok({ outgoing, whole: adapter.authorize === undefined ? null : outgoing, warnings, done: NOTHING });
+  return ok({ outgoing, unsigned: adapter.authorize === undefined ? null : outgoing, warnings, done: NOTHING });
 }
 
 async function prepareInlined(
@@ -61,12 +61,13 @@ async function prepareInlined(
   const segments = (attachments?.splice(body) ?? [body]).flatMap((segment): readonly Segment[] =>
     typeof segment === "string" ? spliced(segment, byMark) : [segment],
   );
-  if (adapter.authorize === undefined) {
-    return ok({ outgoing: { url, headers, body: segments, fault }, whole: null, warnings, done: close });
+  if (adapter.signsBody !== true) {
+    const unsigned = adapter.authorize === undefined ? null : { url, headers, body: null };
+    return ok({ outgoing: { url, headers, body: segments, fault }, unsigned, warnings, done: close });
   }
   try {
     const whole = { url, headers, body: await wholeOf(segments) };
-    return ok({ outgoing: whole, whole, warnings, done: close });
+    return ok({ outgoing: whole, unsigned: whole, warnings, done: close });
   } catch {
     close();
     return err(fault() ?? unsayable("The media could not be read."));

@@ -142,10 +142,13 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
   const asked = prepare(adapter, target, input, ports);
   const prepared = asked instanceof Promise ? await asked : asked;
   if (!prepared.ok) return { kind: "unsent", failure: prepared.error };
-  const { outgoing, whole, warnings, done } = prepared.value;
-  const authorizing = whole === null ? null : (adapter.authorize?.(whole, target, ports) ?? null);
+  const { outgoing, unsigned, warnings, done } = prepared.value;
+  const authorizing = unsigned === null ? null : (adapter.authorize?.(unsigned, target, ports) ?? null);
   const authorized = authorizing === null ? null : await authorizing;
-  if (authorized?.ok === false) return { kind: "failed", failure: authorized.error };
+  if (authorized?.ok === false) {
+    done();
+    return { kind: "failed", failure: authorized.error };
+  }
   const sent = authorized === null ? outgoing : { ...outgoing, headers: authorized.value };
   const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
   const result = await attempt(adapter, sent, input.request, target, follow, ports);

@@ -1,6 +1,7 @@
 /** Cohere beyond the recorded cases: what it cannot say, what its errors mean, what it bills. */
 import { describe, expect, test } from "vitest";
 import type { ChatRequest } from "../../../src/core/chat.ts";
+import type { EmbeddingsTask } from "../../../src/core/task.ts";
 import { cohere } from "../../../src/providers/cohere.ts";
 import { cohereUsageOf } from "../../../src/providers/cohere-usage.ts";
 import { DEFAULT_TARGET, HELLO } from "../../contract/providers/cases.ts";
@@ -133,4 +134,86 @@ test.each([
 
 test("usage without counts is none", () => {
   expect(cohereUsageOf({ billed_units: {}, tokens: {} })).toBeNull();
+});
+
+const embed = (change: Partial<EmbeddingsTask>): ChatRequest => ({
+  ...HELLO,
+  task: { kind: "embeddings", inputs: [{ kind: "text", text: "hi" }], ...change },
+});
+
+test("embeddings are asked for in the API's words, and what they are for is said when nobody has", () => {
+  const encoded = cohere.tasks?.embeddings?.encode(
+    embed({
+      inputs: [
+        { kind: "text", text: "hi" },
+        { kind: "parts", parts: [{ type: "image", url: "data:image/png;base64,AA==" }] },
+      ],
+      dimensions: 256,
+      inputType: "query",
+      wantsBase64: true,
+    }),
+    target,
+  );
+  expect(encoded).toMatchObject({ ok: true, value: { url: `${target.baseUrl}/v2/embed`, warnings: [] } });
+  expect(encoded?.ok === true && JSON.parse(encoded.value.body)).toEqual({
+    model: "command-a-03-2025",
+    inputs: [
+      { content: [{ type: "text", text: "hi" }] },
+      { content: [{ type: "image_url", image_url: { url: "data:image/png;base64,AA==" } }] },
+    ],
+    input_type: "search_query",
+    embedding_types: ["base64"],
+    output_dimension: 256,
+  });
+  const unsaid = cohere.tasks?.embeddings?.encode(embed({}), target);
+  expect(unsaid).toMatchObject({ ok: true, value: { warnings: [expect.stringContaining("search_document")] } });
+});
+
+test.each<{ name: string; change: Partial<EmbeddingsTask> }>([
+  { name: "tokens", change: { inputs: [{ kind: "tokens", tokens: [1] }] } },
+  { name: "a file", change: { inputs: [{ kind: "parts", parts: [{ type: "file", fileId: "f" }] }] } },
+  { name: "too many", change: { inputs: Array.from({ length: 97 }, () => ({ kind: "text" as const, text: "a" })) } },
+])("$name cannot be embedded here", ({ change }) => {
+  expect(cohere.tasks?.embeddings?.encode(embed(change), target).ok).toBe(false);
+});
+
+test.each<{ name: string; embeddings: unknown; kind: string }>([
+  { name: "numbers", embeddings: { float: [[0.1, 0.2]] }, kind: "outcome" },
+  { name: "base64", embeddings: { base64: ["AACAPw=="] }, kind: "outcome" },
+  { name: "a vector too few", embeddings: { float: [] }, kind: "error" },
+  { name: "no vectors", embeddings: { float: [[]] }, kind: "error" },
+  { name: "nothing", embeddings: null, kind: "error" },
+])("a reply with $name", ({ embeddings, kind }) => {
+  const meta = { api_version: { version: "2" }, billed_units: { input_tokens: 3 } };
+  const events = cohere.tasks?.embeddings?.decodeReply({ id: "e", embeddings, meta }, embed({}), target) ?? [];
+  expect(events.map((event) => event.type)).toContain(kind);
+  expect(events.some((event) => event.type === "usage" && event.usage.inputText === 3)).toBe(kind === "outcome");
+});
+
+test("documents are ranked in the form that others have taken over, at its own address, and billed by the search", () => {
+  const request: ChatRequest = {
+    ...HELLO,
+    task: { kind: "rerank", query: "q", documents: [{ text: "a" }, { text: "b" }], topN: 1 },
+  };
+  const encoded = cohere.tasks?.rerank?.encode(request, { ...target, userHash: "abc" });
+  expect(encoded).toMatchObject({ ok: true, value: { url: `${target.baseUrl}/v2/rerank` } });
+  expect(encoded?.ok === true && JSON.parse(encoded.value.body)).toEqual({
+    model: "command-a-03-2025",
+    query: "q",
+    documents: ["a", "b"],
+  });
+  const reply = {
+    id: "07734bd2-2473-4f07-94e1-0d9f0e6843cf",
+    results: [
+      { index: 1, relevance_score: 0.99 },
+      { index: 0, relevance_score: 0.1 },
+    ],
+    meta: { api_version: { version: "2" }, billed_units: { search_units: 1 } },
+  };
+  expect(cohere.tasks?.rerank?.decodeReply(reply, request, target)).toMatchObject([
+    { type: "start" },
+    { type: "outcome", outcome: { kind: "rerank", results: [{ index: 1, score: 0.99 }] } },
+    { type: "usage", usage: { work: { searchUnits: 1 } } },
+    { type: "finish" },
+  ]);
 });

@@ -12,6 +12,7 @@ import { GATEWAY_MODELS } from "../overlay/gateway.ts";
 import { CATEGORIES, DEPRECATIONS, FAMILY_ALIASES } from "../overlay/shelves.ts";
 import { LEFT_OUT, MODELS } from "../overlay/models.ts";
 import { FREE_OFFERS } from "../overlay/offers.ts";
+import { TASK_MODELS } from "../overlay/tasks.ts";
 import type { FamilySeed, FreeOffer, ModelSeed, ProviderSeed } from "../overlay/seed.ts";
 import type { CatalogSchema, EndpointSchema, ModelSchema } from "../schema.ts";
 import { EMBEDDING } from "./prices.ts";
@@ -53,6 +54,7 @@ export function assembleCatalog(versions: PackageVersions, asOf: string): Catalo
   const models = [
     ...[...offers].map(([id, rows]) => paidModel(id, rows, names)),
     ...FREE_OFFERS.map((offer) => freeModel(offer, names)),
+    ...TASK_MODELS,
   ].toSorted((a, b) => compareText(a.id, b.id));
   return {
     version: 1,

@@ -236,3 +236,33 @@ test("an account without credits raises an error that says what it lacks", async
     .chat.completions.create({ model: MODELS[1], messages: say("Write a long story. ".repeat(50)), max_tokens: 4000 });
   await expect(asked).rejects.toMatchObject({ status: 402, error: { code: 402 } });
 });
+
+test("vectors come as the client asks for them, and cost their tokens", async () => {
+  const ask = { model: "openai/text-embedding-3-small", input: ["one text", "and another one"] };
+  // Without a format the client asks for base64, and reads it.
+  const packed = await client.embeddings.create(ask);
+  const plain = await client.embeddings.create({ ...ask, encoding_format: "float" });
+  expect(plain.data.map(({ index, object }) => ({ index, object }))).toEqual([
+    { index: 0, object: "embedding" },
+    { index: 1, object: "embedding" },
+  ]);
+  for (const [at, { embedding }] of plain.data.entries()) {
+    expect(embedding.length).toBeGreaterThan(1);
+    expect(packed.data[at]?.embedding).toEqual(embedding.map(Math.fround));
+  }
+  // `cost` and `id` are ours beside OpenAI's fields.
+  const { id, usage } = plain as unknown as { id: string; usage: Priced };
+  expect(usage.cost).toBeGreaterThan(0);
+  expect(await stage.generation(id)).toMatchObject({ total_cost: usage.cost, native_tokens_completion: 0 });
+});
+
+test("texts are judged for nothing, and continued in the older form", async () => {
+  const judged = await client.moderations.create({ input: "hello" });
+  expect(judged.results.map(({ flagged }) => flagged)).toEqual([false]);
+  const answer = await client.completions.create({ model: MODEL, prompt: HELLO.prompt });
+  expect(answer.choices).toMatchObject([{ index: 0, text: HELLO.text, finish_reason: "stop" }]);
+  let text = "";
+  const stream = await client.completions.create({ model: MODEL, prompt: HELLO.prompt, stream: true });
+  for await (const chunk of stream) text += chunk.choices[0]?.text ?? "";
+  expect(text).toBe(HELLO.text);
+});

@@ -32,7 +32,7 @@ import { geminiOperation } from "./routes/gemini-generate.ts";
 import { listByokOperation } from "./routes/list-byok.ts";
 import { listKeysOperation } from "./routes/list-keys.ts";
 import { listModelEndpointsOperation } from "./routes/list-model-endpoints.ts";
-import { listModelsOperation, listUserModelsOperation } from "./routes/list-models.ts";
+import { listEmbeddingModelsOperation, listModelsOperation, listUserModelsOperation } from "./routes/list-models.ts";
 import { listProvidersOperation } from "./routes/list-providers.ts";
 import { listZdrEndpointsOperation } from "./routes/list-zdr-endpoints.ts";
 import { purchaseOperations } from "./routes/purchases.ts";
@@ -70,6 +70,7 @@ export const OPERATIONS: readonly Operation[] = [
   geminiOperation,
   listModelsOperation,
   listUserModelsOperation,
+  listEmbeddingModelsOperation,
   countModelsOperation,
   readModelOperation,
   listModelEndpointsOperation,

@@ -216,6 +216,11 @@ test.each(refused)("%s is refused before anything is sent or charged", async (_n
   expect(asked).toHaveLength(0);
 });
 
+test("models that give embeddings have a list of their own", async () => {
+  const listed = dataOf<readonly { id: string }[]>(await ask("GET", "/embeddings/models"));
+  expect(listed.map(({ id }) => id).toSorted()).toEqual(["vec/dear", "vec/none", "vec/small"]);
+});
+
 test("many short texts fit where one long one does not", async () => {
   const input = Array.from({ length: 300 }, () => "a few words of text");
   expect((await post("/embeddings", { model: "vec/small", input })).status).toBe(200);

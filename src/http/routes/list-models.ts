@@ -75,17 +75,30 @@ export const listUserModelsOperation: Operation = {
   responses: page,
 };
 
+export const listEmbeddingModelsOperation: Operation = {
+  id: "listEmbeddingModels",
+  method: "get",
+  path: "/embeddings/models",
+  summary: "List the models that give embeddings",
+  auth: "public",
+  query: ModelsQuery.omit({ output_modalities: true }),
+  responses: page,
+};
+
 export function registerListModels(app: Hono<AppEnv>): void {
   app.get("/models", async (context) => await modelPage(context, LISTING_CACHE_CONTROL));
+  app.get("/embeddings/models", async (context) => await modelPage(context, LISTING_CACHE_CONTROL, "embeddings"));
   app.get("/models/user", async (context) => {
     const caller = await identify(context);
     return caller.ok ? await modelPage(context, "private, no-store") : fail(context, caller.error);
   });
 }
 
-async function modelPage(context: AppContext, cacheControl: string): Promise<Response> {
+/** `output`: nothing but models that give this. */
+async function modelPage(context: AppContext, cacheControl: string, output?: "embeddings"): Promise<Response> {
   const { deps, receivedAtMs } = context.var;
   const { searchParams: search, origin, search: queryText } = new URL(context.req.url);
+  if (output !== undefined) search.set("output_modalities", output);
   const parsed = parseModelQuery(search);
   if (!parsed.ok) {
     const { path, message } = parsed.error;
@@ -95,12 +108,13 @@ async function modelPage(context: AppContext, cacheControl: string): Promise<Res
   if (!rows.ok) return fail(context, rows.error);
   const { query } = parsed.value;
   const { path } = context.req;
+  const root = path.slice(0, path.lastIndexOf(output === undefined ? "/models" : `/${output}/models`));
   const isFeed = search.get("use_rss") === "true";
   const warnings = [...parsed.value.warnings];
   if (search.has("use_rss_chat_links")) warnings.push("use_rss_chat_links: there is no chat page to link to");
   const make = (): Page => {
     const found = filterModels(rows.value, query, { nowMs: receivedAtMs, path, search });
-    const place = { origin, path: path.slice(0, path.lastIndexOf("/models")) };
+    const place = { origin, path: root };
     return isFeed
       ? { text: feedOf(found.data, place), contentType: "application/rss+xml; charset=utf-8" }
       : { text: JSON.stringify(found), contentType: "application/json" };

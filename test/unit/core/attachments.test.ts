@@ -1,7 +1,14 @@
 /** What is cut out of a body comes back where it was, byte for byte; nothing else is ever cut. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ATTACHMENT_BYTES_MIN, attachmentsOf, cutRuns, findRuns, type Segment } from "../../../src/core/attachments.ts";
+import {
+  ATTACHMENT_BYTES_MIN,
+  attachmentsOf,
+  cutRuns,
+  findRuns,
+  isMark,
+  type Segment,
+} from "../../../src/core/attachments.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const LONG = "QUJD".repeat(ATTACHMENT_BYTES_MIN / 4);
@@ -16,6 +23,13 @@ function cut(json: string) {
 
 const whole = (segments: readonly Segment[]) =>
   segments.map((part) => (part instanceof Uint8Array ? new TextDecoder().decode(part) : part)).join("");
+
+test("media in the URL-safe alphabet come back in the standard one", () => {
+  const { text, attachments } = cut(JSON.stringify({ data: `${LONG}-_-_` }));
+  expect(whole(attachments.splice(text))).toBe(JSON.stringify({ data: `${LONG}+/+/` }));
+  expect(isMark(String((JSON.parse(text) as { data: string }).data))).toBe(true);
+  expect(isMark("_media-")).toBe(false);
+});
 
 describe("what is cut", () => {
   test.each([

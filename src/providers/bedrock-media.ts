@@ -73,7 +73,7 @@ function mediaOf(
     const ending = s3[1]?.toLowerCase() ?? "";
     return { format: ending === "jpg" ? "jpeg" : ending, source: { s3Location: { uri: url } } };
   }
-  if (!url.startsWith("data:")) return refuse(notes, `This provider takes the bytes of a ${kind}, not its address.`);
+  if (!url.startsWith("data:")) return refuse(notes, `This provider takes bytes, not an address, for: ${kind}.`);
   const media = parseDataUrl(url);
   if (media === null) return refuse(notes, `The data URL of the ${kind} cannot be read.`);
   const format = Object.hasOwn(formats, media.mediaType) ? formats[media.mediaType] : undefined;

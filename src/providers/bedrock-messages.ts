@@ -196,11 +196,12 @@ function reasoningBlocks(details: readonly ReasoningDetail[], model: string, not
 function nameDocuments(turns: readonly Turn[], notes: Notes): void {
   const names = new Set<string>();
   for (const turn of turns) {
-    const documents = turn.content.flatMap(({ document }) =>
-      // Blocks of our own making.
-      isObject(document) ? [document as WireObject] : [],
+    const documents = documentsIn(turn.content);
+    const nested = turn.content.flatMap(({ toolResult }) =>
+      // Results of our own making: their content is blocks.
+      isObject(toolResult) ? documentsIn(toolResult["content"] as readonly WireObject[]) : [],
     );
-    for (const document of documents) {
+    for (const document of [...documents, ...nested]) {
       const given = stringOf(document["name"]) ?? "";
       let name = given;
       for (let count = 2; names.has(name); count++) name = `${given} (${count})`;
@@ -212,4 +213,9 @@ function nameDocuments(turns: readonly Turn[], notes: Notes): void {
       notes.warnings.add("A file needs a text beside it here: its name was added.");
     }
   }
+}
+
+function documentsIn(blocks: readonly WireObject[]): readonly WireObject[] {
+  // Blocks of our own making.
+  return blocks.flatMap(({ document }) => (isObject(document) ? [document as WireObject] : []));
 }

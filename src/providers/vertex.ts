@@ -105,7 +105,7 @@ function claudeBodyOf(request: ChatRequest, target: Target): ReturnType<typeof a
     for (const part of message.parts) {
       const isAddress = part.type === "image" ? !part.url.startsWith("data:") : false;
       const isFile = part.type === "file" && part.data?.startsWith("data:") !== true;
-      if (isAddress || isFile) return err(`This provider takes the bytes of an ${part.type}, not its address.`);
+      if (isAddress || isFile) return err(`This provider takes bytes, not an address, for: ${part.type}.`);
     }
   }
   const said = anthropicBodyOf(request, target);

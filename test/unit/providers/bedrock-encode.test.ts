@@ -77,7 +77,7 @@ describe("what cannot be said is refused", () => {
     {
       name: "an image on the web",
       given: user({ type: "image", url: "https://example.com/a.png" }),
-      says: /bytes of a image/,
+      says: /bytes, not an address/,
     },
     { name: "a broken data URL", given: user({ type: "image", url: "data:image/png" }), says: /cannot be read/ },
     {
@@ -252,4 +252,21 @@ test("fields of the model's own pass, but never over ours", () => {
     extra: { additionalModelRequestFields: { top_k: 9, anthropic_beta: ["context-1m-2025-08-07"] } },
   });
   expect(body).toMatchObject({ additionalModelRequestFields: { top_k: 5, anthropic_beta: ["context-1m-2025-08-07"] } });
+});
+
+test("documents have names of their own, those in the results of tools as well", () => {
+  const file: Part = { type: "file", filename: "a.pdf", data: "data:application/pdf;base64,AA==" };
+  const { body, warnings } = encode({
+    messages: [
+      { role: "user", parts: [{ type: "text", text: "Read." }, file] },
+      { role: "assistant", parts: [], toolCalls: [{ id: "a", name: "look", input: "{}" }], reasoning: [] },
+      { role: "tool", toolCallId: "a", parts: [file] },
+    ],
+    tools: [TOOL],
+  });
+  expect([...JSON.stringify(body).matchAll(/"name":"(a pdf[^"]*)"/g)].map(([, name]) => name)).toEqual([
+    "a pdf",
+    "a pdf (2)",
+  ]);
+  expect(warnings).toEqual([]);
 });

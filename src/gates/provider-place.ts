@@ -210,7 +210,7 @@ function forgetPast(times: Map<string, EpochMs>, nowMs: EpochMs): void {
  * @param blindAtMs now, where the gate's figures are too old to weigh against it: then what has failed here still does.
  */
 function withOwn(shared: Health | undefined, own: Health, blindAtMs: EpochMs | null): Health {
-  if (shared === undefined) return own;
+  if (shared === undefined) return blindAtMs === null ? own : { ...own, lastFailureMs: blindAtMs };
   const isDistrusted = blindAtMs !== null;
   return {
     ...shared,

@@ -437,13 +437,14 @@ test.each([
     nextInMs: 60_000,
     ok: false,
   },
+  { name: "so does one that has heard nothing of the endpoint", nextInMs: 60_000, ok: false, isKnown: false },
   { name: "one that hears every second waits for the gate's word", nextInMs: 1_000, ok: true },
-])("$name", async ({ nextInMs, ok }) => {
+])("$name", async ({ nextInMs, ok, isKnown = true }) => {
   const good = { kind: "success", bucket: null, ttftMs: 300, tokens: 10, durationMs: 1_000 } as const;
   let state = NEW_HEALTH;
   for (let at = 0; at < 1_000; at++) state = healthAfter(state, good, START_MS - 60_000 + at);
   const { client, says, warm, pass } = world();
-  says({ nextInMs, endpoints: [standing({ health: healthSnapshot(state, START_MS) })] });
+  says({ nextInMs, endpoints: isKnown ? [standing({ health: healthSnapshot(state, START_MS) })] : [] });
   await warm();
   pass(1_000);
   client.report(AT, { kind: "failure", scope: "endpoint", status: 503, retryAfterMs: null }, null, () => undefined);

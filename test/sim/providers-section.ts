@@ -14,8 +14,8 @@ const OVERSHOOT_MAX = 0.01;
 /** Half as much again as is asked for. */
 const AMPLE_PER_MIN = 900_000;
 /** Of a region that everybody may use and half of whose demand fits. */
-const CROWD_SLOTS = 8_000;
-const RATE_PER_MIN = 60_000;
+const CROWD_SLOTS = 6_000;
+const RATE_PER_MIN = 36_000;
 const SLOTS = 2_000;
 
 export interface Providers {
@@ -42,28 +42,35 @@ export async function providers(seed: number, openGate: OpenGate): Promise<Provi
     isShared: true,
     rule: null,
     tokens: 1_000,
-    warmMs: 12_000,
-    spanMs: 22_000,
-    outageAtMs: 8_000,
+    warmMs: 8_000,
+    spanMs: 20_000,
+    outageAtMs: 6_000,
   };
   const calm = { ...hot, outageAtMs: null };
   const short = { ...calm, requestsPerS: 1_300, colos: 60, isolatesPerColo: 10 };
   const run = (spec: ProviderSpec): Promise<ProviderResult> => simulateProvider(spec, openGate);
   const found: Found = {
     shared: await run(hot),
-    alone: await run({ ...hot, name: "hot, alone", isShared: false, spanMs: 48_000 }),
-    ample: await run({ ...calm, name: "ample", rule: { requestsPerMin: AMPLE_PER_MIN }, spanMs: 5_000 }),
+    alone: await run({ ...hot, name: "hot, alone", isShared: false, spanMs: 42_000 }),
+    ample: await run({
+      ...calm,
+      name: "ample",
+      rule: { requestsPerMin: AMPLE_PER_MIN },
+      warmMs: 16_000,
+      spanMs: 4_000,
+    }),
     crowd: await run({
       ...calm,
       name: "crowd",
-      requestsPerS: 4_000,
+      requestsPerS: 3_000,
       rule: { concurrency: CROWD_SLOTS },
-      warmMs: 35_000,
-      spanMs: 10_000,
+      warmMs: 32_000,
+      spanMs: 6_000,
     }),
     rate: await run({
       ...short,
       name: "rate",
+      requestsPerS: 800,
       rule: { requestsPerMin: RATE_PER_MIN },
       warmMs: 60_000,
       spanMs: 60_000,
@@ -83,14 +90,14 @@ function sectionOf({ shared, alone, ample, crowd, rate, slots }: Found): Section
       row("requests there that waited for a permit", percent(ample.askCalls / ample.startedPerS)),
       callsRow("calls a second to the hottest gate of a region whose limit is short, 20,000 isolates", crowd),
       ...shortRows(
-        "concurrency, limit 8,000, demand 16,500",
+        "concurrency, limit 6,000, demand 12,400",
         crowd.concurrencyPeak,
         crowd.concurrencyMean,
         CROWD_SLOTS,
       ),
       callsRow("calls a second to the hottest gate of a region whose limit is short, 600 isolates", rate),
       ...shortRows(
-        "requests a minute, limit 60,000, demand 78,000",
+        "requests a minute, limit 36,000, demand 48,000",
         rate.minutePeak,
         (rate.startedPerS * 60_000) / 1_000,
         RATE_PER_MIN,
@@ -98,10 +105,10 @@ function sectionOf({ shared, alone, ample, crowd, rate, slots }: Found): Section
       ...shortRows("concurrency, limit 2,000, demand 5,400", slots.concurrencyPeak, slots.concurrencyMean, SLOTS),
     ],
     assumptions: [
-      `Hot: a provider region that is first in the plans of ${HOT_PER_S.toLocaleString("en")} requests a second, a tenth of all, from all ${COLOS} colos with ${ISOLATES_PER_COLO} isolates each, simulated whole. It stops answering (503 after 0.2 s) and never comes back; the reaction is the time until less than a tenth of the requests are sent there first, and it stays so to the end of the run (14 s later with the Cache API, 40 s without it). Every such request was still answered by its fallback.`,
-      "Ample: the same region with a limit of 900,000 requests a minute. Short: 4,000 requests a second from all 20,000 isolates, or 1,300 from 600; 200 accounts; answers take 3 s in the middle (log spread 0.8); whoever finds nothing waits at most 2 s. Overshoot is the most starts within any 60 s, or attempts at once, over the limit in the whole run; use is the mean at its end, so that what is missing lies idle in leases or is on its way.",
+      `Hot: a provider region that is first in the plans of ${HOT_PER_S.toLocaleString("en")} requests a second, a tenth of all, from all ${COLOS} colos with ${ISOLATES_PER_COLO} isolates each, simulated whole. It stops answering (503 after 0.2 s) and never comes back; the reaction is the time until less than a tenth of the requests are sent there first, and it stays so to the end of the run (14 s with the Cache API, 36 s without it). Every such request was still answered by its fallback.`,
+      "Ample: the same region with a limit of 900,000 requests a minute. Short: 3,000 requests a second from all 20,000 isolates, or 800 and 1,300 from 600; 200 accounts; answers take 3 s in the middle (log spread 0.8); whoever finds nothing waits at most 2 s. Overshoot is the most starts within any 60 s, or attempts at once, over the limit in the whole run; use is the mean at its end, so that what is missing lies idle in leases or is on its way.",
       "Real: the ProviderGate class and its branches on a stand-in for the platform, `gates/provider-client.ts` with its reports, snapshots and permits, `limits/*`, `router/score.ts` for the standing. A call takes a log-normal time each way (median 30 ms, log spread 0.8), a look into the colo's cache 3 ms.",
-      "Calls are counted after a warm-up of 12 to 60 s: a crowd that comes all at once is at the gate itself for its first second or two, until it has told them of branches. For half a minute after that what was lent before is counted twice: less is lent, never more.",
+      "Calls are counted after a warm-up of 8 to 60 s: a crowd that comes all at once is at the gate itself for its first second or two, until it has told them of branches. For half a minute after that what was lent before is counted twice: less is lent, never more.",
       "Without the Cache API (it does not work on workers.dev) each of 20,000 isolates hears of the gate once in 67 s; until then it believes a single failure of its own. With two requests a second to the region from each isolate it would be left four times as soon, with one in ten seconds later than the goal.",
       "The 59 other providers get less of everything and are not simulated; providers share nothing.",
     ],

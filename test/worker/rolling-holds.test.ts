@@ -177,7 +177,7 @@ async function settlements(scene: Scene, count: number): Promise<readonly Settle
     const view = await gateOf(scene.account.id).view();
     const costNusd = scene.settled.reduce((sum, one) => sum + one.costNusd, 0n);
     return scene.settled.length === count && view.ok && view.value.totalUsageNusd === costNusd;
-  }, 10_000);
+  }, 60_000);
   return scene.settled;
 }
 
@@ -213,7 +213,7 @@ test.each(["stops", "bills_all"] as const)(
     else expect(settled?.upstreamCostNusd).toBe(costNusd);
     expect(await scene.audit()).toEqual({ faults: [], openHolds: 0, outbox: 0 });
   },
-  30_000,
+  120_000,
 );
 
 test("an answer whose credit is known to end is asked to be no longer, and ends by itself", async () => {
@@ -246,7 +246,7 @@ test("many long streams on a small balance spend it, and nothing beyond", async 
   expect(creditNusd - balanceNusd).toBe(costNusd);
   expect(costNusd).toBeGreaterThan(creditNusd / 2n);
   expect(await scene.audit()).toEqual({ faults: [], openHolds: 0, outbox: 0 });
-}, 30_000);
+}, 120_000);
 
 test("many long answers in one piece, asked for without a limit, are no longer than what is held", async () => {
   const creditNusd = 20_000n * TOKEN_NUSD;
@@ -282,7 +282,7 @@ test("steps that the isolate's lease covers call nobody", async () => {
   expect(scene.calls.filter((name) => name !== "settle")).toEqual(["admit"]);
   const costNusd = scene.settled.reduce((sum, one) => sum + one.costNusd, 0n);
   expect(await scene.balanceNusd()).toBe(1_000n * USD - costNusd);
-}, 30_000);
+}, 120_000);
 
 test("what a lease doesn't cover of an answer is held by the gate, and both are charged as one", async () => {
   const scene = await newScene(1_000n * USD);
@@ -293,14 +293,14 @@ test("what a lease doesn't cover of an answer is held by the gate, and both are 
   expect(scene.calls.filter((name) => name === "extend").length).toBeGreaterThanOrEqual(2);
   expect(settled?.costNusd).toBeGreaterThan(29_900n * TOKEN_NUSD);
   expect(await scene.audit()).toEqual({ faults: [], openHolds: 0, outbox: 0 });
-}, 30_000);
+}, 120_000);
 
 test("a gate that restarts between two steps knows what is held", async () => {
   const scene = await newScene(30_000n * TOKEN_NUSD);
   scene.hidesRest = true;
   scene.upstream.leave = 100;
   const reading = textOf(await scene.ask({ max_tokens: 6_000 }));
-  await vi.waitUntil(() => scene.calls.includes("extend"), 5_000);
+  await vi.waitUntil(() => scene.calls.includes("extend"), 60_000);
   await evictDurableObject(gateOf(scene.account.id));
   const view = await gateOf(scene.account.id).view();
   // The first step, doubled, and the prompt.
@@ -311,7 +311,7 @@ test("a gate that restarts between two steps knows what is held", async () => {
   const [settled] = await settlements(scene, 1);
   expect(await scene.balanceNusd()).toBe(30_000n * TOKEN_NUSD - (settled?.costNusd ?? 0n));
   expect(await scene.audit()).toEqual({ faults: [], openHolds: 0, outbox: 0 });
-}, 30_000);
+}, 120_000);
 
 test("a client that leaves while a step is awaited pays for what it got", async () => {
   const scene = await newScene(30_000n * TOKEN_NUSD);
@@ -338,4 +338,4 @@ test("a client that leaves while a step is awaited pays for what it got", async 
   expect(settled?.costNusd).toBeGreaterThan((BigInt(delivered) * perPiece * 9n) / 10n);
   expect(settled?.costNusd).toBeLessThanOrEqual(2_060n * TOKEN_NUSD);
   expect(await scene.balanceNusd()).toBe(30_000n * TOKEN_NUSD - (settled?.costNusd ?? 0n));
-}, 30_000);
+}, 120_000);

@@ -42,7 +42,7 @@ function choiceJson(choice: CollectedChoice, excludeReasoning: boolean, fault: E
 }
 
 /** Log probabilities in lists of their own, as the older API has them. Offsets begin at the answer. */
-export function legacyLogprobs(logprobs: Json): JsonObject | null {
+function legacyLogprobs(logprobs: Json): JsonObject | null {
   if (!isObject(logprobs) || !Array.isArray(logprobs["content"])) return null;
   const tokens: string[] = [];
   const offsets: number[] = [];

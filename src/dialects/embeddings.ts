@@ -41,7 +41,7 @@ export const EmbeddingsBody = z.looseObject({
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(EmbeddingsBody.shape));
 
 /** @returns `bad_request` with the path of the first fault. */
-export function parseEmbeddings(sent: unknown): Result<ParsedBody, BadRequest> {
+function parseEmbeddings(sent: unknown): Result<ParsedBody, BadRequest> {
   const opened = openBody(sent);
   if (!opened.ok) return opened;
   const body = opened.value;

@@ -27,7 +27,7 @@ export const ModerationsBody = z.looseObject({
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(ModerationsBody.shape));
 
 /** @returns `bad_request` with the path of the first fault. */
-export function parseModerations(sent: unknown): Result<ParsedBody, BadRequest> {
+function parseModerations(sent: unknown): Result<ParsedBody, BadRequest> {
   const opened = openBody(sent);
   if (!opened.ok) return opened;
   const body = opened.value;

@@ -39,7 +39,7 @@ export const RerankBody = z.looseObject({
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(RerankBody.shape));
 
 /** @returns `bad_request` with the path of the first fault. */
-export function parseRerank(sent: unknown): Result<ParsedBody, BadRequest> {
+function parseRerank(sent: unknown): Result<ParsedBody, BadRequest> {
   const opened = openBody(sent);
   if (!opened.ok) return opened;
   const checked = RerankBody.safeParse(opened.value);

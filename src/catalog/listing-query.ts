@@ -220,10 +220,10 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
 }
 
 function givesAny(model: PublicModel, outputModalities: readonly string[] | null): boolean {
-  return (
-    outputModalities === null ||
-    outputModalities.some((modality) => model.architecture.output_modalities.includes(modality))
-  );
+  const given: readonly string[] = model.architecture.output_modalities;
+  // The public API has no word for verdicts: clients that know its list would trip over them.
+  if (outputModalities === null) return given.some((modality) => modality !== "moderation");
+  return outputModalities.some((modality) => given.includes(modality));
 }
 
 /** Pico-dollars per token are micro-dollars per million tokens. */

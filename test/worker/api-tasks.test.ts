@@ -219,6 +219,11 @@ test.each(refused)("%s is refused before anything is sent or charged", async (_n
 test("models that give embeddings have a list of their own", async () => {
   const listed = dataOf<readonly { id: string }[]>(await ask("GET", "/embeddings/models"));
   expect(listed.map(({ id }) => id).toSorted()).toEqual(["vec/dear", "vec/none", "vec/small"]);
+  const ids = async (outputs: string) =>
+    dataOf<readonly { id: string }[]>(await ask("GET", `/models?output_modalities=${outputs}`)).map(({ id }) => id);
+  expect(await ids("rerank")).toEqual(["rank/one"]);
+  expect(await ids("all")).not.toContain("openai/omni-moderation-latest");
+  expect(await ids("moderation")).toEqual(["openai/omni-moderation-latest"]);
 });
 
 test("many short texts fit where one long one does not", async () => {

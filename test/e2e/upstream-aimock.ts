@@ -105,6 +105,10 @@ export async function startAimockUpstream(): Promise<AimockUpstream> {
   }
   const cut = { chunkSize: 10, latency: SLOW.pauseMs, truncateAfterChunks: 4 };
   mock.on({ userMessage: FAULTS.cut.prompt }, { content: SLOW.text, usage }, cut);
+  mock.onRerank(/./, [
+    { index: 1, relevance_score: 0.9 },
+    { index: 0, relevance_score: 0.1 },
+  ]);
   await mock.start();
   const origin = mock.url.replace(/\/$/, "");
   return {
@@ -113,6 +117,8 @@ export async function startAimockUpstream(): Promise<AimockUpstream> {
       OPENAI_BASE_URL: `${origin}/v1`,
       ANTHROPIC_API_KEY: "sk-upstream",
       ANTHROPIC_BASE_URL: `${origin}/v1`,
+      COHERE_API_KEY: "sk-upstream",
+      COHERE_BASE_URL: origin,
       GOOGLE_AI_STUDIO_API_KEY: "sk-upstream",
       GOOGLE_AI_STUDIO_BASE_URL: `${origin}/v1beta`,
     },

@@ -131,6 +131,8 @@ export interface ReasoningRequest {
   readonly maxTokens?: number | undefined;
   readonly enabled?: boolean | undefined;
   readonly exclude?: boolean | undefined;
+  /** How a provider that hides its reasoning is to sum it up. */
+  readonly summary?: "auto" | "concise" | "detailed" | undefined;
 }
 
 /**

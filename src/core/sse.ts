@@ -133,6 +133,11 @@ function takeLines(text: string, isLast: boolean, lines: EventLines, out: SseFra
   return from;
 }
 
+/** A frame with an `event:` line, for formats that name their events. */
+export function sseEvent(event: string, json: string): string {
+  return `event: ${event}\ndata: ${json}\n\n`;
+}
+
 /** A `data:` frame as sent to clients: LF only, no `id:` line (old clients break on one after a comment). */
 export function sseData(json: string): string {
   return `data: ${json}\n\n`;

@@ -8,6 +8,7 @@
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
 import { sseData } from "../core/sse.ts";
 import type { AnswerHead, AnswerTail, StreamRenderer } from "./dialect.ts";
+import { jsonString } from "./json-text.ts";
 import { detailJson, errorJson, usageJson } from "./openai-chat-reply.ts";
 
 const UNFINISHED = `"finish_reason":null,"native_finish_reason":null`;
@@ -89,15 +90,6 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
       return `${opening}"error":${JSON.stringify(errorJson(face))},"choices":[${choice}],${tailMembers(tail)}${closing}`;
     },
   };
-}
-
-/** What JSON.stringify would escape: quotes, backslashes, control characters, and surrogates that may stand alone. */
-// oxlint-disable-next-line no-control-regex -- control characters are the point: JSON escapes them
-const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
-
-/** `text` as a JSON string; most pieces of text need no escapes. */
-function jsonString(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" | "outcome" }>;

@@ -33,6 +33,7 @@ import { registerReadModel } from "./routes/read-model.ts";
 import { registerReadOpenApi } from "./routes/read-openapi.ts";
 import { registerReadOwnKey } from "./routes/read-own-key.ts";
 import { registerRedeemVoucher } from "./routes/redeem-voucher.ts";
+import { registerResponses } from "./routes/responses.ts";
 import { registerRotateKey } from "./routes/rotate-key.ts";
 import { registerStripeWebhook } from "./routes/stripe-webhook.ts";
 import { registerTasks } from "./routes/tasks.ts";
@@ -47,6 +48,7 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerCompletions(api);
   registerTasks(api);
   registerGeminiGenerate(api);
+  registerResponses(api);
   registerListModels(api);
   registerCountModels(api);
   registerReadModel(api);

@@ -5,6 +5,7 @@
 import type { ErrorRenderer } from "../dialects/dialect.ts";
 import { renderGeminiError } from "../dialects/gemini-reply.ts";
 import { renderOpenAiChatError } from "../dialects/openai-chat-reply.ts";
+import { renderOpenAiResponsesError } from "../dialects/openai-responses-reply.ts";
 
 export interface Manners {
   readonly renderError: ErrorRenderer;
@@ -20,6 +21,7 @@ const MANNERS: readonly { readonly path: RegExp; readonly manners: Manners }[] =
     path: /^\/(api\/)?v1(beta\/|\/models\/.*:\w*(Content|Tokens)$)/,
     manners: { renderError: renderGeminiError, takesKeyInQuery: true },
   },
+  { path: /^(\/api)?\/v1\/responses$/, manners: { ...USUAL, renderError: renderOpenAiResponsesError } },
 ];
 
 /** The manners at a path. */

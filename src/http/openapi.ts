@@ -44,6 +44,7 @@ import { readModelOperation } from "./routes/read-model.ts";
 import { readOwnKeyOperations } from "./routes/read-own-key.ts";
 import { redeemVoucherOperation } from "./routes/redeem-voucher.ts";
 import { readCatalogRefreshOperation } from "./routes/catalog-refresh.ts";
+import { responsesOperation } from "./routes/responses.ts";
 import { rollbackCatalogOperation } from "./routes/rollback-catalog.ts";
 import { rotateKeyOperation } from "./routes/rotate-key.ts";
 import { stripeWebhookOperation } from "./routes/stripe-webhook.ts";
@@ -68,6 +69,7 @@ export const OPERATIONS: readonly Operation[] = [
   completionsOperation,
   ...taskOperations,
   geminiOperation,
+  responsesOperation,
   listModelsOperation,
   listUserModelsOperation,
   listEmbeddingModelsOperation,

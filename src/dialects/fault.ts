@@ -99,7 +99,8 @@ function typeSentence(wanted: string, got: string): string {
 }
 
 function oneOf(values: readonly unknown[]): string {
-  const words = values.map((value) => JSON.stringify(value) ?? String(value));
+  // An optional discriminator counts "not there" among its values.
+  const words = values.flatMap((value) => (value === undefined ? [] : [JSON.stringify(value) ?? String(value)]));
   return words.length === 1 ? (words[0] ?? "") : `one of ${words.join(", ")}`;
 }
 

@@ -62,7 +62,7 @@ export interface ReasoningDetail {
 }
 
 /** `input` is the arguments as the model wrote them: JSON text, `{}` when it wrote nothing. */
-export interface ToolCall {
+export interface ToolCall extends Cacheable {
   readonly id: string;
   readonly name: string;
   readonly input: string;

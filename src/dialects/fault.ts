@@ -100,7 +100,7 @@ function typeSentence(wanted: string, got: string): string {
 
 function oneOf(values: readonly unknown[]): string {
   // An optional discriminator counts "not there" among its values.
-  const words = values.flatMap((value) => (value === undefined ? [] : [JSON.stringify(value) ?? String(value)]));
+  const words = values.flatMap((value) => JSON.stringify(value) ?? []);
   return words.length === 1 ? (words[0] ?? "") : `one of ${words.join(", ")}`;
 }
 

@@ -50,120 +50,145 @@ interface CallItem {
   input: string;
 }
 
+/** What is known of an answer while it is written. */
+interface Writing {
+  readonly id: string;
+  readonly emit: Emit;
+  readonly done: Done;
+  /** Message or reasoning; calls are kept apart, because several may be open. */
+  open: MessageItem | ReasoningItem | null;
+  readonly calls: Map<number, CallItem>;
+  count: number;
+}
+
 /** `id` is the generation's: ids of items are made of it. */
 export function createOutput(id: string, excludeReasoning: boolean, emit: Emit): ResponseOutput {
   const items: JsonObject[] = [];
-  /** Message or reasoning; calls are kept apart, because several may be open. */
-  let open: MessageItem | ReasoningItem | null = null;
-  const calls = new Map<number, CallItem>();
-  let count = 0;
-
-  const added = (at: number, item: JsonObject): void => emit("response.output_item.added", { output_index: at, item });
-  const done = (at: number, item: JsonObject): void => {
+  const done: Done = (at, item) => {
     items[at] = item;
     emit("response.output_item.done", { output_index: at, item });
   };
-  const closeOpen = (status: ItemStatus): void => {
-    if (open?.kind === "message") closeMessage(open, status, emit, done);
-    if (open?.kind === "reasoning") closeReasoning(open, status, emit, done);
-    open = null;
-  };
-  /** Without `wholeOnly` all of them. */
-  const closeCalls = (status: ItemStatus, wholeOnly: boolean): void => {
-    for (const [index, call] of calls) {
-      if (wholeOnly && parseJson(call.input) === undefined) continue;
-      calls.delete(index);
-      closeCall(call, status, emit, done);
-    }
-  };
-  const message = (): MessageItem => {
-    if (open?.kind === "message") return open;
-    closeOpen("completed");
-    closeCalls("completed", true);
-    const item: MessageItem = { kind: "message", id: `msg_${id}_${count}`, at: count++, parts: [] };
-    open = item;
-    added(item.at, { id: item.id, type: "message", status: "in_progress", role: "assistant", content: [] });
-    return item;
-  };
-  const reasoning = (detail: ReasoningDetail): ReasoningItem => {
-    const index = detail.index ?? 0;
-    if (open?.kind === "reasoning" && open.index === index) return open;
-    closeOpen("completed");
-    closeCalls("completed", true);
-    const given = detail.format === OPENAI_FORMAT ? detail.id : null;
-    const item: ReasoningItem = {
-      kind: "reasoning",
-      id: given ?? `rs_${id}_${count}`,
-      at: count++,
-      index,
-      details: new Map(),
-    };
-    open = item;
-    added(item.at, { id: item.id, type: "reasoning", status: "in_progress", summary: [] });
-    return item;
-  };
-  const image = (url: string): void => {
-    closeOpen("completed");
-    const at = count++;
-    const item = { id: `ig_${id}_${at}`, type: "image_generation_call" };
-    added(at, { ...item, status: "in_progress", result: null });
-    emit("response.image_generation_call.completed", { output_index: at, item_id: item.id });
-    done(at, { ...item, status: "completed", result: url.slice(url.indexOf(",") + 1) });
-  };
-
+  const writing: Writing = { id, emit, done, open: null, calls: new Map(), count: 0 };
   return {
     items: () => items,
     take(event) {
       if ("choice" in event && event.choice !== 0) return;
-      switch (event.type) {
-        case "text-delta":
-          if (event.text !== "") appendText(message(), "output_text", event.text, emit);
-          return;
-        case "refusal-delta":
-          if (event.text !== "") appendText(message(), "refusal", event.text, emit);
-          return;
-        case "annotations":
-          annotate(message(), event.annotations, emit);
-          return;
-        case "logprobs":
-          noteLogprobs(message(), event.logprobs, emit);
-          return;
-        case "reasoning-delta":
-          if (!excludeReasoning) appendReasoning(reasoning(event.detail), event.detail, emit);
-          return;
-        case "tool-start": {
-          closeOpen("completed");
-          closeCalls("completed", true);
-          const { index, id: callId, name } = event;
-          const call: CallItem = { kind: "call", id: `fc_${id}_${count}`, at: count++, callId, name, input: "" };
-          calls.set(index, call);
-          added(call.at, { ...callJson(call), status: "in_progress" });
-          return;
-        }
-        case "tool-input-delta": {
-          const call = calls.get(event.index);
-          if (call !== undefined && event.text !== "") appendInput(call, event.text, emit);
-          return;
-        }
-        case "image":
-          image(event.url);
-          return;
-        // Audio is not among the modalities of this API; the rest is the renderer's.
-        case "audio-delta":
-        case "start":
-        case "usage":
-        case "finish":
-        case "error":
-          return;
-        default:
-          event satisfies never;
-      }
+      if (event.type === "reasoning-delta" && excludeReasoning) return;
+      take(writing, event);
     },
     close(status) {
-      closeOpen(status);
-      closeCalls(status, false);
+      closeOpen(writing, status);
+      closeCalls(writing, status, false);
     },
   };
+}
+
+function take(writing: Writing, event: GenerationEvent): void {
+  const { emit, calls } = writing;
+  switch (event.type) {
+    case "text-delta":
+      if (event.text !== "") appendText(openMessage(writing), "output_text", event.text, emit);
+      return;
+    case "refusal-delta":
+      if (event.text !== "") appendText(openMessage(writing), "refusal", event.text, emit);
+      return;
+    case "annotations":
+      annotate(openMessage(writing), event.annotations, emit);
+      return;
+    case "logprobs":
+      noteLogprobs(openMessage(writing), event.logprobs, emit);
+      return;
+    case "reasoning-delta":
+      appendReasoning(openReasoning(writing, event.detail), event.detail, emit);
+      return;
+    case "tool-start": {
+      const { index, id: callId, name } = event;
+      const at = next(writing);
+      const call: CallItem = { kind: "call", id: `fc_${writing.id}_${at}`, at, callId, name, input: "" };
+      calls.set(index, call);
+      added(writing, at, { ...callJson(call), status: "in_progress" });
+      return;
+    }
+    case "tool-input-delta": {
+      const call = calls.get(event.index);
+      if (call !== undefined && event.text !== "") appendInput(call, event.text, emit);
+      return;
+    }
+    case "image":
+      addImage(writing, event.url);
+      return;
+    // Audio is not among the modalities of this API; the rest is the renderer's.
+    case "audio-delta":
+    case "start":
+    case "usage":
+    case "finish":
+    case "error":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Room for an item that comes after all that is whole. */
+function next(writing: Writing): number {
+  closeOpen(writing, "completed");
+  closeCalls(writing, "completed", true);
+  return writing.count++;
+}
+
+function added({ emit }: Writing, at: number, item: JsonObject): void {
+  emit("response.output_item.added", { output_index: at, item });
+}
+
+function closeOpen(writing: Writing, status: ItemStatus): void {
+  const { open, emit, done } = writing;
+  if (open?.kind === "message") closeMessage(open, status, emit, done);
+  if (open?.kind === "reasoning") closeReasoning(open, status, emit, done);
+  writing.open = null;
+}
+
+/** With `wholeOnly`, those whose arguments have an end. */
+function closeCalls({ calls, emit, done }: Writing, status: ItemStatus, wholeOnly: boolean): void {
+  for (const [index, call] of calls) {
+    if (wholeOnly && parseJson(call.input) === undefined) continue;
+    calls.delete(index);
+    closeCall(call, status, emit, done);
+  }
+}
+
+function openMessage(writing: Writing): MessageItem {
+  if (writing.open?.kind === "message") return writing.open;
+  const at = next(writing);
+  const item: MessageItem = { kind: "message", id: `msg_${writing.id}_${at}`, at, parts: [] };
+  writing.open = item;
+  added(writing, at, { id: item.id, type: "message", status: "in_progress", role: "assistant", content: [] });
+  return item;
+}
+
+function openReasoning(writing: Writing, detail: ReasoningDetail): ReasoningItem {
+  const index = detail.index ?? 0;
+  if (writing.open?.kind === "reasoning" && writing.open.index === index) return writing.open;
+  const at = next(writing);
+  // Encrypted content is bound to the item that it came with.
+  const given = detail.format === OPENAI_FORMAT ? detail.id : null;
+  const item: ReasoningItem = {
+    kind: "reasoning",
+    id: given ?? `rs_${writing.id}_${at}`,
+    at,
+    index,
+    details: new Map(),
+  };
+  writing.open = item;
+  added(writing, at, { id: item.id, type: "reasoning", status: "in_progress", summary: [] });
+  return item;
+}
+
+function addImage(writing: Writing, url: string): void {
+  const at = next(writing);
+  const item = { id: `ig_${writing.id}_${at}`, type: "image_generation_call" };
+  added(writing, at, { ...item, status: "in_progress", result: null });
+  writing.emit("response.image_generation_call.completed", { output_index: at, item_id: item.id });
+  writing.done(at, { ...item, status: "completed", result: url.slice(url.indexOf(",") + 1) });
 }
 
 /** The part of this type that is open; another one is ended first. */

@@ -21,12 +21,18 @@ const TYPES: ReadonlySet<unknown> = new Set<ReasoningDetail["type"]>([
 
 /** The entries as one opaque text. */
 export function wrapReasoning(details: readonly ReasoningDetail[]): string {
-  const bytes = new TextEncoder().encode(JSON.stringify(details.map(({ index: _, ...detail }) => detail)));
+  const base64 = base64OfText(JSON.stringify(details.map((detail) => ({ ...detail, index: undefined }))));
+  return PREFIX + base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** The base64 of a text's UTF-8. */
+export function base64OfText(text: string): string {
+  const bytes = new TextEncoder().encode(text);
   let binary = "";
   for (let at = 0; at < bytes.length; at += BYTES_PER_CALL) {
     binary += String.fromCharCode(...bytes.subarray(at, at + BYTES_PER_CALL));
   }
-  return PREFIX + btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(binary);
 }
 
 /** The entries in `text`; undefined when it is no envelope of ours. */

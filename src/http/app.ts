@@ -24,6 +24,7 @@ import { registerListModelEndpoints } from "./routes/list-model-endpoints.ts";
 import { registerListModels } from "./routes/list-models.ts";
 import { registerListProviders } from "./routes/list-providers.ts";
 import { registerListZdrEndpoints } from "./routes/list-zdr-endpoints.ts";
+import { registerMessages } from "./routes/messages.ts";
 import { registerPurchases } from "./routes/purchases.ts";
 import { registerReadByok } from "./routes/read-byok.ts";
 import { registerReadCredits } from "./routes/read-credits.ts";
@@ -49,6 +50,7 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerTasks(api);
   registerGeminiGenerate(api);
   registerResponses(api);
+  registerMessages(api);
   registerListModels(api);
   registerCountModels(api);
   registerReadModel(api);

@@ -2,6 +2,7 @@
  * What clients of a path expect beside its answers: the shape of errors, whichever part of the house raised them (an
  * unknown method and a bug included), and where a key may stand. A new dialect is one line in MANNERS.
  */
+import { renderAnthropicError } from "../dialects/anthropic-messages-reply.ts";
 import type { ErrorRenderer } from "../dialects/dialect.ts";
 import { renderGeminiError } from "../dialects/gemini-reply.ts";
 import { renderOpenAiChatError } from "../dialects/openai-chat-reply.ts";
@@ -21,6 +22,7 @@ const MANNERS: readonly { readonly path: RegExp; readonly manners: Manners }[] =
     path: /^\/(api\/)?v1(beta\/|\/models\/.*:\w*(Content|Tokens)$)/,
     manners: { renderError: renderGeminiError, takesKeyInQuery: true },
   },
+  { path: /^(\/api)?\/v1\/messages(\/|$)/, manners: { ...USUAL, renderError: renderAnthropicError } },
   { path: /^(\/api)?\/v1\/responses$/, manners: { ...USUAL, renderError: renderOpenAiResponsesError } },
 ];
 

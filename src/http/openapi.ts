@@ -35,6 +35,7 @@ import { listModelEndpointsOperation } from "./routes/list-model-endpoints.ts";
 import { listEmbeddingModelsOperation, listModelsOperation, listUserModelsOperation } from "./routes/list-models.ts";
 import { listProvidersOperation } from "./routes/list-providers.ts";
 import { listZdrEndpointsOperation } from "./routes/list-zdr-endpoints.ts";
+import { messagesOperations } from "./routes/messages.ts";
 import { purchaseOperations } from "./routes/purchases.ts";
 import { readByokOperation } from "./routes/read-byok.ts";
 import { readCreditsOperation } from "./routes/read-credits.ts";
@@ -70,6 +71,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...taskOperations,
   geminiOperation,
   responsesOperation,
+  ...messagesOperations,
   listModelsOperation,
   listUserModelsOperation,
   listEmbeddingModelsOperation,

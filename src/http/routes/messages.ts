@@ -44,7 +44,10 @@ export const messagesOperations: readonly Operation[] = [
     headers: billableHeaders.extend(versionHeaders.shape),
     request: MessagesBody,
     responses: {
-      200: { description: "The answer; with `stream`, server-sent events that end with `message_stop`", body: MessageReply },
+      200: {
+        description: "The answer; with `stream`, server-sent events that end with `message_stop`",
+        body: MessageReply,
+      },
     },
   },
   {
@@ -79,7 +82,10 @@ async function countTokens(context: AppContext, { body, caller, attachments }: B
   const identity = await gateAnswer(deskOf(context, caller).identify(caller.keyHash));
   if (!identity.ok) return fail(context, identity.error);
   if (identity.value.key.kind === "management") {
-    return fail(context, { kind: "forbidden", message: "Management keys cannot be used for inference" });
+    return fail(context, {
+      kind: "forbidden",
+      message: "A management key can't be used for inference. Use an API key.",
+    });
   }
   for (const name of parsed.value.models) {
     const found = await context.var.deps.router.resolve(name);

@@ -63,6 +63,7 @@ interface Reading {
   reasoningCount: number;
   toolCount: number;
   stopReason: string | null;
+  stopSequence: string | null;
   refusal: string | null;
   isOver: boolean;
 }
@@ -120,6 +121,7 @@ function newReading(request: ChatRequest, target: Target): Reading {
     reasoningCount: 0,
     toolCount: 0,
     stopReason: null,
+    stopSequence: null,
     refusal: null,
     isOver: false,
   };
@@ -281,6 +283,7 @@ function pushUsage(usage: Usage, out: GenerationEvent[]): void {
 /** The last stop reason wins. */
 function keepStop(reading: Reading, facts: Fields): void {
   reading.stopReason = stringOf(facts["stop_reason"]) ?? reading.stopReason;
+  reading.stopSequence = stringOf(facts["stop_sequence"]) ?? reading.stopSequence;
   const details = facts["stop_details"];
   if (isObject(details)) reading.refusal = stringOf(details["explanation"]) ?? reading.refusal;
 }
@@ -288,13 +291,14 @@ function keepStop(reading: Reading, facts: Fields): void {
 function finish(reading: Reading, out: GenerationEvent[]): void {
   for (const index of reading.blocks.keys()) closeBlock(reading, index, out);
   reading.isOver = true;
-  const { stopReason, refusal } = reading;
+  const { stopReason, stopSequence, refusal } = reading;
   if (stopReason === "refusal" && refusal !== null) out.push({ type: "refusal-delta", choice: 0, text: refusal });
   out.push({
     type: "finish",
     choice: 0,
     reason: finishOf(stopReason, reading.toolCount > 0),
     nativeReason: stopReason,
+    ...(stopSequence === null ? {} : { stopSequence }),
   });
 }
 

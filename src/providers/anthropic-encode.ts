@@ -44,7 +44,7 @@ export function encodeAnthropic(request: ChatRequest, target: Target): Result<En
       accept: request.stream ? "text/event-stream" : "application/json",
       "x-api-key": target.credential,
       "anthropic-version": ANTHROPIC_VERSION,
-      ...(said.value.refersToFiles ? { "anthropic-beta": FILES_BETA } : {}),
+      ...betasOf(request, said.value),
     },
     body: JSON.stringify(said.value.body),
     warnings: said.value.warnings,
@@ -87,6 +87,15 @@ export function anthropicBodyOf(request: ChatRequest, target: Target): Result<An
     stream: request.stream,
   };
   return ok({ body, refersToFiles: conversation.refersToFiles, warnings: [...notes.warnings] });
+}
+
+/** Trial features: what the conversation needs, and what the client names. */
+function betasOf(
+  { betas = [] }: ChatRequest,
+  { refersToFiles }: AnthropicBody,
+): { readonly "anthropic-beta"?: string } {
+  const all = [...(refersToFiles ? [FILES_BETA] : []), ...betas];
+  return all.length === 0 ? {} : { "anthropic-beta": all.join(",") };
 }
 
 /** Asks for JSON in words where nothing enforces it. */

@@ -12,6 +12,7 @@ import type {
   Message,
   Part,
   ReasoningDetail,
+  ToolCall,
   ToolMessage,
   UserMessage,
 } from "../core/chat.ts";
@@ -190,26 +191,43 @@ function toolResult(message: ToolMessage, notes: Notes): WireObject {
     type: "tool_result",
     tool_use_id: toolIdOf(message.toolCallId),
     ...(content.length === 0 ? {} : { content }),
+    ...(message.isError === true ? { is_error: true } : {}),
   };
 }
 
 function assistantBlocks(message: AssistantMessage, notes: Notes): WireObject[] {
-  const blocks = thinkingBlocks(message.reasoning, notes);
-  for (const part of message.parts) {
-    if (part.type !== "text")
-      notes.warnings.add(`An ${part.type} in an earlier answer cannot be sent back here and was left out.`);
-    else if (part.text !== "") blocks.push(textBlock(part.text, part.cacheControl));
+  const refusal = message.refusal === undefined || message.refusal === "" ? [] : [textBlock(message.refusal)];
+  const said = message.parts.map((part) => answerBlock(part, notes));
+  const calls = message.toolCalls.map((call) => toolUse(call, notes));
+  if (message.order === undefined) {
+    return [...thinkingBlocks(message.reasoning, notes), ...said.flat(), ...refusal, ...calls];
   }
-  if (message.refusal !== undefined && message.refusal !== "") blocks.push(textBlock(message.refusal));
-  for (const call of message.toolCalls) {
-    blocks.push({
-      type: "tool_use",
-      id: toolIdOf(call.id),
-      name: call.name,
-      input: toolInputOf(call.name, call.input, notes),
-    });
+  // Thinking between calls is signed for its place: the API refuses it anywhere else.
+  const next = { reasoning: 0, part: 0, call: 0 };
+  const blocks: WireObject[] = [];
+  for (const kind of message.order) {
+    const at = next[kind]++;
+    if (kind === "reasoning") blocks.push(...thinkingBlocks(message.reasoning.slice(at, at + 1), notes));
+    if (kind === "part") blocks.push(...(said[at] ?? []));
+    if (kind === "call") blocks.push(...calls.slice(at, at + 1));
   }
-  return blocks;
+  return [...blocks, ...refusal];
+}
+
+function answerBlock(part: Part, notes: Notes): WireObject[] {
+  if (part.type === "text") return part.text === "" ? [] : [textBlock(part.text, part.cacheControl)];
+  notes.warnings.add(`An ${part.type} in an earlier answer cannot be sent back here and was left out.`);
+  return [];
+}
+
+function toolUse(call: ToolCall, notes: Notes): WireObject {
+  return {
+    type: "tool_use",
+    id: toolIdOf(call.id),
+    name: call.name,
+    input: toolInputOf(call.name, call.input, notes),
+    ...cacheOf(call.cacheControl),
+  };
 }
 
 function thinkingBlocks(details: readonly ReasoningDetail[], notes: Notes): WireObject[] {

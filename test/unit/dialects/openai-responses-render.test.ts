@@ -329,7 +329,8 @@ function sentBack(events: readonly GenerationEvent[], keep: readonly string[] | 
   return again.value.request.messages[0] as AssistantMessage; // its role is checked by the matchers
 }
 
-const withoutIndex = (details: readonly ReasoningDetail[]): unknown => details.map(({ index: _, ...detail }) => detail);
+const withoutIndex = (details: readonly ReasoningDetail[]): unknown =>
+  details.map((detail) => ({ ...detail, index: undefined }));
 
 const ROUND_TRIPS: readonly { readonly name: string; readonly detail: ReasoningDetail }[] = [
   {

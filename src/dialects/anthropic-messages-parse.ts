@@ -39,7 +39,11 @@ import {
 import type { Beside, ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
 
-const VERSION = "2023-06-01";
+/**
+ * Answers are the same in both. The newer one takes no temperature, top_p and top_k; they are taken here, since other
+ * models than Anthropic's have a use for them.
+ */
+const VERSIONS: ReadonlySet<string> = new Set(["2023-06-01", "2026-10-21"]);
 const SAMPLING_FIELDS = Object.keys(samplingShape) as (keyof typeof samplingShape)[]; // keys of our own constant
 /** The only form that a structured answer has here has no name for it. */
 const FORMAT_NAME = "response";
@@ -56,8 +60,10 @@ const BETAS_MAX = 32;
 
 /** @returns `bad_request` with the path of the first fault. */
 export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "header">): Result<ParsedBody, BadRequest> {
-  const version = beside?.header("anthropic-version") ?? VERSION;
-  if (version !== VERSION) return refuse(`anthropic-version must be ${VERSION}`, "anthropic-version");
+  const version = beside?.header("anthropic-version") ?? null;
+  if (version !== null && !VERSIONS.has(version)) {
+    return refuse(`anthropic-version must be ${[...VERSIONS].join(" or ")}`, "anthropic-version");
+  }
   const opened = openBody(body);
   if (!opened.ok) return opened;
   const refused = REFUSED_FIELDS.find((field) => opened.value[field] !== undefined && opened.value[field] !== null);

@@ -30,7 +30,7 @@ const MessageReply = z.looseObject({
 });
 
 const versionHeaders = z.object({
-  "anthropic-version": z.string().optional().describe("2023-06-01, the only one"),
+  "anthropic-version": z.string().optional().describe("2023-06-01 or 2026-10-21"),
   "anthropic-beta": z.string().optional().describe("Trial features, by commas; those that are passed on are few"),
 });
 

@@ -248,6 +248,11 @@ test.each(FIELDS)("$name", ({ body, request }) => {
   expect(parsed(body as Record<string, unknown>).request).toMatchObject(request);
 });
 
+test("both versions of the API are taken, and none as well", () => {
+  for (const version of ["2023-06-01", "2026-10-21"]) parsed({ temperature: 0.5 }, { "anthropic-version": version });
+  parsed({});
+});
+
 test("fallbacks are further models", () => {
   expect(parsed({ fallbacks: [{ model: "c/d" }, { model: "a/b" }] }).models).toEqual(["a/b", "c/d"]);
 });

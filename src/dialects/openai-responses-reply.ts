@@ -97,7 +97,7 @@ export function responseJson(
     ...head.echo,
     service_tier: serviceTier,
     native_finish_reason: nativeReason,
-    usage: tail === null ? null : responseUsageJson(tail),
+    ...(tail === null ? {} : { usage: responseUsageJson(tail) }),
     ...(tail === null || tail.metadata === null ? {} : { openrouter_metadata: tail.metadata }),
   };
 }

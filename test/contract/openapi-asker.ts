@@ -48,15 +48,15 @@ export function createAsker(server: Server, contract: Contract): Asker {
     }
     const mediaType = answer.headers.get("content-type")?.split(";")[0] ?? "";
     const isStream = mediaType === "text/event-stream";
-    const parts = isStream ? chunksOf(text, fail) : [parsed(text, fail)];
+    // The file describes a stream by one event of it.
+    const parts: readonly unknown[] = isStream ? eventsOf(text, fail) : [parsed(text, fail)];
     for (const part of parts) {
-      // The file describes a stream by one event of it.
-      const verdict = contract.judge(operation, status, mediaType, isStream ? { data: part } : part);
+      const verdict = contract.judge(operation, status, mediaType, part);
       if (verdict.kind === "valid") tally[isStream ? "chunks" : "bodies"]++;
       else if (verdict.kind === "undescribed") undescribed.add(verdict.what);
       else fail(`${verdict.faults.join("\n         ")}\n         in ${JSON.stringify(part).slice(0, 600)}`);
     }
-    return isStream ? parts : parts[0];
+    return isStream ? parts.map((part) => (part as StreamEvent).data) : parts[0];
   };
   return Object.assign(ask, { tallies, undescribed });
 }
@@ -76,16 +76,25 @@ function send(server: Server, { operation, params, query, key, headers, body }: 
   });
 }
 
-function chunksOf(text: string, fail: (fault: string) => void): readonly unknown[] {
-  const lines = text.split("\n\n").filter((event) => event !== "" && !event.startsWith(":"));
-  const chunks = lines.map((event) => event.replace(/^data: /, ""));
-  const isDone = chunks.at(-1) === "[DONE]";
-  const values = (isDone ? chunks.slice(0, -1) : chunks).map((chunk) => parsed(chunk, fail));
-  const last = values.at(-1);
-  // A stream that breaks says why and ends there.
-  const isBroken = typeof last === "object" && last !== null && "error" in last;
-  if (isDone === isBroken) fail(`the stream ends with ${JSON.stringify(chunks.at(-1))}`);
-  return values;
+interface StreamEvent {
+  readonly event?: string;
+  readonly data: unknown;
+}
+
+/** Named events, where the format names them; without what says that nothing follows. */
+function eventsOf(text: string, fail: (fault: string) => void): readonly StreamEvent[] {
+  const frames = text.split("\n\n").filter((frame) => frame !== "" && !frame.startsWith(":"));
+  const isDone = frames.at(-1) === "data: [DONE]";
+  const events = (isDone ? frames.slice(0, -1) : frames).map((frame): StreamEvent => {
+    const [, event, data = ""] = /^(?:event: (.*)\n)?data: (.*)$/.exec(frame) ?? [];
+    return { ...(event === undefined ? {} : { event }), data: parsed(data, fail) };
+  });
+  const last = events.at(-1);
+  // A stream that breaks says why and ends there; that of the Responses API is done even then.
+  const isBroken = typeof last?.data === "object" && last.data !== null && "error" in last.data;
+  const isEnded = isDone || last?.event === "message_stop";
+  if (isEnded === isBroken) fail(`the stream ends with ${JSON.stringify(frames.at(-1))}`);
+  return events;
 }
 
 function parsed(text: string, fail: (fault: string) => void): unknown {

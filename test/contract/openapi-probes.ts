@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type Tenant, makeTenant } from "../e2e/tenant.ts";
 import type { Server } from "../e2e/serve.ts";
 import { FAULTS, HELLO, MODEL, MODELS, PERSON, PICTURE, THOUGHT, TOOLS } from "../e2e/upstream-aimock.ts";
+import { probeFormats } from "./openapi-format-probes.ts";
 import type { Ask, Asker } from "./openapi-asker.ts";
 
 const CHAT = "POST /chat/completions";
@@ -45,6 +46,7 @@ export async function probe(ask: Asker, server: Server, tenant: Tenant): Promise
   await probeKeys(ask, tenant);
   await probeByok(ask, tenant);
   await probeChatErrors(ask, server, tenant);
+  await probeFormats(ask, server, tenant);
 }
 
 async function probeChat(ask: Asker, { key }: Tenant): Promise<string> {

@@ -26,7 +26,8 @@ const ResponsesReply = z.looseObject({
       total_tokens: z.int(),
       cost: z.number().describe("USD charged"),
     })
-    .nullable(),
+    .optional()
+    .describe("Not there while the answer runs"),
 });
 
 export const responsesOperation: Operation = {

@@ -196,7 +196,6 @@ test("a text answer, event by event", () => {
     id: "gen-1-a",
     status: "in_progress",
     output: [],
-    usage: null,
     service_tier: "default",
   });
   expect(events[4]).toMatchObject({ ...place, delta: "Hel", logprobs: [] });

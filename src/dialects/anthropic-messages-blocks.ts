@@ -117,6 +117,7 @@ function take(writing: Writing, event: GenerationEvent): void {
     case "audio-delta":
     case "logprobs":
     case "start":
+    case "outcome":
     case "usage":
     case "finish":
     case "error":

@@ -120,6 +120,7 @@ function take(writing: Writing, event: GenerationEvent): void {
     // Audio is not among the modalities of this API; the rest is the renderer's.
     case "audio-delta":
     case "start":
+    case "outcome":
     case "usage":
     case "finish":
     case "error":

@@ -51,8 +51,9 @@ export interface ProviderResult {
   /** Gates that were called, branches included, and calls a second of the one that got most. */
   readonly gates: number;
   readonly hottestCalls: number;
-  /** Requests that were started after the warm-up, per second. */
+  /** Requests that were started after the warm-up, per second, and how many ran at once on the average. */
   readonly startedPerS: number;
+  readonly concurrencyMean: number;
   /** Until less than a tenth of the requests are sent there first; null: no outage, or not within the span. */
   readonly reactionMs: number | null;
   /** Share of the requests that were sent there first, by second after the outage. */
@@ -62,8 +63,6 @@ export interface ProviderResult {
   /** Most attempts started within any 60 s, and running at once. */
   readonly minutePeak: number;
   readonly concurrencyPeak: number;
-  /** Running at once on the average of the last third of the span. */
-  readonly concurrencyMean: number;
 }
 
 const START_MS = Date.UTC(2026, 10, 21, 12);
@@ -146,10 +145,13 @@ export function simulateProvider(spec: ProviderSpec, openGate: OpenGate): Promis
     await time.runUntil(START_MS + spec.warmMs);
     const before = { ...world.calls };
     const startedBefore = world.starts.length;
+    begin(world, 0);
+    const busyBeforeMs = world.busyMs;
     world.callsByGate.clear();
     const endMs = START_MS + spec.warmMs + spec.spanMs;
     const calmMs = Math.min(outageMs, endMs);
     await time.runUntil(calmMs);
+    begin(world, 0);
     const perS = (count: number): number => (count * 1_000) / Math.max(1, calmMs - START_MS - spec.warmMs);
     const rates = {
       syncCalls: perS(world.calls.sync - before.sync),
@@ -158,16 +160,10 @@ export function simulateProvider(spec: ProviderSpec, openGate: OpenGate): Promis
       gates: world.callsByGate.size,
       hottestCalls: perS(Math.max(...world.callsByGate.values())),
       startedPerS: perS(world.starts.length - startedBefore),
+      concurrencyMean: perS((world.busyMs - busyBeforeMs) / 1_000),
     };
-    const lastMs = spec.spanMs / 3;
-    await time.runUntil(Math.max(time.nowMs(), endMs - lastMs));
-    begin(world, 0);
-    const busyBeforeMs = world.busyMs;
-    const sinceMs = time.nowMs();
     await time.runUntil(endMs);
-    begin(world, 0);
-    const concurrencyMean = (world.busyMs - busyBeforeMs) / Math.max(1, time.nowMs() - sinceMs);
-    return { spec, ...rates, ...endOf(world), concurrencyMean };
+    return { spec, ...rates, ...endOf(world) };
   });
 }
 

@@ -46,4 +46,6 @@ test("a limit that is short is never overshot by more than a hundredth, and used
   expect(slots.refused).toBeGreaterThan(100);
   expect(slots.concurrencyPeak).toBeLessThanOrEqual(101);
   expect(slots.concurrencyPeak).toBeGreaterThan(90);
+  expect(slots.concurrencyMean).toBeGreaterThan(90);
+  expect(slots.concurrencyMean).toBeLessThanOrEqual(slots.concurrencyPeak);
 });

@@ -26,6 +26,7 @@ import {
   toolInputOf,
   type Notes,
   type WireObject,
+  writeTurn,
 } from "./echo.ts";
 
 /** Who can read the signatures of this format. */
@@ -196,22 +197,12 @@ function toolResult(message: ToolMessage, notes: Notes): WireObject {
 }
 
 function assistantBlocks(message: AssistantMessage, notes: Notes): WireObject[] {
-  const refusal = message.refusal === undefined || message.refusal === "" ? [] : [textBlock(message.refusal)];
-  const said = message.parts.map((part) => answerBlock(part, notes));
-  const calls = message.toolCalls.map((call) => toolUse(call, notes));
-  if (message.order === undefined) {
-    return [...thinkingBlocks(message.reasoning, notes), ...said.flat(), ...refusal, ...calls];
-  }
-  // Thinking between calls is signed for its place: the API refuses it anywhere else.
-  const next = { reasoning: 0, part: 0, call: 0 };
-  const blocks: WireObject[] = [];
-  for (const kind of message.order) {
-    const at = next[kind]++;
-    if (kind === "reasoning") blocks.push(...thinkingBlocks(message.reasoning.slice(at, at + 1), notes));
-    if (kind === "part") blocks.push(...(said[at] ?? []));
-    if (kind === "call") blocks.push(...calls.slice(at, at + 1));
-  }
-  return [...blocks, ...refusal];
+  return writeTurn(message, {
+    reasoning: (details) => thinkingBlocks(details, notes),
+    part: (part) => answerBlock(part, notes),
+    call: (call) => [toolUse(call, notes)],
+    refusal: (text) => [textBlock(text)],
+  });
 }
 
 function answerBlock(part: Part, notes: Notes): WireObject[] {

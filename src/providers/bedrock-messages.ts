@@ -9,7 +9,7 @@ import { hash32 } from "../core/clock.ts";
 import { isObject, stringOf } from "../core/json.ts";
 import { redactedFormatOf, signatureFormatOf, vendorOf } from "./bedrock-names.ts";
 import { fileBlock, imageBlock, videoBlock } from "./bedrock-media.ts";
-import { joinedReasoning, refuse, toolInputOf, type Notes, type WireObject } from "./echo.ts";
+import { joinedReasoning, refuse, toolInputOf, type Notes, type WireObject, writeTurn } from "./echo.ts";
 
 export interface Turn {
   readonly role: "user" | "assistant";
@@ -156,23 +156,33 @@ function toolResult(message: ToolMessage, model: string, notes: Notes): WireObje
   const control = message.parts.findLast((part) => part.cacheControl !== undefined)?.cacheControl;
   // The API wants at least one block, and none of them blank.
   const said = content.length === 0 ? [{ text: "(empty)" }] : content;
-  const block = { toolResult: { toolUseId: toolIdOf(message.toolCallId), content: said } };
+  const status = message.isError === true ? { status: "error" } : {};
+  const block = { toolResult: { toolUseId: toolIdOf(message.toolCallId), content: said, ...status } };
   return [block, ...cachePoint(control, model, notes)];
 }
 
 function assistantBlocks(message: AssistantMessage, model: string, notes: Notes): WireObject[] {
-  const blocks = reasoningBlocks(message.reasoning, model, notes);
-  for (const part of message.parts) {
-    if (part.type !== "text")
+  return writeTurn<WireObject>(message, {
+    reasoning: (details) => reasoningBlocks(details, model, notes),
+    part(part) {
+      if (part.type === "text") {
+        return part.text.trim() === "" ? [] : [{ text: part.text }, ...cachePoint(part.cacheControl, model, notes)];
+      }
       notes.warnings.add(`An ${part.type} in an earlier answer cannot be sent back here and was left out.`);
-    else if (part.text.trim() !== "") blocks.push({ text: part.text }, ...cachePoint(part.cacheControl, model, notes));
-  }
-  if (message.refusal !== undefined && message.refusal !== "") blocks.push({ text: message.refusal });
-  for (const call of message.toolCalls) {
-    const input = toolInputOf(call.name, call.input, notes);
-    blocks.push({ toolUse: { toolUseId: toolIdOf(call.id), name: call.name, input } });
-  }
-  return blocks;
+      return [];
+    },
+    call: (call) => [
+      {
+        toolUse: {
+          toolUseId: toolIdOf(call.id),
+          name: call.name,
+          input: toolInputOf(call.name, call.input, notes),
+        },
+      },
+      ...cachePoint(call.cacheControl, model, notes),
+    ],
+    refusal: (text) => [{ text }],
+  });
 }
 
 function reasoningBlocks(details: readonly ReasoningDetail[], model: string, notes: Notes): WireObject[] {

@@ -3,7 +3,16 @@
  * tool arguments parsed, and the notes that an encoder takes on its way.
  * Pure. Text is never changed here; what cannot be read is reported, not guessed.
  */
-import type { FunctionTool, ReasoningDetail, ReasoningEffort, ReasoningRequest, ResponseFormat } from "../core/chat.ts";
+import type {
+  AssistantMessage,
+  FunctionTool,
+  Part,
+  ReasoningDetail,
+  ReasoningEffort,
+  ReasoningRequest,
+  ResponseFormat,
+  ToolCall,
+} from "../core/chat.ts";
 import { isObject, parseJson, type Json, type JsonObject } from "../core/json.ts";
 
 /** An object of a wire body; undefined fields vanish in JSON. */
@@ -50,6 +59,39 @@ export const SHARE_OF_EFFORT: Readonly<Record<Exclude<ReasoningEffort, "none">, 
 export function wantsReasoning(reasoning: ReasoningRequest | undefined): boolean {
   if (reasoning === undefined || reasoning.enabled === false || reasoning.effort === "none") return false;
   return reasoning.enabled === true || reasoning.effort !== undefined || (reasoning.maxTokens ?? 0) > 0;
+}
+
+/** How the pieces of a turn are written; reasoning in one go where its place is the usual one. */
+interface PieceWriter<T> {
+  reasoning(details: readonly ReasoningDetail[]): readonly T[];
+  part(part: Part): readonly T[];
+  call(call: ToolCall): readonly T[];
+  refusal(text: string): readonly T[];
+}
+
+/**
+ * A turn of the assistant, piece by piece, in the order in which the model made them: thinking between calls is signed for
+ * its place. Without an order: reasoning, parts, a refusal, calls.
+ */
+export function writeTurn<T>(message: AssistantMessage, write: PieceWriter<T>): T[] {
+  const { reasoning, parts, toolCalls, refusal = "", order } = message;
+  const refused = refusal === "" ? [] : write.refusal(refusal);
+  if (order === undefined) {
+    return [
+      ...write.reasoning(reasoning),
+      ...parts.flatMap((part) => write.part(part)),
+      ...refused,
+      ...toolCalls.flatMap((call) => write.call(call)),
+    ];
+  }
+  const next = { reasoning: 0, part: 0, call: 0 };
+  const pieces = order.flatMap((kind) => {
+    const at = next[kind]++;
+    if (kind === "reasoning") return write.reasoning(reasoning.slice(at, at + 1));
+    if (kind === "part") return parts.slice(at, at + 1).flatMap((part) => write.part(part));
+    return toolCalls.slice(at, at + 1).flatMap((call) => write.call(call));
+  });
+  return [...pieces, ...refused];
 }
 
 /** A name, free among `tools`, for the tool that stands for a structured answer. */

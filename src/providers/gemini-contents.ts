@@ -199,7 +199,8 @@ function responseParts(
   }
   // Older models take media beside the response, not inside it.
   const isInside = generation >= 3 && media.length > 0;
-  const response = { output: texts.join("\n") };
+  // The API tells results from errors by the key.
+  const response = { [message.isError === true ? "error" : "output"]: texts.join("\n") };
   const answer = {
     ...(withIds ? { id: message.toolCallId } : {}),
     name,

@@ -270,3 +270,41 @@ test("documents have names of their own, those in the results of tools as well",
   ]);
   expect(warnings).toEqual([]);
 });
+
+test("a turn keeps the order of its pieces, and a tool that failed says so", () => {
+  const format = "anthropic-claude-v1";
+  const { body } = encode({
+    messages: [
+      ...HELLO.messages,
+      {
+        role: "assistant",
+        parts: [{ type: "text", text: "And there." }],
+        toolCalls: [
+          { id: "t1", name: "look", input: "{}" },
+          { id: "t2", name: "look", input: "{}", cacheControl: { type: "ephemeral" } },
+        ],
+        reasoning: [
+          { type: "reasoning.text", text: "One.", signature: "c2ln", format, index: 0 },
+          { type: "reasoning.text", text: "Two.", signature: "bW9y", format, index: 1 },
+        ],
+        order: ["reasoning", "call", "reasoning", "part", "call"],
+      },
+      { role: "tool", toolCallId: "t1", parts: [{ type: "text", text: "18" }] },
+      { role: "tool", toolCallId: "t2", parts: [{ type: "text", text: "no" }], isError: true },
+    ],
+    tools: [TOOL],
+  });
+  const { messages } = body as { messages: readonly { content: readonly object[] }[] }; // what the encoder wrote
+  expect(messages[1]?.content).toEqual([
+    { reasoningContent: { reasoningText: { text: "One.", signature: "c2ln" } } },
+    { toolUse: { toolUseId: "t1", name: "look", input: {} } },
+    { reasoningContent: { reasoningText: { text: "Two.", signature: "bW9y" } } },
+    { text: "And there." },
+    { toolUse: { toolUseId: "t2", name: "look", input: {} } },
+    { cachePoint: { type: "default" } },
+  ]);
+  expect(messages[2]?.content).toEqual([
+    { toolResult: { toolUseId: "t1", content: [{ text: "18" }] } },
+    { toolResult: { toolUseId: "t2", content: [{ text: "no" }], status: "error" } },
+  ]);
+});

@@ -209,3 +209,16 @@ test("a placeholder signs only a step of which no call is signed, and only from 
   expect(body([signed], "gemini-3-pro-preview")).not.toContain("skip_thought_signature_validator");
   expect(body([], "gemini-2.5-flash")).not.toContain("skip_thought_signature_validator");
 });
+
+test("a tool that failed answers under another key", () => {
+  const messages: readonly Message[] = [
+    ...answer([], "a", "b").slice(0, 2),
+    { role: "tool", toolCallId: "a", parts: [{ type: "text", text: "18" }] },
+    { role: "tool", toolCallId: "b", parts: [{ type: "text", text: "no" }], isError: true },
+  ];
+  const { contents } = encoded({ messages, tools: [TOOL] }).body as { contents: readonly { parts: unknown }[] };
+  expect(contents.at(-1)?.parts).toMatchObject([
+    { functionResponse: { response: { output: "18" } } },
+    { functionResponse: { response: { error: "no" } } },
+  ]);
+});

@@ -45,8 +45,10 @@ export async function probe(ask: Asker, server: Server, tenant: Tenant): Promise
   await probeOwn(ask, tenant, id);
   await probeKeys(ask, tenant);
   await probeByok(ask, tenant);
-  await probeChatErrors(ask, server, tenant);
+  await probeBudgets(ask, tenant);
   await probeFormats(ask, server, tenant);
+  // Last: a provider that was crowded or broken is left alone for a while.
+  await probeChatErrors(ask, server, tenant);
 }
 
 async function probeChat(ask: Asker, { key }: Tenant): Promise<string> {
@@ -211,4 +213,22 @@ async function probeByok(ask: Asker, { key, managementKey }: Tenant): Promise<vo
     await ask({ ...gone, name: "unknown", key: managementKey, status: 404 });
     await ask({ ...gone, name: "no key", status: 401 });
   }
+}
+
+async function probeBudgets(ask: Asker, { key, managementKey }: Tenant): Promise<void> {
+  const path = "/workspaces/{id}/budgets";
+  const params = { id: "default", interval: "monthly" };
+  const body = { limit_usd: 1_000 };
+  const put = `PUT ${path}/{interval}`;
+  await ask({ operation: put, name: "monthly", key: managementKey, params, body, status: 200 });
+  await ask({ operation: put, name: "no limit", key: managementKey, params, body: {}, status: 400 });
+  await ask({ operation: put, name: "inference key", key, params, body, status: 403 });
+  await ask({ operation: put, name: "no key", params, body, status: 401 });
+  await ask({ operation: `GET ${path}`, name: "all", key: managementKey, params, status: 200 });
+  await ask({ operation: `GET ${path}`, name: "no key", params, status: 401 });
+  const elsewhere = { ...params, id: "gl10000000000000" };
+  await ask({ operation: `GET ${path}`, name: "another", key: managementKey, params: elsewhere, status: 404 });
+  const remove = `DELETE ${path}/{interval}`;
+  await ask({ operation: remove, name: "monthly", key: managementKey, params, status: 200 });
+  await ask({ operation: remove, name: "no key", params, status: 401 });
 }

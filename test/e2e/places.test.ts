@@ -18,7 +18,8 @@ let wary: Server;
 
 beforeAll(async () => {
   for (const _ of REGIONS) upstreams.push(await startFaultUpstream());
-  const env = { SEA_API_KEY: "sea-credential-of-the-test" };
+  // Each region has an upstream of its own here, which only the catalog can name.
+  const env = { SEA_API_KEY: "sea-credential-of-the-test", WAYPOST_PRIVATE_UPSTREAMS: "1" };
   trusting = await serve({ env: { ...env, TRUST_PLACE_HEADER: "1" } });
   wary = await serve({ env });
   for (const server of [trusting, wary]) {

@@ -13,7 +13,8 @@ export async function countedBundle(): Promise<string> {
   const counting = readFileSync(path.join(import.meta.dirname, "counting.ts"), "utf8");
   const counters = stripTypeScriptTypes(counting).replaceAll(/^export /gm, "");
   const bundle = readFileSync(BUNDLE, "utf8");
-  const exported = /export \{([^}]*)\};?\s*(?:\/\/# sourceMappingURL=.*\s*)?$/.exec(bundle);
+  const exported = /export \{([^}]*)\};?\s*(?:\/\*[^]*?\*\/\s*)*(?:\/\/# sourceMappingURL=.*\s*)?$/.exec(bundle);
+  // Behind them come only licences and the map's name.
   if (exported === null) throw new Error("the bundle does not end in its exports");
   const names = new Map(
     (exported[1] ?? "")

@@ -1,0 +1,180 @@
+/**
+ * One cell: what a client of a dialect asks goes all the way to the wire of a family, and its answer all the way back,
+ * streamed and buffered. The steps are the product's own: parse, encode; decode, render. Any step that says something else
+ * than what was said throws.
+ */
+import { expect } from "vitest";
+import { createEventStreamSplitter } from "../../../src/core/event-stream.ts";
+import { isContent, type GenerationEvent } from "../../../src/core/event.ts";
+import type { ChatRequest } from "../../../src/core/chat.ts";
+import type { UpstreamFailure } from "../../../src/core/error.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
+import { createSseSplitter } from "../../../src/core/sse.ts";
+import { NO_USAGE } from "../../../src/core/usage.ts";
+import type { AnswerTail, ErrorFace } from "../../../src/dialects/dialect.ts";
+import type { Adapter, Target } from "../../../src/providers/adapter.ts";
+import { collected, HEAD, TAIL } from "../../unit/dialects/answers.ts";
+import { DEFAULT_TARGET } from "../providers/cases.ts";
+import { eventStreamOf } from "../providers/event-stream.ts";
+import * as words from "./words.ts";
+import type { Answer, Ask, Client, Feature, Heard, Sent, Wire } from "./words.ts";
+
+export interface Cell {
+  readonly client: Client;
+  readonly wire: Wire;
+  readonly adapter: Adapter;
+  readonly feature: Feature;
+}
+
+/** What an answer's renderers need of the request. */
+interface Asked {
+  readonly request: ChatRequest;
+  readonly echo: JsonObject | undefined;
+  readonly sent: Sent;
+}
+
+const ANSWERS: Readonly<Record<Feature, Answer>> = {
+  text: { text: words.TEXT, end: "stop" },
+  stream: { text: words.TEXT, end: "stop" },
+  "one tool": { calls: [words.CALLS[0]], end: "tools" },
+  "parallel tools": { calls: words.CALLS, end: "tools" },
+  "tool result": { calls: words.CALLS, end: "tools" },
+  "structured output": { text: words.STRUCTURED, end: "stop" },
+  reasoning: { thought: true, calls: [words.CALLS[0]], end: "tools" },
+  image: { text: words.TEXT, end: "stop" },
+  PDF: { text: words.TEXT, end: "stop" },
+  "cache control": { text: words.TEXT, end: "stop" },
+  refusal: { end: "refusal" },
+  length: { text: words.TEXT, end: "length" },
+  "error before": { end: "broken" },
+  "error in stream": { text: words.BROKEN, end: "broken" },
+};
+
+/** Throws when the cell does not hold. */
+export function proveCell(cell: Cell): void {
+  const { feature, wire } = cell;
+  if (feature === "error before") proveEarlyError(cell);
+  else if (feature === "error in stream") proveLateError(cell);
+  else if (wire.refuses[feature] !== undefined) proveRefusal(cell, wire.refuses[feature].sentence);
+  else for (const stream of feature === "stream" ? [true] : [false, true]) proveAnswer(cell, stream);
+}
+
+function proveAnswer(cell: Cell, stream: boolean): void {
+  const { client, wire, feature } = cell;
+  const asked = ask(cell, { feature, stream });
+  if (client.dialect.name !== "completions") expect(JSON.stringify(asked.sent.body)).toContain(words.SYSTEM);
+  // Of these two the request that comes after the answer is what counts.
+  if (feature !== "tool result" && !(feature === "text" && stream)) wire.says[feature]?.(asked.sent);
+  const answer = ANSWERS[feature];
+  const heard = hear(cell, asked, answer, stream);
+  if (feature === "refusal") expectRefusal(cell, heard);
+  else {
+    expect(heard.text).toBe(answer.text ?? "");
+    expect(heard.calls).toEqual(answer.calls ?? []);
+    expect(heard.end).toBe(answer.end);
+  }
+  expect(heard.error).toBeNull();
+  expect(heard.tokens).toEqual([words.INPUT_TOKENS, words.OUTPUT_TOKENS]);
+  if (feature === "reasoning") expect(heard.thought).toBe(words.THOUGHT);
+  if (feature !== "reasoning" && feature !== "tool result") return;
+  const again = ask(cell, { feature, stream, heard });
+  wire.says[feature]?.(again.sent);
+  if (feature === "reasoning") wire.echoesThought(again.sent);
+}
+
+function expectRefusal({ client, wire }: Cell, heard: Heard): void {
+  const said = heard.text + heard.refusal;
+  if (wire.refusesInWords) expect(said).toContain(words.REFUSAL);
+  if (client.refusalIsText !== true || !wire.refusesInWords) expect(heard.end).toBe("refusal");
+}
+
+/** The format cannot say it: the client is told so in a sentence, whatever it streams. */
+function proveRefusal(cell: Cell, sentence: string): void {
+  for (const stream of [false, true]) {
+    const encoded = cell.adapter.encode(parsed(cell, { feature: cell.feature, stream }).request, targetOf(cell.wire));
+    expect(encoded.ok ? "it was sent" : encoded.error).toContain(sentence);
+  }
+}
+
+/** An upstream's 429, and a stream that fails before it says anything: nothing was delivered. */
+function proveEarlyError(cell: Cell): void {
+  const { client, wire, adapter } = cell;
+  const failure = adapter.classifyFailure(wire.tooMany, targetOf(wire), 0);
+  expect(failure).toMatchObject({ status: 429, errorType: "rate_limit_exceeded", retry: "elsewhere" });
+  expect(failure.message).toContain(words.OVERLOADED);
+  const context = { requestId: null, generationId: null, metadata: null };
+  expect(client.readRateLimit(client.dialect.renderError(faceOf(failure), context))).toBe(failure.message);
+  const events = streamEvents(cell, ask(cell, { feature: "stream", stream: true }), ANSWERS["error before"]);
+  expect(events.some(isContent)).toBe(false);
+  expect(events.at(-1)?.type).toBe("error");
+}
+
+/** What came before the error is heard, and then the error, as the last. */
+function proveLateError(cell: Cell): void {
+  for (const stream of [false, true]) {
+    const asked = ask(cell, { feature: "stream", stream: true });
+    const events = streamEvents(cell, asked, ANSWERS["error in stream"]);
+    const heard = rendered(cell, asked, events, stream);
+    expect(heard.text).toBe(words.BROKEN);
+    expect(heard.error).toContain(words.OVERLOADED);
+    expect(heard.end).toBe("error");
+  }
+}
+
+function targetOf(wire: Wire): Target {
+  return { ...DEFAULT_TARGET, supportedParameters: words.PARAMETERS, ...wire.target };
+}
+
+function parsed({ client }: Cell, wanted: Ask): Pick<Asked, "request" | "echo"> {
+  // As JSON: that is how bodies come.
+  const body: unknown = JSON.parse(JSON.stringify(client.body(wanted)));
+  const result = client.dialect.parse(body, client.beside(wanted.stream));
+  if (!result.ok) throw new Error(`the body was refused: ${JSON.stringify(result.error)}`);
+  expect(result.value.request.stream).toBe(wanted.stream);
+  return result.value;
+}
+
+function ask(cell: Cell, wanted: Ask): Asked {
+  const { request, echo } = parsed(cell, wanted);
+  const encoded = cell.adapter.encode(request, targetOf(cell.wire));
+  if (!encoded.ok) throw new Error(`it cannot be sent: ${encoded.error}`);
+  const { url, body, warnings } = encoded.value;
+  return { request, echo, sent: { url, body: JSON.parse(body) as unknown, warnings } };
+}
+
+function hear(cell: Cell, asked: Asked, answer: Answer, stream: boolean): Heard {
+  if (stream) return rendered(cell, asked, streamEvents(cell, asked, answer), true);
+  const body: unknown = JSON.parse(JSON.stringify(cell.wire.reply(answer)));
+  return rendered(cell, asked, cell.adapter.decodeReply(body, asked.request, targetOf(cell.wire)), false);
+}
+
+function streamEvents({ adapter, wire }: Cell, { request }: Asked, answer: Answer): readonly GenerationEvent[] {
+  const isBinary = adapter.framing === "event-stream";
+  const text = wire.stream(answer);
+  const bytes = isBinary ? eventStreamOf(text) : new TextEncoder().encode(text);
+  const splitter = isBinary ? createEventStreamSplitter() : createSseSplitter();
+  const decoder = adapter.createDecoder(request, targetOf(wire));
+  const events = [...splitter.feed(bytes), ...splitter.end()].flatMap((frame) => decoder.feed(frame));
+  return [...events, ...decoder.end()];
+}
+
+/** What the client hears of these events, as the spine renders them. */
+function rendered({ client }: Cell, asked: Asked, events: readonly GenerationEvent[], stream: boolean): Heard {
+  const head = { ...HEAD, echo: asked.echo };
+  const usage = events.findLast((event) => event.type === "usage")?.usage ?? NO_USAGE;
+  const tail: AnswerTail = { ...TAIL, usage };
+  const failure = events.findLast((event) => event.type === "error")?.failure;
+  const face = failure === undefined ? null : faceOf(failure);
+  if (!stream) {
+    const reply = client.dialect.renderReply(head, collected(events), tail, face);
+    return client.readReply(JSON.parse(JSON.stringify(reply)));
+  }
+  const renderer = client.dialect.createStreamRenderer(head);
+  const text = events.map((event) => renderer.render([event])).join("");
+  return client.readStream(text + (face === null ? renderer.end(tail) : renderer.fail(face, tail)));
+}
+
+function faceOf({ status, message, errorType }: UpstreamFailure): ErrorFace {
+  const metadata = { error_type: errorType, provider_name: "Acme" };
+  return { status: status === 0 || status === 200 ? 502 : status, message, metadata, availability: null };
+}

@@ -1,0 +1,86 @@
+/**
+ * Every dialect against every wire family, feature by feature: any client reaches any provider, and nothing is lost on the
+ * way. A cell is proved (cell.ts) or empty for a reason that stands in the table; KNOWN are cells that do not hold yet:
+ * one that begins to hold fails as well, so that the list stays true.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { ADAPTERS } from "../../../src/providers/registry.ts";
+import { anthropicClient } from "./client-anthropic.ts";
+import { geminiClient } from "./client-gemini.ts";
+import { chatClient, completionsClient } from "./client-openai-chat.ts";
+import { responsesClient } from "./client-openai-responses.ts";
+import { proveCell, type Cell } from "./cell.ts";
+import { anthropicWire } from "./wire-anthropic.ts";
+import { bedrockWire } from "./wire-bedrock.ts";
+import { cohereWire } from "./wire-cohere.ts";
+import { geminiWire, vertexWire } from "./wire-gemini.ts";
+import { openAiWire } from "./wire-openai.ts";
+import { FEATURES, type Client, type Feature, type Wire } from "./words.ts";
+
+const CLIENTS: readonly Client[] = [chatClient, responsesClient, anthropicClient, geminiClient, completionsClient];
+const WIRES: readonly Wire[] = [openAiWire, anthropicWire, geminiWire, vertexWire, bedrockWire, cohereWire];
+
+/** Cells that do not hold, by dialect, family and feature, with the reason. */
+const KNOWN: Readonly<Record<string, string>> = {};
+
+interface Row {
+  readonly name: string;
+  readonly cells: readonly (Cell & { readonly name: string; readonly known: string | undefined })[];
+}
+
+const rows: readonly Row[] = CLIENTS.flatMap((client) =>
+  ADAPTERS.flatMap((adapter) => {
+    const wire = WIRES.find((one) => one.adapter === adapter.name);
+    if (wire === undefined) return [];
+    const name = `${client.dialect.name} > ${adapter.name}`;
+    const cells = FEATURES.filter((feature) => client.cannot[feature] === undefined).map((feature) => {
+      const full = `${name}: ${feature}`;
+      return { client, wire, adapter, feature, name: full, known: KNOWN[full] };
+    });
+    return [{ name, cells }];
+  }),
+);
+
+const marks = new Map<string, string>();
+
+describe.each(rows)("$name", ({ cells }) => {
+  test.each(cells)("$feature", (cell) => {
+    marks.set(cell.name, "FAIL");
+    if (cell.known === undefined) proveCell(cell);
+    else expect(() => proveCell(cell), `it holds now: take it out of KNOWN (${cell.known})`).toThrow();
+    marks.set(cell.name, cell.known === undefined ? (cell.wire.refuses[cell.feature] === undefined ? "x" : "r") : "!");
+  });
+});
+
+test("what is known not to hold is named as it is", () => {
+  const names = new Set(rows.flatMap(({ cells }) => cells.map(({ name }) => name)));
+  expect(Object.keys(KNOWN).filter((name) => !names.has(name))).toEqual([]);
+});
+
+test("every family in the matrix is in the registry", () => {
+  const names = ADAPTERS.map(({ name }) => name);
+  expect(WIRES.map(({ adapter }) => adapter).filter((name) => !names.includes(name))).toEqual([]);
+});
+
+afterAll(() => {
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  const heads = FEATURES.map((feature) => feature.replaceAll(" ", "-"));
+  const lines = rows.map(({ name }) => {
+    const row = FEATURES.map((feature, at) => (marks.get(`${name}: ${feature}`) ?? "-").padEnd(heads[at]?.length ?? 0));
+    return `${name.padEnd(width)}  ${row.join("  ")}`.trimEnd();
+  });
+  const missing = ADAPTERS.filter(({ name }) => !WIRES.some(({ adapter }) => adapter === name));
+  const reasons = [
+    ...CLIENTS.flatMap(({ dialect, cannot }) => reasonsOf(dialect.name, cannot)),
+    ...WIRES.flatMap(({ adapter, refuses }) =>
+      Object.entries(refuses).map(([feature, { reason }]) => `r  ${adapter}: ${feature}: ${reason}`),
+    ),
+    ...Object.entries(KNOWN).map(([name, reason]) => `!  ${name}: ${reason}`),
+    ...missing.map(({ name }) => `   ${name}: has no words in the matrix yet`),
+  ];
+  process.stdout.write(`${["", " ".repeat(width + 2) + heads.join("  "), ...lines, ...reasons, ""].join("\n")}\n`);
+});
+
+function reasonsOf(name: string, cannot: Readonly<Partial<Record<Feature, string>>>): readonly string[] {
+  return Object.entries(cannot).map(([feature, reason]) => `-  ${name}: ${feature}: ${reason}`);
+}

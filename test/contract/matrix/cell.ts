@@ -29,7 +29,7 @@ export interface Cell {
 /** What an answer's renderers need of the request. */
 interface Asked {
   readonly request: ChatRequest;
-  readonly echo: JsonObject | undefined;
+  readonly echo?: JsonObject | undefined;
   readonly sent: Sent;
 }
 
@@ -57,6 +57,20 @@ export function proveCell(cell: Cell): void {
   else if (feature === "error in stream") proveLateError(cell);
   else if (wire.refuses[feature] !== undefined) proveRefusal(cell, wire.refuses[feature].sentence);
   else for (const stream of feature === "stream" ? [true] : [false, true]) proveAnswer(cell, stream);
+  if (feature === "structured output" && wire.forcesTool !== undefined) proveForcedTool(cell, wire.forcesTool);
+}
+
+/** What one family signed never goes to another one; the calls do, and the client is told. */
+export function proveSwitch(cell: Cell, other: Pick<Cell, "wire" | "adapter">): void {
+  const asked = ask(cell, { feature: "reasoning", stream: true });
+  const heard = hear(cell, asked, ANSWERS.reasoning, true);
+  const { body, warnings } = ask({ ...cell, ...other }, { feature: "reasoning", stream: true, heard }).sent;
+  const text = JSON.stringify(body);
+  expect(text).not.toContain(words.SIGNATURE);
+  // Nor in what dialects wrap it in.
+  expect(text).not.toMatch(/wp1\.|d2F5cG9zdC1yZWFzb25pbmcv|encrypted_content":/);
+  expect(text).toContain(`"${words.RESULTS[0]}"`);
+  expect(warnings.join(" ")).toMatch(/reasoning/i);
 }
 
 function proveAnswer(cell: Cell, stream: boolean): void {
@@ -80,6 +94,19 @@ function proveAnswer(cell: Cell, stream: boolean): void {
   const again = ask(cell, { feature, stream, heard });
   wire.says[feature]?.(again.sent);
   if (feature === "reasoning") wire.echoesThought(again.sent);
+}
+
+/** An endpoint without structured output is asked for a call, which the client hears as the text that it wanted. */
+function proveForcedTool(cell: Cell, forcesTool: (sent: Sent) => void): void {
+  const supportedParameters = words.PARAMETERS.filter((name) => name !== "structured_outputs");
+  const poorer: Cell = { ...cell, wire: { ...cell.wire, target: { ...cell.wire.target, supportedParameters } } };
+  const call = { id: "call_1", name: words.JSON_TOOL, input: JSON.parse(words.STRUCTURED) as JsonObject };
+  for (const stream of [false, true]) {
+    const asked = ask(poorer, { feature: "structured output", stream });
+    forcesTool(asked.sent);
+    const heard = hear(poorer, asked, { calls: [call], end: "tools" }, stream);
+    expect(heard).toMatchObject({ text: words.STRUCTURED, calls: [], end: "stop", error: null });
+  }
 }
 
 function expectRefusal({ client, wire }: Cell, heard: Heard): void {
@@ -114,7 +141,7 @@ function proveLateError(cell: Cell): void {
   for (const stream of [false, true]) {
     const asked = ask(cell, { feature: "stream", stream: true });
     const events = streamEvents(cell, asked, ANSWERS["error in stream"]);
-    const heard = rendered(cell, asked, events, stream);
+    const heard = rendered(cell.client, asked.echo, events, stream);
     expect(heard.text).toBe(words.BROKEN);
     expect(heard.error).toContain(words.OVERLOADED);
     expect(heard.end).toBe("error");
@@ -143,9 +170,10 @@ function ask(cell: Cell, wanted: Ask): Asked {
 }
 
 function hear(cell: Cell, asked: Asked, answer: Answer, stream: boolean): Heard {
-  if (stream) return rendered(cell, asked, streamEvents(cell, asked, answer), true);
+  if (stream) return rendered(cell.client, asked.echo, streamEvents(cell, asked, answer), true);
   const body: unknown = JSON.parse(JSON.stringify(cell.wire.reply(answer)));
-  return rendered(cell, asked, cell.adapter.decodeReply(body, asked.request, targetOf(cell.wire)), false);
+  const events = cell.adapter.decodeReply(body, asked.request, targetOf(cell.wire));
+  return rendered(cell.client, asked.echo, events, false);
 }
 
 function streamEvents({ adapter, wire }: Cell, { request }: Asked, answer: Answer): readonly GenerationEvent[] {
@@ -158,9 +186,14 @@ function streamEvents({ adapter, wire }: Cell, { request }: Asked, answer: Answe
   return [...events, ...decoder.end()];
 }
 
-/** What the client hears of these events, as the spine renders them. */
-function rendered({ client }: Cell, asked: Asked, events: readonly GenerationEvent[], stream: boolean): Heard {
-  const head = { ...HEAD, echo: asked.echo };
+/** What the client hears of these events, as the spine renders them. `echo` is what its dialect kept of the body. */
+export function rendered(
+  client: Client,
+  echo: JsonObject | undefined,
+  events: readonly GenerationEvent[],
+  stream: boolean,
+): Heard {
+  const head = { ...HEAD, echo };
   const usage = events.findLast((event) => event.type === "usage")?.usage ?? NO_USAGE;
   const tail: AnswerTail = { ...TAIL, usage };
   const failure = events.findLast((event) => event.type === "error")?.failure;

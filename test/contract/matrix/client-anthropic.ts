@@ -59,6 +59,8 @@ const ENDS: Readonly<Record<string, Heard["end"]>> = {
   end_turn: "stop",
   stop_sequence: "stop",
   max_tokens: "length",
+  model_context_window_exceeded: "length",
+  pause_turn: "stop",
   tool_use: "tools",
   refusal: "refusal",
 };

@@ -1,6 +1,6 @@
 /** A client of `generateContent`: what it sends, and how it reads parts. */
 import type { JsonObject } from "../../../src/core/json.ts";
-import { gemini } from "../../../src/dialects/gemini.ts";
+import { gemini, geminiArray } from "../../../src/dialects/gemini.ts";
 import * as words from "./words.ts";
 import { at, listAt, payloads, textAt, type Ask, type Client, type Heard } from "./words.ts";
 
@@ -51,6 +51,8 @@ const ENDS: Readonly<Record<string, Heard["end"]>> = {
   STOP: "stop",
   MAX_TOKENS: "length",
   SAFETY: "refusal",
+  RECITATION: "refusal",
+  PROHIBITED_CONTENT: "refusal",
   OTHER: "error",
 };
 
@@ -82,6 +84,17 @@ function heardOf(parts: readonly unknown[], reason: string, usage: unknown, erro
   };
 }
 
+function heardOfChunks(chunks: readonly unknown[]): Heard {
+  const reasons = chunks.map((chunk) => textAt(chunk, "candidates", 0, "finishReason"));
+  const error = chunks.map((chunk) => at(chunk, "error", "message")).find((message) => message !== undefined);
+  return heardOf(
+    chunks.flatMap((chunk) => listAt(chunk, "candidates", 0, "content", "parts")),
+    reasons.join(""),
+    at(chunks.at(-1), "usageMetadata"),
+    typeof error === "string" ? error : null,
+  );
+}
+
 export const geminiClient: Client = {
   dialect: gemini,
   beside: (stream) => ({ model: "a/b", stream, header: () => null }),
@@ -96,20 +109,17 @@ export const geminiClient: Client = {
       typeof message === "string" ? message : null,
     );
   },
-  readStream(stream) {
-    const chunks = payloads(stream);
-    const reasons = chunks.map((chunk) => textAt(chunk, "candidates", 0, "finishReason"));
-    const error = chunks.map((chunk) => at(chunk, "error", "message")).find((message) => message !== undefined);
-    return heardOf(
-      chunks.flatMap((chunk) => listAt(chunk, "candidates", 0, "content", "parts")),
-      reasons.join(""),
-      at(chunks.at(-1), "usageMetadata"),
-      typeof error === "string" ? error : null,
-    );
-  },
+  readStream: (stream) => heardOfChunks(payloads(stream)),
   readRateLimit: (error) =>
     at(error, "error", "code") === 429 && at(error, "error", "status") === "RESOURCE_EXHAUSTED"
       ? textAt(error, "error", "message")
       : null,
   cannot: { "cache control": "generateContent has no breakpoints: its providers cache prompts by themselves" },
+};
+
+/** Without `?alt=sse` a stream is one JSON array. */
+export const geminiArrayClient: Client = {
+  ...geminiClient,
+  dialect: geminiArray,
+  readStream: (stream) => heardOfChunks(listAt({ chunks: JSON.parse(stream) as unknown }, "chunks")),
 };

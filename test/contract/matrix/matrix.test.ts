@@ -3,22 +3,29 @@
  * way. A cell is proved (cell.ts) or empty for a reason that stands in the table; KNOWN are cells that do not hold yet:
  * one that begins to hold fails as well, so that the list stays true.
  */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ADAPTERS } from "../../../src/providers/registry.ts";
-import { anthropicClient } from "./client-anthropic.ts";
-import { geminiClient } from "./client-gemini.ts";
-import { chatClient, completionsClient } from "./client-openai-chat.ts";
-import { responsesClient } from "./client-openai-responses.ts";
-import { proveCell, type Cell } from "./cell.ts";
+import { proveCell, proveSwitch, type Cell } from "./cell.ts";
+import { CLIENTS } from "./clients.ts";
 import { anthropicWire } from "./wire-anthropic.ts";
 import { bedrockWire } from "./wire-bedrock.ts";
 import { cohereWire } from "./wire-cohere.ts";
 import { geminiWire, vertexWire } from "./wire-gemini.ts";
 import { openAiWire } from "./wire-openai.ts";
-import { FEATURES, type Client, type Feature, type Wire } from "./words.ts";
+import { responsesWire } from "./wire-responses.ts";
+import { FEATURES, type Feature, type Wire } from "./words.ts";
 
-const CLIENTS: readonly Client[] = [chatClient, responsesClient, anthropicClient, geminiClient, completionsClient];
-const WIRES: readonly Wire[] = [openAiWire, anthropicWire, geminiWire, vertexWire, bedrockWire, cohereWire];
+const WIRES: readonly Wire[] = [
+  openAiWire,
+  responsesWire,
+  anthropicWire,
+  geminiWire,
+  vertexWire,
+  bedrockWire,
+  cohereWire,
+];
 
 /** Cells that do not hold, by dialect, family and feature, with the reason. */
 const KNOWN: Readonly<Record<string, string>> = {};
@@ -57,9 +64,35 @@ test("what is known not to hold is named as it is", () => {
   expect(Object.keys(KNOWN).filter((name) => !names.has(name))).toEqual([]);
 });
 
-test("every family in the matrix is in the registry", () => {
-  const names = ADAPTERS.map(({ name }) => name);
-  expect(WIRES.map(({ adapter }) => adapter).filter((name) => !names.includes(name))).toEqual([]);
+test("every dialect of conversations has its client in the matrix", () => {
+  const root = path.resolve(import.meta.dirname, "../../../src/dialects");
+  const sources = readdirSync(root).map((file) => readFileSync(path.join(root, file), "utf8"));
+  const names = sources
+    .filter((source) => source.includes("satisfies Dialect") && !source.includes("taskDialect"))
+    .flatMap((source) => [...source.matchAll(/^ {2}name: "([a-z-]+)",$/gm)].map(([, name]) => name));
+  expect(names.toSorted()).toEqual(CLIENTS.map(({ dialect }) => dialect.name).toSorted());
+});
+
+test("every adapter of the registry has its words in the matrix", () => {
+  const spoken = new Set(WIRES.map(({ adapter }) => adapter));
+  expect(ADAPTERS.map(({ name }) => name).filter((name) => !spoken.has(name))).toEqual([]);
+});
+
+const switches = rows.flatMap(({ name, cells }) =>
+  cells
+    .filter(({ feature, wire }) => feature === "reasoning" && wire.signs !== null)
+    .flatMap((cell) =>
+      rows
+        .flatMap((row) => row.cells)
+        .filter(
+          ({ client, feature, wire }) => client === cell.client && feature === "text" && wire.signs !== cell.wire.signs,
+        )
+        .map((other) => ({ name: `${name}, then ${other.adapter.name}`, cell, other })),
+    ),
+);
+
+test.each(switches)("$name: foreign reasoning stays behind, and the calls go on", ({ cell, other }) => {
+  proveSwitch(cell, { wire: other.wire, adapter: other.adapter });
 });
 
 afterAll(() => {
@@ -69,14 +102,14 @@ afterAll(() => {
     const row = FEATURES.map((feature, at) => (marks.get(`${name}: ${feature}`) ?? "-").padEnd(heads[at]?.length ?? 0));
     return `${name.padEnd(width)}  ${row.join("  ")}`.trimEnd();
   });
-  const missing = ADAPTERS.filter(({ name }) => !WIRES.some(({ adapter }) => adapter === name));
+  const missing = WIRES.filter(({ adapter }) => !ADAPTERS.some(({ name }) => name === adapter));
   const reasons = [
     ...CLIENTS.flatMap(({ dialect, cannot }) => reasonsOf(dialect.name, cannot)),
     ...WIRES.flatMap(({ adapter, refuses }) =>
       Object.entries(refuses).map(([feature, { reason }]) => `r  ${adapter}: ${feature}: ${reason}`),
     ),
     ...Object.entries(KNOWN).map(([name, reason]) => `!  ${name}: ${reason}`),
-    ...missing.map(({ name }) => `   ${name}: has no words in the matrix yet`),
+    ...missing.map(({ adapter }) => `   ${adapter}: no adapter in the registry yet`),
   ];
   process.stdout.write(`${["", " ".repeat(width + 2) + heads.join("  "), ...lines, ...reasons, ""].join("\n")}\n`);
 });

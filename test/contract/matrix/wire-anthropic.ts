@@ -72,6 +72,7 @@ const asksForTool = ({ body }: Sent): void => {
 export const anthropicWire: Wire = {
   adapter: "anthropic",
   target: { upstreamModel: "claude-sonnet-4-5" },
+  signs: "anthropic-claude-v1",
   says: {
     text(sent) {
       expect(user(sent)).toEqual([HELLO]);
@@ -112,6 +113,10 @@ export const anthropicWire: Wire = {
       const book = { type: "text", text: words.BOOK, cache_control: { type: "ephemeral" } };
       expect(user(sent)).toEqual([book, HELLO]);
     },
+  },
+  forcesTool({ body }) {
+    expect(at(body, "tools")).toMatchObject([{ name: words.JSON_TOOL, input_schema: words.SCHEMA }]);
+    expect(at(body, "tool_choice")).toMatchObject({ type: "tool", name: words.JSON_TOOL });
   },
   echoesThought({ body }) {
     const thinking = { type: "thinking", thinking: words.THOUGHT, signature: words.SIGNATURE };

@@ -69,6 +69,7 @@ export const bedrockWire: Wire = {
     upstreamModel: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     baseUrl: "https://bedrock-runtime.us-east-1.amazonaws.com",
   },
+  signs: "anthropic-claude-v1",
   says: {
     text(sent) {
       expect(user(sent)).toEqual([HELLO]);
@@ -109,6 +110,13 @@ export const bedrockWire: Wire = {
       expect(user(sent)).toMatchObject([HELLO, { document: { format: "pdf", source: { bytes: words.PDF } } }]),
     "cache control": (sent) =>
       expect(user(sent)).toEqual([{ text: words.BOOK }, { cachePoint: { type: "default" } }, HELLO]),
+  },
+  forcesTool({ body }) {
+    const toolSpec = { name: words.JSON_TOOL, inputSchema: { json: words.SCHEMA } };
+    expect(at(body, "toolConfig")).toMatchObject({
+      tools: [{ toolSpec }],
+      toolChoice: { tool: { name: words.JSON_TOOL } },
+    });
   },
   echoesThought({ body }) {
     const reasoningText = { text: words.THOUGHT, signature: words.SIGNATURE };

@@ -67,6 +67,7 @@ const asksForTool = ({ body }: Sent): void => {
 export const cohereWire: Wire = {
   adapter: "cohere",
   target: { upstreamModel: "command-a-reasoning-08-2025" },
+  signs: null,
   says: {
     text(sent) {
       expect(user(sent)).toBe(words.HELLO);

@@ -100,6 +100,7 @@ const says: Wire["says"] = {
 export const geminiWire: Wire = {
   adapter: "gemini",
   target: { upstreamModel: "gemini-2.5-flash" },
+  signs: "google-gemini-v1",
   says,
   echoesThought({ body }) {
     const parts = listAt(body, "contents", 1, "parts");

@@ -69,6 +69,7 @@ const asksForTool = ({ body }: Sent): void => {
 
 export const openAiWire: Wire = {
   adapter: "openai-compatible",
+  signs: "anthropic-claude-v1",
   target: {
     quirks: {
       system_role: "system",

@@ -52,6 +52,9 @@ export const SCHEMA: JsonObject = {
 };
 export const STRUCTURED = '{"city":"Zürich"}';
 
+/** What stands for a structured answer at endpoints that have none. */
+export const JSON_TOOL = "json_response";
+
 /** The one tool. */
 export const TOOL = { name: "get_weather", description: "The weather at a place", parameters: SCHEMA } as const;
 
@@ -125,8 +128,12 @@ export interface Wire {
   /** The adapter's name in the registry. */
   readonly adapter: string;
   readonly target: Partial<Target>;
+  /** Who can read its signatures; null when it signs nothing. */
+  readonly signs: string | null;
   /** Fails when the feature is not said in the family's own words. Features that only an answer has are not here. */
   readonly says: Readonly<Partial<Record<Feature, (sent: Sent) => void>>>;
+  /** Fails when a structured answer is not asked for as a forced call of `JSON_TOOL`; absent where that is not the way. */
+  readonly forcesTool?: (sent: Sent) => void;
   /** Fails when the reasoning is not sent back as it came. */
   readonly echoesThought: (sent: Sent) => void;
   /** A stream, by frames or by lines of messages where its framing is binary. */

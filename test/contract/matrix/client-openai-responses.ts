@@ -93,8 +93,13 @@ function readStream(stream: string): Heard {
       .join("");
   const whole = readReply(at(events.at(-1), "response"));
   const done = events.filter((event) => at(event, "type") === "response.output_item.done");
-  const inputs = joined("response.function_call_arguments.delta");
-  const isWhole = inputs === whole.turn.map((item) => textAt(item, "arguments")).join("");
+  // Pieces of parallel calls may come in turns.
+  const isWhole = whole.turn.every((item, index) => {
+    const ofItem = events.filter(
+      (event) => at(event, "output_index") === index && /arguments.delta$/.test(textAt(event, "type")),
+    );
+    return ofItem.map((event) => textAt(event, "delta")).join("") === textAt(item, "arguments");
+  });
   return {
     ...whole,
     text: joined("response.output_text.delta"),

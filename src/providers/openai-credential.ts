@@ -14,7 +14,10 @@ const PART = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
  * operator's own) takes a credential without parts as well.
  * @returns a sentence when the base URL needs parts that the credential lacks.
  */
-export function resolvedTarget(target: Target, { credential_parts: names }: OpenAiQuirks): Result<Target, string> {
+export function resolvedTarget(
+  target: Target,
+  { credential_parts: names }: Pick<OpenAiQuirks, "credential_parts">,
+): Result<Target, string> {
   if (names.length === 0) return ok(target);
   const pieces = target.credential.split(":");
   const parts = pieces.slice(0, names.length);

@@ -124,7 +124,12 @@ export function parseOpenAiQuirks(quirks: JsonObject): Result<OpenAiQuirks, stri
 
 /** Everything that is wrong with a provider's quirks. */
 export function openAiQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
-  const issues = OpenAiQuirksSchema.safeParse(quirks).error?.issues ?? [];
+  return faultsOfQuirks(OpenAiQuirksSchema, quirks);
+}
+
+/** Every fault that `schema` finds in a provider's quirks. */
+export function faultsOfQuirks(schema: z.ZodType, quirks: JsonObject): readonly QuirkFault[] {
+  const issues = schema.safeParse(quirks).error?.issues ?? [];
   return issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => ({ path: [...issue.path, key], message: "is not a quirk of this adapter" }))

@@ -8,9 +8,18 @@ import { bedrock } from "./bedrock.ts";
 import { cohere } from "./cohere.ts";
 import { gemini } from "./gemini.ts";
 import { openAiCompatible } from "./openai-compatible.ts";
+import { openAiResponses } from "./openai-responses.ts";
 import { vertex } from "./vertex.ts";
 
-export const ADAPTERS: readonly Adapter[] = [openAiCompatible, anthropic, gemini, bedrock, cohere, vertex];
+export const ADAPTERS: readonly Adapter[] = [
+  openAiCompatible,
+  openAiResponses,
+  anthropic,
+  gemini,
+  bedrock,
+  cohere,
+  vertex,
+];
 
 const byName: ReadonlyMap<string, Adapter> = new Map(ADAPTERS.map((adapter) => [adapter.name, adapter]));
 

@@ -78,10 +78,10 @@ test("before the first refresh there is no report, and without a URL there is no
 test("a list is taken over once an interval, and one that has not changed is not read", async () => {
   const asked: string[] = [];
   expect(await run(listAnswer(modelsDevList()), {}, asked)).toMatchObject([
-    { event: "catalog_refresh", outcome: "published", imported: 6, models_added: 5, held: 0 },
+    { event: "catalog_refresh", outcome: "published", imported: 7, models_added: 6, held: 0 },
   ]);
   const live = await operator("GET", "/catalog");
-  expect(live.body).toMatchObject({ data: { models: 6, history: expect.any(Array) } });
+  expect(live.body).toMatchObject({ data: { models: 7, history: expect.any(Array) } });
   expect(await report()).toMatchObject({ outcome: "published", url: LIST, at: new Date(nowMs).toISOString() });
   // Not due.
   nowMs += DAY_MS - 1;
@@ -95,7 +95,7 @@ test("a list is taken over once an interval, and one that has not changed is not
   // It says that it is another, and it isn't.
   nowMs += DAY_MS;
   expect(await run(listAnswer(modelsDevList(), '"2"'), {}, asked)).toMatchObject([
-    { outcome: "unchanged", message: "The list changes nothing.", imported: 6 },
+    { outcome: "unchanged", message: "The list changes nothing.", imported: 7 },
   ]);
   expect((await operator("GET", "/catalog")).body).toMatchObject({ data: { published_at: expect.any(String) } });
   expect((await operator("GET", "/catalog")).body["data"]).toEqual(live.body["data"]);
@@ -108,7 +108,7 @@ test("what was taken over is rolled back like every publication", async () => {
   expect((await operator("GET", "/catalog")).body).toMatchObject({ data: { version: before.version, models: 1 } });
   // The list is the same as before, the catalog is not: it is read again, and the operator's word is not the last one.
   nowMs += DAY_MS;
-  expect(await run(listAnswer(modelsDevList()))).toMatchObject([{ outcome: "published", models_added: 5 }]);
+  expect(await run(listAnswer(modelsDevList()))).toMatchObject([{ outcome: "published", models_added: 6 }]);
 });
 
 test("a price that would move too far stays, and the report names it", async () => {
@@ -134,7 +134,7 @@ test.each([
   {
     name: "a list that lost half",
     answer: () => new Response(JSON.stringify({ alder: { ...modelsDevList().alder, models: {} } })),
-    says: { outcome: "refused", message: "6 of 6 endpoints are gone from the list." },
+    says: { outcome: "refused", message: "7 of 7 endpoints are gone from the list." },
   },
   { name: "no list", answer: () => new Response("<html>"), says: { outcome: "refused" } },
   {

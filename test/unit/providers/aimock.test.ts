@@ -11,6 +11,7 @@ import { anthropic } from "../../../src/providers/anthropic.ts";
 import { bedrock } from "../../../src/providers/bedrock.ts";
 import { cohere } from "../../../src/providers/cohere.ts";
 import { gemini } from "../../../src/providers/gemini.ts";
+import { openAiResponses } from "../../../src/providers/openai-responses.ts";
 
 const WEATHER = { name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } };
 const USAGE = { prompt_tokens: 11, completion_tokens: 7 };
@@ -36,6 +37,7 @@ const ADAPTERS = [
   { name: "bedrock", adapter: bedrock, base: "", model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0" },
   { name: "cohere", adapter: cohere, base: "", model: "command-a-reasoning-08-2025" },
   { name: "gemini", adapter: gemini, base: "/v1beta", model: "gemini-2.5-flash" },
+  { name: "openai-responses", adapter: openAiResponses, base: "/v1", model: "gpt-5-mini" },
 ].flatMap((one) => [
   { ...one, stream: true, how: "streamed" },
   { ...one, stream: false, how: "buffered" },
@@ -87,7 +89,7 @@ describe.each(ADAPTERS)("$name, $how", ({ name, adapter, base, model, stream }) 
     const events = await ask(adapter, requestOf(user("say hello")), targetOf(base, model));
     const text = events.map((event) => (event.type === "text-delta" ? event.text : "")).join("");
     const reasoning = events
-      .map((event) => (event.type === "reasoning-delta" ? (event.detail.text ?? "") : ""))
+      .map((event) => (event.type === "reasoning-delta" ? (event.detail.text ?? event.detail.summary ?? "") : ""))
       .join("");
     // The mock gives Cohere's thinking as one more block of text; recorded answers have it in its own.
     expect({ text, reasoning }).toEqual(

@@ -45,6 +45,7 @@ test("entries become endpoints, and all spellings of a model are one model", () 
   expect(modelIds(catalog)).toEqual([
     ...modelIds(sampleCatalog()),
     "alder-anthropic/elsewhere",
+    "alder-openai-responses/responder",
     "alder/wood-2-mini",
     "maker/wood-2-instruct",
     "maker/wood-2-instruct:free",
@@ -60,6 +61,7 @@ test("entries become endpoints, and all spellings of a model are one model", () 
   expect(catalog.providers.map(({ slug, adapter, base_url }) => [slug, adapter, base_url]).slice(2)).toEqual([
     ["alder", "openai-compatible", "https://api.alder.example.com/v1"],
     ["alder-anthropic", "anthropic", "https://alder.example.com/messages/v1"],
+    ["alder-openai-responses", "openai-responses", "https://api.alder.example.com/v1"],
     ["birch", "anthropic", "https://api.birch.example.com/v1"],
   ]);
 });
@@ -74,10 +76,17 @@ test("what cannot be routed to is refused with its reason", () => {
     "varied/wood-2": expect.stringMatching(/^cannot be reached: its address has a variable in it/),
     "odd/wood-2": "cannot be reached: its package odd-sdk has no adapter here",
     "nowhere/wood-2": expect.stringMatching(/^cannot be reached: no address is named/),
-    "alder/responder": 'cannot be reached: there is no adapter "openai-responses"',
     "alder/unpriced": "has no price",
   });
   for (const slug of ["local", "inside", "varied", "odd", "nowhere"]) expect(isRoutable(catalog, slug)).toBe(false);
+});
+
+test("a wire format that has no adapter is refused by its name", () => {
+  const adapters = ADAPTERS.filter(({ name }) => name !== "openai-responses");
+  const { refused } = run(sampleCatalog(), modelsDevList(), { adapters });
+  expect(refused.find(({ ref }) => ref === "alder/responder")?.reason).toBe(
+    'cannot be reached: there is no adapter "openai-responses"',
+  );
 });
 
 test("an operator that has opted in imports a server of its own network", () => {
@@ -98,7 +107,7 @@ test("the same list again, on another day, changes nothing and writes nothing", 
   const first = run(sampleCatalog(), modelsDevList()).catalog;
   const again = run(first, modelsDevList(), { asOf: "2027-01-01" });
   expect(again.catalog).toEqual(first);
-  expect(again).toMatchObject({ brought: 6, lost: 0 });
+  expect(again).toMatchObject({ brought: 7, lost: 0 });
   const store = createMemoryStore();
   await publish(first, store, 1);
   const before = store.writes.length;
@@ -128,7 +137,7 @@ test("what a list no longer has goes, and what others wrote stays", () => {
   const { alder, ...rest } = modelsDevList();
   const { "wood-2-mini": _gone, "text-embedding-wood": _too, ...models } = alder.models;
   const next = run(first, { ...rest, alder: { ...alder, models }, birch: { ...rest.birch, models: {} } });
-  expect(next).toMatchObject({ brought: 6, lost: 3 });
+  expect(next).toMatchObject({ brought: 7, lost: 3 });
   // Half of it at once is rather a broken list; a fifth is not.
   expect(isBroken(next)).toBe(true);
   expect(isBroken({ brought: 100, lost: 20 })).toBe(false);

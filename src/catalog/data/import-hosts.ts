@@ -122,9 +122,21 @@ export const LITELLM_HOSTS: Readonly<Record<string, ImportHost>> = {
   zai: compatible("z-ai", "https://api.z.ai/api/paas/v4"),
 };
 
-/** Models that a provider answers only on another path than the adapter's: https://platform.openai.com/docs/models */
+/** The wire format of models that answer only on /responses, and the end of the slug of providers that are reached so. */
+export const RESPONSES = "openai-responses";
+
+/** Models that answer only on /responses where their list does not say so: https://platform.openai.com/docs/models */
+export const RESPONSES_ONLY: Readonly<Record<string, RegExp>> = {
+  openai: /(-pro(-\d{4}.*)?$|codex)/,
+};
+
+/**
+ * Models that a provider answers only on another path than the adapter's, and those that need tools which run at the
+ * provider: https://platform.openai.com/docs/models
+ */
 export const LEFT_OUT: Readonly<Record<string, RegExp>> = {
   openai: /(-pro(-\d{4}.*)?$|codex|deep-research|^computer-use)/,
+  [`openai-${RESPONSES}`]: /(deep-research|^computer-use)/,
 };
 
 /** Authors as lists spell them (in lower case) and as ids of ours begin. */

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import type { ListedOverride, ListedPrice, SomePriceKeys } from "../../core/price.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { LITELLM_HOSTS } from "../data/import-hosts.ts";
+import { LITELLM_HOSTS, RESPONSES } from "../data/import-hosts.ts";
 import { PER_UNIT, picoOf } from "./decimal.ts";
 import {
   dayS,
@@ -95,9 +95,8 @@ function entryOf(key: string, row: Row): Result<FeedEntry, string> {
   const named = row.supported_output_modalities ?? standard;
   const outputs = outputsOf(named);
   if (outputs === undefined) return err(`answers with ${named.join(", ")}, not text`);
-  if (mode === "responses" && row.supported_endpoints?.includes(CHAT_PATH) !== true)
-    return err("answers only on /responses");
-  const model = modelOf(key, row.litellm_provider ?? "");
+  const isResponsesOnly = mode === "responses" && row.supported_endpoints?.includes(CHAT_PATH) !== true;
+  const model = modelOf(key, row.litellm_provider ?? "", isResponsesOnly);
   if (!model.ok) return model;
   const price = priceOf(row, outputs.includes("embeddings"));
   if (!price.ok) return price;
@@ -138,15 +137,21 @@ function entryOf(key: string, row: Row): Result<FeedEntry, string> {
 }
 
 /** `groq/llama-3.3-70b` is a model of groq's; `fireworks-ai-up-to-4b` is a class of prices. */
-function modelOf(key: string, provider: string): Result<{ readonly host: FeedHost; readonly name: string }, string> {
+function modelOf(
+  key: string,
+  provider: string,
+  isResponsesOnly: boolean,
+): Result<{ readonly host: FeedHost; readonly name: string }, string> {
   const known = Object.hasOwn(LITELLM_HOSTS, provider) ? LITELLM_HOSTS[provider] : undefined;
   if (known === undefined) return err(`is at "${provider}", whose address and wire format are not known here`);
   const prefix = `${provider}/`;
   if (!key.startsWith(prefix) && (known.bare !== true || key.includes("/"))) {
     return err("is not named after its provider: a class of prices, or a variant that has no name upstream");
   }
-  const { slug, adapter, baseUrl } = known;
-  const host: FeedHost = { slug, name: slug, adapter, baseUrl, lack: "", quirks: {} };
+  // Models that are reached in another way than the rest of their provider are at a provider of their own.
+  const slug = isResponsesOnly ? `${known.slug}-${RESPONSES}` : known.slug;
+  const adapter = isResponsesOnly ? RESPONSES : known.adapter;
+  const host: FeedHost = { slug, name: slug, adapter, baseUrl: known.baseUrl, lack: "", quirks: {} };
   return ok({ host, name: key.startsWith(prefix) ? key.slice(prefix.length) : key });
 }
 

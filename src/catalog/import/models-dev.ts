@@ -5,7 +5,7 @@
 import * as z from "zod";
 import type { ListedOverride, ListedPrice, SomePriceKeys } from "../../core/price.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { OUR_SLUGS, PACKAGE_ADAPTERS, PACKAGE_BASE_URLS } from "../data/import-hosts.ts";
+import { OUR_SLUGS, PACKAGE_ADAPTERS, PACKAGE_BASE_URLS, RESPONSES, RESPONSES_ONLY } from "../data/import-hosts.ts";
 import { PER_MILLION, picoOf } from "./decimal.ts";
 import {
   dayS,
@@ -71,8 +71,6 @@ const PRICE_NAMES: Readonly<Record<string, keyof SomePriceKeys>> = {
 const OVER_200K = "context_over_200k";
 const OVERRIDES_MAX = 8;
 const PROVIDER_NAME_CHARS_MAX = 80;
-/** The wire format of models that answer only on /responses. */
-const RESPONSES = "openai-responses";
 
 /** True for a document of this shape. */
 export function isModelsDev(document: Readonly<Record<string, unknown>>): boolean {
@@ -196,14 +194,15 @@ function overridesOf(cost: Readonly<Record<string, unknown>>): Result<readonly L
   return ok(steps);
 }
 
-function hostOf(provider: ProviderRow, { provider: own }: ModelRow): FeedHost {
+function hostOf(provider: ProviderRow, { id, provider: own }: ModelRow): FeedHost {
   const slug = OUR_SLUGS[provider.id] ?? provider.id.toLowerCase();
   const npm = own?.npm ?? provider.npm ?? "";
   const home = { adapter: adapterOf(provider.npm ?? ""), baseUrl: provider.api ?? packageBaseUrl(provider.npm ?? "") };
-  const adapter = own?.shape === "responses" ? RESPONSES : adapterOf(npm);
+  const isResponsesOnly = Object.hasOwn(RESPONSES_ONLY, slug) && RESPONSES_ONLY[slug]?.test(id) === true;
+  const adapter = own?.shape === "responses" || isResponsesOnly ? RESPONSES : adapterOf(npm);
   const baseUrl = own?.api ?? home.baseUrl;
   // Models that are reached in another way than the rest of their provider are at a provider of their own.
-  const isApart = adapter !== home.adapter || baseUrl !== home.baseUrl;
+  const isApart = isResponsesOnly || adapter !== home.adapter || baseUrl !== home.baseUrl;
   const variable = /\$\{\w+\}/.exec(baseUrl ?? "")?.[0];
   return {
     slug: isApart ? `${slug}-${adapter ?? "other"}` : slug,

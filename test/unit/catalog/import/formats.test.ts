@@ -145,6 +145,17 @@ test("where models.dev's list leaves address or format open, the entry says what
   expect(hostOf("alder/responder")).toMatchObject({ slug: "alder-openai-responses", adapter: "openai-responses" });
 });
 
+test("models that answer only on /responses are at a provider of their own, also where the list does not say so", () => {
+  const row = modelsDevList().alder.models["wood-2-mini"];
+  const models = Object.fromEntries(["gpt-9", "gpt-9-pro", "gpt-9-codex"].map((id) => [id, { ...row, id }]));
+  const feed = read({ openai: { id: "openai", npm: "@ai-sdk/openai", models } });
+  expect(feed.entries.map(({ host }) => [host.slug, host.adapter, host.baseUrl])).toEqual([
+    ["openai", "openai-responses", "https://api.openai.com/v1"],
+    ["openai-openai-responses", "openai-responses", "https://api.openai.com/v1"],
+    ["openai-openai-responses", "openai-responses", "https://api.openai.com/v1"],
+  ]);
+});
+
 test("every row of OpenRouter's list is an entry or a refusal with its reason", () => {
   const feed = read(openRouterList());
   expect(feed.format).toBe("openrouter-list");
@@ -196,7 +207,11 @@ test("every row of LiteLLM's map is an entry or a refusal with its reason", () =
     "groq/gift": "costs nothing here: a plan or a trial, not a price",
     "groq/unpriced": "has no price for prompt and completion",
     "groq/endless": "has no context length",
-    "groq/responder": "answers only on /responses",
+  });
+  // Models that answer only on /responses are at a provider of their own.
+  expect(entryOf(feed, "groq/responder")).toMatchObject({
+    host: { slug: "groq-openai-responses", adapter: "openai-responses", baseUrl: "https://api.groq.com/openai/v1" },
+    upstreamModel: "responder",
   });
   expect(entryOf(feed, "groq/wood-2-instruct")).toMatchObject({
     host: { slug: "groq", adapter: "openai-compatible", baseUrl: "https://api.groq.com/openai/v1" },

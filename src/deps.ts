@@ -343,6 +343,7 @@ function routerPorts(
     waitUntil,
     byok,
     resolve: (requested) => resolveModel(catalog, requested, waitUntil),
+    menu: () => catalog.menu(waitUntil),
     accounts,
     providers: {
       warm: (places) => providers.warm(places, waitUntil),

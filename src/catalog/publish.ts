@@ -63,7 +63,7 @@ const DELETES_MAX = 200;
 const AT_ONCE = 6;
 /** The most pages of keys (1,000 each on Workers KV) that one publication looks through per kind. */
 const PAGES_MAX = 50;
-const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "zdr", "source"];
+const KINDS: readonly ValueKind[] = ["model", "listing", "providers", "zdr", "menu", "source"];
 export const LIVE_KEY = "index";
 
 /** The key of a version's own index. */
@@ -80,6 +80,7 @@ const LiveIndexSchema = z.object({
   listing: hash,
   providers: hash,
   zdr: hash.optional(),
+  menu: hash.optional(),
   source: hash,
   counts: z.object({ models: z.number(), providers: z.number(), endpoints: z.number() }),
   publishedAtMs: z.number(),
@@ -205,6 +206,7 @@ function valueKeysOf(index: CatalogIndex): readonly string[] {
     valueKey("listing", index.listing),
     valueKey("providers", index.providers),
     ...(index.zdr === undefined ? [] : [valueKey("zdr", index.zdr)]),
+    ...(index.menu === undefined ? [] : [valueKey("menu", index.menu)]),
     valueKey("source", index.source),
   ];
 }

@@ -1,11 +1,12 @@
 /**
  * A catalog as it is published: many small content-addressed values and one small index that names them.
  * Pure: the same catalog always gives the same keys and bytes. A cold isolate that routes one request reads the index
- * and one model value, never more. Prices in a model value are the charged ones, margin included.
+ * and one model value, never more; for a router model the menu and the few values that it has chosen. Prices in a model value are the charged ones, margin included.
  */
 import { withMarkup, type ListedPrice } from "../core/price.ts";
 import { aliasRow, newestOf } from "./family-alias.ts";
 import { listingRow, zdrEndpoints, type ListingRow, type PublicEndpoint } from "./listing.ts";
+import { menuOf } from "./menu.ts";
 import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
 
 /** What the live index says. Keys of values are made by `valueKey`. */
@@ -22,11 +23,13 @@ export interface CatalogIndex {
   readonly providers: string;
   /** Undefined in an index that was published before there was such a list. */
   readonly zdr?: string | undefined;
+  /** Hash of what router models choose from; undefined as above. */
+  readonly menu?: string | undefined;
   readonly source: string;
   readonly counts: { readonly models: number; readonly providers: number; readonly endpoints: number };
 }
 
-export type ValueKind = "model" | "listing" | "providers" | "zdr" | "source";
+export type ValueKind = "model" | "listing" | "providers" | "zdr" | "menu" | "source";
 
 /** One content-addressed value. */
 export interface PublishedValue {
@@ -63,9 +66,11 @@ export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
   const aliases: Record<string, string> = {};
   const rows: ListingRow[] = [];
   const zdr: PublicEndpoint[] = [];
+  const entries: ModelEntry[] = [];
   let endpoints = 0;
   for (const model of catalog.models) {
     const entry = entryOf(model, catalog.providers);
+    entries.push(entry);
     models[model.id] = await add("model", entry);
     for (const name of new Set([model.id, model.canonical_slug, ...model.aliases].map((text) => text.toLowerCase()))) {
       if (name !== model.id) aliases[name] = model.id;
@@ -87,6 +92,7 @@ export async function snapshotOf(catalog: Catalog): Promise<Snapshot> {
     listing: await add("listing", rows),
     providers: await add("providers", catalog.providers),
     zdr: await add("zdr", zdr),
+    menu: await add("menu", menuOf(entries)),
     source: await add("source", catalog),
     counts: { models: catalog.models.length, providers: catalog.providers.length, endpoints },
   };

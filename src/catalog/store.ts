@@ -11,6 +11,7 @@ import type { RouterError } from "../core/error.ts";
 import { isObject, parseJson } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { ListingRow, PublicEndpoint } from "./listing.ts";
+import type { MenuRow } from "./menu.ts";
 import { nearestNames } from "./nearest.ts";
 import { LIVE_KEY, readIndex, versionKey, type CatalogReads, type LiveIndex } from "./publish.ts";
 import type { ModelEntry, Provider } from "./schema.ts";
@@ -35,6 +36,8 @@ export interface CatalogReader {
   providers(waitUntil: WaitUntil): Promise<Result<readonly Provider[], Unavailable>>;
   /** The endpoints that promise zero data retention, in the order of the models. */
   zdrEndpoints(waitUntil: WaitUntil): Promise<Result<readonly PublicEndpoint[], Unavailable>>;
+  /** What router models choose from, cheapest first. */
+  menu(waitUntil: WaitUntil): Promise<Result<readonly MenuRow[], Unavailable>>;
   /** The next call reads the index anew: for the isolate that has just published. */
   forgetIndex(): void;
 }
@@ -147,7 +150,7 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
   // The lists, one value each; replaced when the index names another.
   const lists = new Map<ValueKind, { readonly hash: string; readonly content: unknown }>();
 
-  async function list(kind: "listing" | "providers" | "zdr", waitUntil: WaitUntil): Promise<unknown> {
+  async function list(kind: "listing" | "providers" | "zdr" | "menu", waitUntil: WaitUntil): Promise<unknown> {
     const live = await index.current(waitUntil);
     const held = lists.get(kind);
     const hash = live?.[kind];
@@ -188,6 +191,11 @@ export function createCatalogReader(store: CatalogReads, clock: Clock): CatalogR
       const rows = await list("zdr", waitUntil);
       // As above.
       return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly PublicEndpoint[]);
+    },
+    async menu(waitUntil) {
+      const rows = await list("menu", waitUntil);
+      // As above.
+      return rows === undefined ? err(UNAVAILABLE) : ok(rows as readonly MenuRow[]);
     },
     forgetIndex() {
       index.forget();

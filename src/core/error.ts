@@ -162,6 +162,8 @@ export type RouterError =
       readonly exclusions: readonly Exclusion[];
       /** Seconds until the first region that lacks capacity alone reopens; null when there is none. */
       readonly retryAfterS: number | null;
+      /** Why a router found no model to choose; absent: models were named or chosen. */
+      readonly why?: string | undefined;
     }
   | { readonly kind: "not_found"; readonly message: string }
   | { readonly kind: "method_not_allowed"; readonly allowed: readonly string[] }

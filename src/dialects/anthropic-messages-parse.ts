@@ -38,6 +38,7 @@ import {
 } from "./body.ts";
 import type { Beside, ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
+import { autoWishesOf, warnOfPlugins } from "./plugins.ts";
 
 /**
  * Answers are the same in both. The newer one takes no temperature, top_p and top_k; they are taken here, since other
@@ -96,7 +97,14 @@ export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "hea
   };
   warnOfUnavailable(wire, warn);
   const provider = (wire.provider ?? null) as JsonObject | null; // parsed from JSON
-  return ok({ request, models: models.value, provider, sessionId: wire.session_id ?? null, warnings: warnings() });
+  return ok({
+    request,
+    models: models.value,
+    provider,
+    sessionId: wire.session_id ?? null,
+    ...given("auto", autoWishesOf(wire.plugins)),
+    warnings: warnings(),
+  });
 }
 
 function namedModels(wire: MessagesBody): Result<readonly string[], BadRequest> {
@@ -191,9 +199,7 @@ function betasOf(named: unknown, beside: Pick<Beside, "header"> | undefined, war
 }
 
 function warnOfUnavailable(wire: MessagesBody, warn: Warn): void {
-  for (const plugin of wire.plugins ?? []) {
-    if (plugin.enabled !== false) warn(`The plugin ${JSON.stringify(plugin.id)} is not available and was left out`);
-  }
+  warnOfPlugins(wire.plugins, warn);
   const tier = wire.service_tier;
   if (tier !== null && tier !== undefined && tier !== "auto" && tier !== "standard_only") {
     warn("service_tier is not available: the default tier was used");

@@ -6,6 +6,7 @@
  * itself are known, so that they can be named when left out.
  */
 import * as z from "zod";
+import { plugins } from "./plugins.ts";
 import {
   between,
   cacheControl,
@@ -221,10 +222,7 @@ export const MessagesBody = z.looseObject({
   session_id: z.string().max(256).nullish(),
   provider: jsonObject.nullish(),
   service_tier: z.string().max(32).nullish(),
-  plugins: z
-    .array(z.looseObject({ id: z.string().min(1).max(64), enabled: z.boolean().nullish() }))
-    .max(32)
-    .nullish(),
+  plugins,
 });
 export type MessagesBody = z.infer<typeof MessagesBody>;
 

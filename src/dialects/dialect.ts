@@ -11,6 +11,7 @@ import type { Json, JsonObject } from "../core/json.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
+import type { AutoWishes } from "./plugins.ts";
 
 /** A parsed client body: the request, which models it names, and its routing wishes still unread. */
 export interface ParsedBody {
@@ -20,6 +21,8 @@ export interface ParsedBody {
   /** The `provider` object as given; `router/preferences.ts` reads it. */
   readonly provider: JsonObject | null;
   readonly sessionId: string | null;
+  /** What `waypost/auto` may choose from; absent: what it finds best. */
+  readonly auto?: AutoWishes | undefined;
   /** One sentence per thing that was accepted but will not be honoured. */
   readonly warnings: readonly string[];
   /** What the dialect's own renderers want to see again, e.g. parameters that an answer repeats. */

@@ -30,6 +30,7 @@ import type { ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
 import { messageOf } from "./openai-chat-messages.ts";
 import { ChatBody, KNOWN_FIELDS, samplingShape, UNAVAILABLE_FIELDS, type WireTool } from "./openai-chat-schema.ts";
+import { autoWishesOf, warnOfPlugins } from "./plugins.ts";
 
 const SAMPLING_FIELDS = Object.keys(samplingShape) as (keyof typeof samplingShape)[]; // keys of our own constant
 
@@ -68,7 +69,14 @@ export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
   };
   warnOfUnavailable(wire, warn);
   const provider = (wire.provider ?? null) as JsonObject | null; // parsed from JSON
-  return ok({ request, models, provider, sessionId: wire.session_id ?? null, warnings: warnings() });
+  return ok({
+    request,
+    models,
+    provider,
+    sessionId: wire.session_id ?? null,
+    ...given("auto", autoWishesOf(wire.plugins)),
+    warnings: warnings(),
+  });
 }
 
 function missingInput(body: Record<string, unknown>): string {
@@ -154,9 +162,7 @@ function reasoningOf(wire: ChatBody, warn: Warn): Result<ReasoningRequest | unde
 }
 
 function warnOfUnavailable(wire: ChatBody, warn: Warn): void {
-  for (const plugin of wire.plugins ?? []) {
-    if (plugin.enabled !== false) warn(`The plugin ${JSON.stringify(plugin.id)} is not available and was left out`);
-  }
+  warnOfPlugins(wire.plugins, warn);
   if ((wire.transforms ?? []).length > 0) warn("transforms are not available: the messages are sent as they are");
   if (wire.route === "sort") warn("route is not available: use provider.sort with partition none");
   const tier = wire["service_tier"];

@@ -6,6 +6,7 @@
  * counts that no document limits are limited by us.
  */
 import * as z from "zod";
+import { plugins } from "./plugins.ts";
 import {
   audioData,
   between,
@@ -206,10 +207,7 @@ export const ChatBody = z.looseObject({
   stream_options: jsonObject.nullish(),
   transforms: z.array(z.string().max(64)).max(16).nullish(),
   route: z.string().max(64).nullish(),
-  plugins: z
-    .array(z.looseObject({ id: z.string().min(1).max(64), enabled: z.boolean().nullish() }))
-    .max(32)
-    .nullish(),
+  plugins,
 });
 export type ChatBody = z.infer<typeof ChatBody>;
 

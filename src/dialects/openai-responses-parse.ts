@@ -37,6 +37,7 @@ import {
   UNAVAILABLE_FIELDS,
   type WireTool,
 } from "./openai-responses-schema.ts";
+import { autoWishesOf, warnOfPlugins } from "./plugins.ts";
 
 const SAMPLING_FIELDS = Object.keys(samplingShape) as (keyof typeof samplingShape)[]; // keys of our own constant
 const LOGPROBS_INCLUDE = "message.output_text.logprobs";
@@ -85,6 +86,7 @@ export function parseOpenAiResponses(body: unknown): Result<ParsedBody, BadReque
     models,
     provider: (wire.provider ?? null) as JsonObject | null, // parsed from JSON
     sessionId: wire.session_id ?? null,
+    ...given("auto", autoWishesOf(wire.plugins)),
     warnings: warnings(),
     echo: echoOf(wire),
   });
@@ -187,9 +189,7 @@ function reasoningOf(wire: ResponsesBody): Result<ReasoningRequest | undefined, 
 }
 
 function warnOfUnavailable(wire: ResponsesBody, warn: Warn): void {
-  for (const plugin of wire.plugins ?? []) {
-    if (plugin.enabled !== false) warn(`The plugin ${JSON.stringify(plugin.id)} is not available and was left out`);
-  }
+  warnOfPlugins(wire.plugins, warn);
   if (wire.truncation === "auto") warn('truncation "auto" is not available: the whole input was sent');
   if (wire.max_tool_calls !== null && wire.max_tool_calls !== undefined) {
     warn("max_tool_calls counts calls of server tools, of which there are none here");

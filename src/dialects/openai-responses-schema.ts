@@ -6,6 +6,7 @@
  * are limited by us. Items of tools that a provider would run itself are known, so that they can be named when left out.
  */
 import * as z from "zod";
+import { plugins } from "./plugins.ts";
 import {
   audioData,
   between,
@@ -244,10 +245,7 @@ export const ResponsesBody = z.looseObject({
   store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   service_tier: z.string().max(32).nullish(),
-  plugins: z
-    .array(z.looseObject({ id: z.string().min(1).max(64), enabled: z.boolean().nullish() }))
-    .max(32)
-    .nullish(),
+  plugins,
 });
 export type ResponsesBody = z.infer<typeof ResponsesBody>;
 

@@ -44,6 +44,8 @@ export interface AdmitRequest {
 export interface Footprint {
   /** Every model that the request names. */
   readonly models: readonly string[];
+  /** A router has chosen among them: told what the key may use, it chooses others. */
+  readonly isChosen?: boolean;
   /** Every provider of its plan. */
   readonly providers: readonly string[];
   readonly tokens: WantedTokens;

@@ -74,12 +74,12 @@ export function hasRateLimits(key: KeyRow, account: AccountRow): boolean {
   );
 }
 
-/** Null when the key may use all of it; a refusal when it may use none of the models; else what it may use. */
+/** Null when the key may use all of it; a refusal when it may use none of the models named; else what it may use. */
 export function restrictionOf(account: AccountRow, key: KeyRow, footprint: Footprint): Admission | null {
   const allowedModels = bothAllow(key.limits.allowedModels, accountLimits(account).allowedModels);
   const allowedProviders = bothAllow(key.limits.allowedProviders, accountLimits(account).allowedProviders);
   const models = footprint.models.filter((model) => isAllowed(model, allowedModels));
-  if (models.length === 0 && footprint.models.length > 0) {
+  if (models.length === 0 && footprint.models.length > 0 && footprint.isChosen !== true) {
     return { kind: "refused", error: notAllowed(footprint.models, allowedModels ?? []) };
   }
   const isWhole =

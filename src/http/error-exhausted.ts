@@ -87,7 +87,7 @@ export function faceOfNoEndpoints(error: NoEndpoints): ErrorFace {
     status: verdict.status,
     message:
       seconds === null
-        ? `No endpoints found for ${names} that can take this request. Left out: ${why}.`
+        ? (error.why ?? `No endpoints found for ${names} that can take this request. Left out: ${why}.`)
         : `Every provider that can serve ${names} is at its rate limit.`,
     metadata: {
       error_type: verdict.errorType,

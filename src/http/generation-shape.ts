@@ -3,6 +3,7 @@
  * Money is JSON numbers in USD, exact to the nano-dollar; durations are milliseconds. What this server never has is null.
  */
 import * as z from "zod";
+import { routerNameOf } from "../catalog/router-names.ts";
 import { nusdFromStored, usdNumber } from "../core/money.ts";
 import { cachedTokens, completionTokens, promptTokens } from "../core/usage.ts";
 import type { GenerationRecord } from "../insight/generation.ts";
@@ -42,7 +43,7 @@ export const GenerationShape = z.object({
   created_at: z.string(),
   model: z.string(),
   requested_model: z.string(),
-  router: z.null(),
+  router: text.describe("The router model that chose the model; null when it was named"),
   provider_name: text,
   endpoint: text,
   region: text,
@@ -103,7 +104,7 @@ export function generationBody({ record, chargedNusd }: BookedGeneration): Gener
     created_at: new Date(record.createdAtMs).toISOString(),
     model: record.model,
     requested_model: record.requestedModel,
-    router: null,
+    router: routerNameOf(record.requestedModel)?.name ?? null,
     provider_name: record.providerName,
     endpoint: record.endpoint,
     region: record.region,

@@ -162,6 +162,7 @@ export function footprintOf(route: Route, need: Need, refusesClamp: boolean): Fo
   const wanted = route.promptTokens + output * (route.request.sampling.n ?? 1);
   return {
     models: route.modelIds,
+    ...(route.choice === undefined ? {} : { isChosen: true }),
     providers: [...new Set(candidates.map(({ provider }) => provider.slug))],
     tokens: { wanted, minimum: refusesClamp ? wanted : route.promptTokens + 1 },
   };

@@ -7,6 +7,7 @@ import type { RouterError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
 import type { Place } from "./geography.ts";
+import type { RouterChoice } from "./named-models.ts";
 import type { Plan } from "./plan.ts";
 import type { Candidate } from "./score.ts";
 
@@ -17,11 +18,13 @@ export interface ExplainInput {
   /** The model as the client wrote it. */
   readonly requested: string;
   readonly place: Place | null;
+  /** Of a router model; absent: the models were named. */
+  readonly choice?: RouterChoice | undefined;
 }
 
-/** How a request was routed. `exclusions` is an addition of ours: which endpoints were left out, and why. */
+/** How a request was routed. `exclusions` and `router` are additions of ours: what was left out or chosen, and why. */
 export function explainRoute(input: ExplainInput): JsonObject {
-  const { plan, attempts } = input;
+  const { plan, attempts, choice } = input;
   const last = attempts.at(-1);
   const served = last?.outcome === "ok" ? last : undefined;
   // Of several own credentials at one endpoint the one that served comes behind those that failed there.
@@ -36,7 +39,7 @@ export function explainRoute(input: ExplainInput): JsonObject {
   }));
   return {
     requested: input.requested,
-    strategy: plan.strategy,
+    strategy: choice?.router.kind ?? plan.strategy,
     region: input.place?.colo ?? null,
     summary: `available=${available.length}${served === undefined ? "" : `, selected=${served.providerName}`}`,
     attempt: attempts.length,
@@ -50,12 +53,31 @@ export function explainRoute(input: ExplainInput): JsonObject {
       ...(isByok === true ? { is_byok: true } : {}),
     })),
     pipeline: [],
+    ...(choice === undefined ? {} : { router: explainChoice(choice) }),
     exclusions: plan.exclusions.map(({ endpoint, provider, reason, detail }) => ({
       endpoint,
       provider,
       reason,
       detail,
     })),
+  };
+}
+
+/** Why a router chose what it chose. */
+function explainChoice({ router, classified, models, band, ableCount, refusals }: RouterChoice): JsonObject {
+  const { task, signs, needs } = classified;
+  const price = band === null ? "free of charge" : `from the price band ${band.name} of ${ableCount} able models`;
+  const able = needs.length === 0 ? "" : `, able: ${needs.join(", ")}`;
+  return {
+    name: router.name,
+    reason: `${task} (${signs.join(", ")})${able}; ${price}`,
+    task,
+    signs,
+    needs,
+    band: band === null ? null : { name: band.name, from_percent: band.fromPercent, to_percent: band.toPercent },
+    able: ableCount,
+    left_out: Object.fromEntries(refusals),
+    models,
   };
 }
 

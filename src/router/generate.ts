@@ -106,7 +106,12 @@ async function planAndAdmit(input: GenerateInput, ports: RouterPorts): Promise<P
       { parsed, attachments, account, keyHash, home, requestId, place, restriction, byok },
       ports,
     );
-    if (!routed.ok) return { ok: false, error: routed.error, route: null };
+    if (!routed.ok) {
+      const own = routed.error.kind === "no_endpoints" && plans < PLANS_MAX ? await ports.byok.refresh(account) : null;
+      if (own === null) return { ok: false, error: routed.error, route: null };
+      byok = own;
+      continue;
+    }
     const route = routed.value;
     input.wide.set({ requested_model: parsed.models[0] ?? "", catalog_version: route.catalogVersion });
     if (route.plan.candidates.length === 0) {

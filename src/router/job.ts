@@ -78,7 +78,7 @@ export function explain(
 ): JsonObject | null {
   if (!input.wantsMetadata) return null;
   const requested = input.parsed.models[0] ?? "";
-  return explainRoute({ plan: route.plan, attempts, requested, place: input.place });
+  return explainRoute({ plan: route.plan, attempts, requested, place: input.place, choice: route.choice });
 }
 
 /** A refusal as the rim expects it. */

@@ -3,7 +3,9 @@
  */
 import type { Clock, RandomBytes } from "../core/clock.ts";
 import type { ResolvedModel, ResolveError } from "../catalog/resolve.ts";
+import type { MenuRow } from "../catalog/menu.ts";
 import type { Capacity } from "../catalog/schema.ts";
+import type { Unavailable } from "../catalog/store.ts";
 import type { AccountId, EndpointTag, GenerationId, KeyHash, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { Result } from "../core/result.ts";
 import type { NanoUsd } from "../core/money.ts";
@@ -70,6 +72,8 @@ export interface ProviderPort {
 export interface RouterPorts {
   /** The model behind a requested name; reads at most two values when the isolate is cold. */
   readonly resolve: (requested: string) => Promise<Result<ResolvedModel, ResolveError>>;
+  /** What router models choose from, cheapest first; reads at most two values when the isolate is cold. */
+  readonly menu: () => Promise<Result<readonly MenuRow[], Unavailable>>;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly fetch: Fetch;

@@ -15,8 +15,11 @@ import type { Restriction } from "../gates/account-contract.ts";
 import type { ByokView } from "../gates/byok-client.ts";
 import { isAllowed } from "../limits/tenant-limits.ts";
 import { byokRules } from "./byok.ts";
+import { sessionKey, startKey } from "./conversation.ts";
+import type { RequestFacts } from "./filter.ts";
 import { clientBucket, type Place } from "./geography.ts";
 import { reasonableModels } from "./mandatory-reasoning.ts";
+import { byStanding, namedModels, type RouterChoice } from "./named-models.ts";
 import { plan, type Plan } from "./plan.ts";
 import type { RouterPorts } from "./ports.ts";
 import { parsePreferences } from "./preferences.ts";
@@ -49,48 +52,63 @@ export interface Route {
   readonly byok: ByokView;
   /** Keeps a conversation at the credential whose prompt cache it fills; null: any will do. */
   readonly credentialSeed: number | null;
+  /** What a router chose, and why; absent: the models were named. */
+  readonly choice?: RouterChoice;
 }
 
-/** Characters of the conversation's start that its sticky key looks at. */
-const STICKY_CHARS = 1_000;
+/** How often a router chooses for one request: again where no endpoint of what it chose can serve. */
+const CHOICES_MAX = 3;
 
-/** @returns `bad_request` for preferences or reasoning, `unknown_model` for the first name that the catalog lacks, `overloaded`. */
+/**
+ * @returns `bad_request` for preferences or reasoning, `unknown_model` for the first name that the catalog lacks,
+ * `no_endpoints` where a router finds no model, `overloaded`.
+ */
 export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Result<Route, RouterError>> {
+  const tried = new Set<string>();
+  let before: Result<Route, RouterError> | null = null;
+  for (let choices = 1; ; choices++) {
+    const made = await routeOnce(input, tried, ports);
+    // What was chosen first says better why nothing can serve than that nothing else is left.
+    if (!made.ok) return before ?? made;
+    const { choice, plan: planned } = made.value;
+    if (choice === undefined || planned.candidates.length > 0 || choices === CHOICES_MAX) return made;
+    for (const id of choice.models) tried.add(id);
+    before ??= made;
+  }
+}
+
+async function routeOnce(
+  input: RouteInput,
+  tried: ReadonlySet<string>,
+  ports: RouterPorts,
+): Promise<Result<Route, RouterError>> {
   const { parsed } = input;
   const preferences = parsePreferences(parsed.provider);
   if (!preferences.ok) return preferences;
-  const named: ResolvedModel[] = [];
-  for (const name of parsed.models) {
-    const found = await ports.resolve(name);
-    if (!found.ok) return found;
-    named.push(found.value);
-  }
+  const asked = factsOf(parsed.request, input.attachments);
+  const found = await namedModels(input, { preferences: preferences.value, facts: asked.facts, tried }, ports);
+  if (!found.ok) return found;
+  const { models: named, choice } = found.value;
   const mayUse = ({ entry }: ResolvedModel): boolean =>
     isAllowed(entry.model.id, input.restriction?.allowedModels ?? null);
   const able = reasonableModels(named.filter(mayUse), parsed.request.reasoning);
   if (!able.ok) return able;
-  const resolved = able.value.models;
+  const usable = able.value.models;
+  const wait = ports.providers.warm(placesOfAll(usable));
+  if (wait !== null) await wait;
+  const isChosen = choice !== null && parsed.models.length === 1;
+  const resolved = isChosen ? byStanding(usable, ports) : usable;
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 
-  const places = resolved.length === 1 ? placesOf(first.entry) : resolved.flatMap(({ entry }) => placesOf(entry));
-  const wait = ports.providers.warm(places);
-  if (wait !== null) await wait;
-
   const request = withThinking(parsed.request, first.thinking);
-  const promptTokens = estimatePromptTokens(request, input.attachments);
+  const { promptTokens, facts } = request === parsed.request ? asked : factsOf(request, input.attachments);
   const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
   const sticky = stickyKeyOf(input, resolved);
   const made = plan({
     models: resolved.map(({ entry, sort }) => ({ entry, sort })),
     preferences: preferences.value,
-    facts: {
-      parameters: requestedParameters(request),
-      modalities: inputModalities(request.messages),
-      outputModalities: request.modalities ?? null,
-      promptTokensEstimate: longestPromptTokens(request, promptTokens),
-      maxOutputTokens: request.maxOutputTokens ?? null,
-    },
+    facts,
     switchedOff: ports.providers.switchedOff(),
     credentials: ports.providers.withCredential(slugs),
     byok: byokRules(input.byok, input.keyHash, ports.byok.isCooling),
@@ -120,7 +138,24 @@ export async function routeOf(input: RouteInput, ports: RouterPorts): Promise<Re
     ],
     byok: input.byok,
     credentialSeed: sticky === null ? null : hash32(sticky),
+    ...(choice === null ? {} : { choice }),
   });
+}
+
+/** What routing must know of a request, and its whole prompt. */
+function factsOf(
+  request: ChatRequest,
+  attachments: Attachments | null,
+): { readonly facts: RequestFacts; readonly promptTokens: number } {
+  const promptTokens = estimatePromptTokens(request, attachments);
+  const facts = {
+    parameters: requestedParameters(request),
+    modalities: inputModalities(request.messages),
+    outputModalities: request.modalities ?? null,
+    promptTokensEstimate: longestPromptTokens(request, promptTokens),
+    maxOutputTokens: request.maxOutputTokens ?? null,
+  };
+  return { facts, promptTokens };
 }
 
 type Places = Parameters<RouterPorts["providers"]["warm"]>[0];
@@ -138,6 +173,13 @@ function placesOf(entry: ModelEntry): Places {
   return places;
 }
 
+function placesOfAll(models: readonly ResolvedModel[]): Places {
+  const [first] = models;
+  return first !== undefined && models.length === 1
+    ? placesOf(first.entry)
+    : models.flatMap(({ entry }) => placesOf(entry));
+}
+
 /** `:thinking` without a listing of its own turns reasoning on, unless the client says otherwise. */
 function withThinking(request: ChatRequest, isThinking: boolean): ChatRequest {
   return isThinking && request.reasoning === undefined ? { ...request, reasoning: { enabled: true } } : request;
@@ -145,26 +187,15 @@ function withThinking(request: ChatRequest, isThinking: boolean): ChatRequest {
 
 /**
  * What keeps a conversation together. Where a prompt cache may save money, its turns draw with one seed, so that they
- * meet the same endpoint and the same credential without any store; scoped to the account, so that nobody can steer
- * another's traffic. Null where nothing is cached.
+ * meet the same endpoint and the same credential without any store. Null where nothing is cached.
  */
-function stickyKeyOf(input: RouteInput, models: readonly ResolvedModel[]): string | null {
-  const { parsed, account } = input;
-  const explicit = parsed.sessionId ?? parsed.request.promptCacheKey ?? null;
-  if (explicit !== null) return `${account} ${explicit}`;
+function stickyKeyOf({ parsed, account }: RouteInput, models: readonly ResolvedModel[]): string | null {
+  const explicit = sessionKey(parsed, account);
+  if (explicit !== null) return explicit;
   const caches = models.some(({ entry }) =>
     entry.model.endpoints.some(
       ({ price, supports_implicit_caching }) => supports_implicit_caching || price?.input_cache_read !== undefined,
     ),
   );
-  return caches ? `${account} ${startOf(parsed.request)}` : null;
-}
-
-function startOf(request: ChatRequest): string {
-  const system = request.messages.find(({ role }) => role === "system" || role === "developer");
-  const opening = request.messages.find(({ role }) => role !== "system" && role !== "developer");
-  return [system, opening]
-    .map((message) => message?.parts.find((part) => part.type === "text"))
-    .map((part) => (part?.type === "text" ? part.text.slice(0, STICKY_CHARS) : ""))
-    .join("\n");
+  return caches ? startKey(parsed.request, account) : null;
 }

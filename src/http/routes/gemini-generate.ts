@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import * as z from "zod";
+import { routerNameOf } from "../../catalog/router-names.ts";
 import { estimatePromptTokens } from "../../core/estimate.ts";
 import { isObject } from "../../core/json.ts";
 import { gemini, geminiArray } from "../../dialects/gemini.ts";
@@ -86,8 +87,10 @@ async function countTokens(context: AppContext, billed: BillableRequest, model: 
   const parsed = gemini.parse(body, { model, header });
   if (!parsed.ok) return fail(context, parsed.error);
   const [name = ""] = parsed.value.models;
-  const resolved = await context.var.deps.router.resolve(name);
-  if (!resolved.ok) return fail(context, resolved.error);
+  if (routerNameOf(name) === null) {
+    const resolved = await context.var.deps.router.resolve(name);
+    if (!resolved.ok) return fail(context, resolved.error);
+  }
   const totalTokens = estimatePromptTokens(parsed.value.request, billed.attachments);
   return json({ totalTokens, promptTokensDetails: [{ modality: "TEXT", tokenCount: totalTokens }] });
 }

@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import * as z from "zod";
+import { routerNameOf } from "../../catalog/router-names.ts";
 import { estimatePromptTokens } from "../../core/estimate.ts";
 import { CountBody, MessagesBody } from "../../dialects/anthropic-messages-schema.ts";
 import { anthropicMessages } from "../../dialects/anthropic-messages.ts";
@@ -88,6 +89,7 @@ async function countTokens(context: AppContext, { body, caller, attachments }: B
     });
   }
   for (const name of parsed.value.models) {
+    if (routerNameOf(name) !== null) continue;
     const found = await context.var.deps.router.resolve(name);
     if (!found.ok) return fail(context, found.error);
   }

@@ -51,7 +51,7 @@ test("the index is written last and repeating a publication writes nothing", asy
   const store = createMemoryStore();
   const first = await publish(sampleCatalog(), store, 1_000);
   expect(store.writes.at(-1)).toBe("index");
-  expect(first).toMatchObject({ changed: true, valuesWritten: 7 });
+  expect(first).toMatchObject({ changed: true, valuesWritten: 8 });
   const again = await publish(sampleCatalog(), store, 2_000);
   expect(again).toEqual({
     version: first.version,
@@ -102,8 +102,8 @@ test("history is bounded, values that no version names are deleted, and a kept v
   const indexes = [...store.entries.keys()].filter((key) => key.startsWith("index:"));
   expect(indexes).toHaveLength(HISTORY_MAX);
   // Two models are shared by all versions; the third, the listing and the source are one per version; one list of
-  // providers and one of zero retention.
-  expect([...store.entries.keys()].filter((key) => !key.startsWith("index")).length).toBe(2 + 3 * HISTORY_MAX + 2);
+  // providers, one of zero retention, one menu.
+  expect([...store.entries.keys()].filter((key) => !key.startsWith("index")).length).toBe(2 + 3 * HISTORY_MAX + 3);
   const gone = await rollback(versions[0] ?? "", store, 99);
   expect(gone.ok).toBe(false);
   const back = await rollback(versions[5] ?? "", store, 100);

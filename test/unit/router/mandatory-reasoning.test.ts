@@ -23,6 +23,7 @@ const ports: RoutePorts = {
   waitUntil: unused,
   fetch: unused,
   openMedia: unused,
+  menu: unused,
   resolve: async (name) =>
     ok({
       entry: entryOf(name, [{ tag: "a" }], { reasoning_mandatory: name.startsWith("think/") }),

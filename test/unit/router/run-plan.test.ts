@@ -103,6 +103,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
     {
       providers,
       byok: NO_OWN,
+      menu: () => Promise.reject(new Error("no router here")),
       clock: () => NOW,
       deadlines: DEADLINES,
       accessTokens: createAccessTokens(() => NOW),

@@ -39,6 +39,7 @@ export function portsOf(log: string[]): RouterPorts {
     waitUntil: (work) => void work.catch(() => undefined),
     resolve: async () =>
       ok({ entry: entryOf("test/m", [{ tag: "a" }]), version: "v1", thinking: false, isFree: false, warnings: [] }),
+    menu: async () => ok([]),
     openMedia: async () => err("no media here"),
     fetch: async () =>
       Response.json({

@@ -54,7 +54,10 @@ export async function askOnce(
   const sentAtMs = Date.now();
   const controller = new AbortController();
   const patience = request.leave?.kind === "after-ms" ? request.leave.ms : REQUEST_MS_MAX;
-  const timer = setTimeout(() => controller.abort(), patience);
+  const leave = (): void => controller.abort();
+  const timer = setTimeout(leave, patience);
+  // By hand: of a signal made by `AbortSignal.any` nobody but the request knows, and long runs have lost some.
+  over.addEventListener("abort", leave, { once: true });
   const reading: Reading = { text: "", status: null, generationId: null, lastByteAtMs: 0 };
   let hasBroken = false;
   try {
@@ -62,20 +65,21 @@ export async function askOnce(
       method: "POST",
       headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json" },
       body: bodyOf(request),
-      signal: AbortSignal.any([controller.signal, over]),
+      signal: controller.signal,
     });
     await read(response, request, controller, reading);
   } catch {
     hasBroken = true;
   }
   clearTimeout(timer);
+  over.removeEventListener("abort", leave);
   const { status, generationId, lastByteAtMs } = reading;
   const noticedAtMs = Date.now();
   const base = { request, account: account.id, sentAtMs, status, generationId };
   const answer = takenApart(request, reading);
   if (hasBroken) {
-    const how = controller.signal.aborted || over.aborted ? "left" : "cut";
-    const isLate = controller.signal.aborted && request.leave === null;
+    const how = controller.signal.aborted ? "left" : "cut";
+    const isLate = controller.signal.aborted && !over.aborted && request.leave === null;
     const fault = isLate ? `no end within ${REQUEST_MS_MAX} ms` : null;
     return { ...base, ...answer, endedAtMs: noticedAtMs, how, toldNusd: null, fault };
   }

@@ -4,6 +4,7 @@
  * the traffic ends, what is open ends by itself, the audit is asked, the server is stopped and its files are judged.
  * Bounded: REQUESTS_MAX requests, each with a small note; every wait has an end.
  */
+import { setMaxListeners } from "node:events";
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -166,6 +167,7 @@ async function traffic(run: Run, startedAtMs: number): Promise<void> {
     }
   };
   const over = new AbortController();
+  setMaxListeners(0, over.signal);
   const timer = setTimeout(() => over.abort(), options.runMs + LEAVE_MS);
   const killer = async (): Promise<void> => {
     for (const atMs of killTimesOf(options.seed, options.runMs, options.killEveryMs)) {

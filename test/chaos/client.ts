@@ -58,7 +58,7 @@ export async function askOnce(
   const timer = setTimeout(leave, patience);
   // By hand: of a signal made by `AbortSignal.any` nobody but the request knows, and long runs have lost some.
   over.addEventListener("abort", leave, { once: true });
-  const reading: Reading = { text: "", status: null, generationId: null, lastByteAtMs: 0 };
+  const reading: Reading = { text: "", status: null, generationId: null, clampedTo: null, lastByteAtMs: 0 };
   let hasBroken = false;
   try {
     const response = await fetch(`${apiBase}/chat/completions`, {
@@ -90,6 +90,8 @@ interface Reading {
   text: string;
   status: number | null;
   generationId: string | null;
+  /** Tokens that the balance allows, where that was less than the request's own limit. */
+  clampedTo: number | null;
   lastByteAtMs: number;
 }
 
@@ -101,6 +103,7 @@ async function read(
 ): Promise<void> {
   reading.status = response.status;
   reading.generationId = response.headers.get("x-generation-id");
+  reading.clampedTo = numberOf(Number(response.headers.get("x-waypost-max-tokens") ?? Number.NaN)) ?? null;
   const decoder = new TextDecoder();
   let reads = 0;
   for await (const bytes of response.body ?? []) {
@@ -138,7 +141,7 @@ interface TakenApart extends Pick<Seen, "provider" | "hasWords" | "toldNusd" | "
   readonly how: How;
 }
 
-function takenApart(request: PlannedRequest, { text, status }: Reading): TakenApart {
+function takenApart(request: PlannedRequest, { text, status, clampedTo }: Reading): TakenApart {
   const nothing = { provider: null, hasWords: false, toldNusd: null, fault: null };
   if (status === null) return { ...nothing, how: "cut" };
   if (status !== 200) return { ...nothing, how: "refused", fault: refusalFault(text) };
@@ -157,7 +160,8 @@ function takenApart(request: PlannedRequest, { text, status }: Reading): TakenAp
   const found = { provider, hasWords: said !== "", toldNusd };
   if (reason === "error") return { ...found, how: "broken", fault: null };
   const isEnded = !request.isStreamed || text.endsWith("data: [DONE]\n\n");
-  return { ...found, how: "whole", fault: isEnded ? wrongText(request, said, provider, reason) : "it has no end" };
+  if (!isEnded) return { ...found, how: "whole", fault: "it has no end" };
+  return { ...found, how: "whole", fault: wrongText(request, said, { provider, reason, clampedTo }) };
 }
 
 /** Statuses have their words in the error's type; one that names a bug of ours is a fault. */
@@ -170,11 +174,17 @@ function refusalFault(text: string): string | null {
   return null;
 }
 
-function wrongText({ wish }: PlannedRequest, said: string, provider: string | null, reason: string | null) {
+interface Ending {
+  readonly provider: string | null;
+  readonly reason: string | null;
+  readonly clampedTo: number | null;
+}
+
+function wrongText({ wish, maxTokens }: PlannedRequest, said: string, { provider, reason, clampedTo }: Ending) {
   const says = wish.isTool ? toolText(said) : said;
   if (provider === null || says === null) return `not the words of a provider: ${said.slice(0, FAULT_CHARS_MAX)}`;
-  const words = wordsOf(provider, wish, wish.wordCount);
-  // Faults of the upstream know no tools and no limit: their words are right as they are.
+  // Faults of the upstream know no tools, and do not say that they end for the limit, which they keep.
+  const words = wordsOf(provider, wish, Math.min(wish.wordCount, clampedTo ?? maxTokens));
   const isRight = reason === "length" ? words.join("").startsWith(says) : says === words.join("");
   return isRight ? null : `not the words that were sent: ${said.slice(0, FAULT_CHARS_MAX)}`;
 }

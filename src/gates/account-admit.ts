@@ -47,7 +47,7 @@ function admitOne(memory: AccountMemory, request: AdmitRequest, nowMs: EpochMs):
   if (key.value.kind === "management") {
     return refused({ kind: "forbidden", message: "A management key can't be used for inference. Use an API key." });
   }
-  const open = memory.holds.get(request.generationId);
+  const open = liveHold(memory, request.generationId, nowMs);
   if (open !== undefined) {
     const rest = spendVerdict(memory, key.value, NOTHING_MORE, nowMs);
     return rest.kind === "held" ? { ...admitted(open), leftNusd: rest.leftNusd } : admitted(open);
@@ -84,6 +84,16 @@ export function renew(memory: AccountMemory, ids: readonly GenerationId[], nowMs
   memory.store.atomically(() => {
     for (const hold of open) keepHold(memory, { ...hold, expiresAtMs: nowMs + HOLD_LIFE_MS });
   });
+}
+
+/**
+ * The open hold of a generation that asks about it, and so is alive: one whose time is over would be ended while room is
+ * looked for, and what it held be given a second time to its own generation.
+ */
+export function liveHold(memory: AccountMemory, id: GenerationId, nowMs: EpochMs): Hold | undefined {
+  const hold = memory.holds.get(id);
+  if (hold !== undefined && hold.expiresAtMs <= nowMs) renew(memory, [id], nowMs);
+  return memory.holds.get(id);
 }
 
 const NOTHING_MORE = { isFree: false, wantedNusd: 0n, minimumNusd: 0n };

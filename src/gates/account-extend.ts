@@ -5,7 +5,7 @@ import { HOLD_LIFE_MS, type Extension } from "./account-contract.ts";
 import { usableKey } from "./account-keys.ts";
 import { keepHold, type AccountMemory } from "./account-memory.ts";
 import { isKnown } from "./account-recent.ts";
-import { spendVerdict } from "./account-admit.ts";
+import { liveHold, spendVerdict } from "./account-admit.ts";
 
 /**
  * Holds more for a generation that runs, as far as it is spendable, and opens a hold for one that has none here: its
@@ -13,7 +13,7 @@ import { spendVerdict } from "./account-admit.ts";
  */
 export function extend(memory: AccountMemory, extension: Extension, nowMs: EpochMs): NanoUsd {
   const { generationId: id, keyHash, totalNusd } = extension;
-  const open = memory.holds.get(id);
+  const open = liveHold(memory, id, nowMs);
   const heldNusd = open?.amountNusd ?? 0n;
   const key = usableKey(memory, keyHash, nowMs);
   if (totalNusd <= heldNusd || !key.ok || key.value.kind === "management") return heldNusd;

@@ -1,12 +1,12 @@
 /**
- * What the catalog looks like from outside: the JSON of models, endpoints and providers. Pure.
+ * What the catalog looks like from outside: the JSON of models and providers (of endpoints: listing-endpoints.ts). Pure.
  * Prices are exact decimal strings in USD per unit, and always the charged ones. A model without a priced endpoint is
- * not listed, because nobody could use it. Statistics come in as an argument; what was never measured is null.
+ * not listed, because nobody could use it.
  */
 import { formatPrice } from "../core/money.ts";
 import { PRICE_KEYS, type ListedPrice, type PriceName, type SomePriceKeys } from "../core/price.ts";
 import { compareText } from "./nearest.ts";
-import type { Category, ListedEndpoint, ListedModel, ModelEntry, Provider, Quantization } from "./schema.ts";
+import type { Category, ListedEndpoint, ListedModel, ModelEntry, Provider } from "./schema.ts";
 
 /** The parameter names that the public API knows, in its order. */
 const PUBLIC_PARAMETERS: readonly string[] = (
@@ -77,66 +77,6 @@ export type PriceTier = (typeof PRICE_TIERS)[number];
 const BUDGET_BELOW_PUSD = 500_000;
 /** From this on it is `premium`: $5 per million tokens. */
 const PREMIUM_FROM_PUSD = 5_000_000;
-
-/** Quantiles of what was measured. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p75: number;
-  readonly p90: number;
-  readonly p99: number;
-}
-
-/** What was measured at one endpoint lately. Uptimes are percentages; null: too little was seen. */
-export interface EndpointStatistics {
-  /** 0 healthy, -1 degraded, -2 down, -5 switched off, -10 no credential. */
-  readonly status: 0 | -1 | -2 | -3 | -5 | -10;
-  readonly uptimeLast5mPercent: number | null;
-  readonly uptimeLast30mPercent: number | null;
-  readonly uptimeLast1dPercent: number | null;
-  /** Time to the first token. */
-  readonly latencyLast30mMs: Percentiles | null;
-  readonly throughputLast30mTokensPerS: Percentiles | null;
-}
-
-/** The values of `tool_choice` that an endpoint takes, as its provider declares them. */
-export interface ToolChoiceSupport {
-  readonly auto: boolean;
-  readonly none: boolean;
-  readonly required: boolean;
-  readonly function: boolean;
-}
-
-export interface PublicEndpoint {
-  readonly name: string;
-  readonly model_id: string;
-  readonly model_name: string;
-  readonly provider_name: string;
-  readonly tag: string;
-  readonly context_length: number;
-  readonly max_completion_tokens: number | null;
-  readonly max_prompt_tokens: number | null;
-  readonly quantization: Quantization;
-  readonly pricing: PublicPricing;
-  readonly supported_parameters: readonly string[];
-  readonly supports_implicit_caching: boolean;
-  readonly supports_tool_choice: ToolChoiceSupport;
-  readonly supports_voice_cloning: false;
-  readonly status: EndpointStatistics["status"];
-  readonly uptime_last_5m: number | null;
-  readonly uptime_last_30m: number | null;
-  readonly uptime_last_1d: number | null;
-  readonly latency_last_30m: Percentiles | null;
-  readonly throughput_last_30m: Percentiles | null;
-}
-
-export interface PublicModelEndpoints {
-  readonly id: string;
-  readonly name: string;
-  readonly created: number;
-  readonly description: string;
-  readonly architecture: PublicArchitecture;
-  readonly endpoints: readonly PublicEndpoint[];
-}
 
 export interface PublicProvider {
   readonly name: string;
@@ -250,76 +190,6 @@ export function publicModel({ model }: ModelEntry): PublicModel | undefined {
   };
 }
 
-/** The answer of `/models/{author}/{slug}/endpoints`; `statisticsOf` gets an endpoint's tag. Unpriced ones are left out. */
-export function publicModelEndpoints(
-  entry: ModelEntry,
-  statisticsOf: (tag: string) => EndpointStatistics | undefined,
-): PublicModelEndpoints {
-  const { model, providers } = entry;
-  return {
-    id: model.id,
-    name: model.name,
-    created: model.created_s,
-    description: model.description,
-    architecture: architectureOf(model),
-    endpoints: model.endpoints.flatMap((endpoint) => {
-      const provider = providers.find((known) => known.slug === endpoint.provider);
-      if (provider === undefined || endpoint.price === null) return [];
-      return [publicEndpoint(model, endpoint, endpoint.price, provider, statisticsOf(endpoint.tag))];
-    }),
-  };
-}
-
-/** The priced endpoints of a model that promise zero data retention, without any figures. */
-export function zdrEndpoints(entry: ModelEntry): readonly PublicEndpoint[] {
-  const promises = new Set<string>(
-    entry.model.endpoints
-      .filter((endpoint) => {
-        const provider = entry.providers.find((known) => known.slug === endpoint.provider);
-        return (endpoint.data_policy ?? provider?.data_policy)?.zdr === true;
-      })
-      .map((endpoint) => endpoint.tag),
-  );
-  return publicModelEndpoints(entry, () => undefined).endpoints.filter(({ tag }) => promises.has(tag));
-}
-
-function publicEndpoint(
-  model: ListedModel,
-  endpoint: ListedEndpoint,
-  price: ListedPrice,
-  provider: Provider,
-  statistics: EndpointStatistics | undefined,
-): PublicEndpoint {
-  return {
-    name: `${provider.name}: ${model.name}`,
-    model_id: model.id,
-    model_name: model.name,
-    provider_name: provider.name,
-    tag: endpoint.tag,
-    context_length: endpoint.context_length,
-    max_completion_tokens: endpoint.max_completion_tokens,
-    max_prompt_tokens: endpoint.max_prompt_tokens,
-    quantization: endpoint.quantization,
-    pricing: publicPricing(price),
-    supported_parameters: publicParameters(new Set(endpoint.supported_parameters)),
-    supports_implicit_caching: endpoint.supports_implicit_caching,
-    supports_tool_choice: toolChoiceSupport(endpoint.supported_parameters),
-    supports_voice_cloning: false,
-    status: statistics?.status ?? 0,
-    uptime_last_5m: statistics?.uptimeLast5mPercent ?? null,
-    uptime_last_30m: statistics?.uptimeLast30mPercent ?? null,
-    uptime_last_1d: statistics?.uptimeLast1dPercent ?? null,
-    latency_last_30m: statistics?.latencyLast30mMs ?? null,
-    throughput_last_30m: statistics?.throughputLast30mTokensPerS ?? null,
-  };
-}
-
-/** Without `tool_choice` an endpoint with tools still decides by itself. */
-function toolChoiceSupport(parameters: readonly string[]): ToolChoiceSupport {
-  const isTaken = parameters.includes("tool_choice");
-  return { auto: isTaken || parameters.includes("tools"), none: isTaken, required: isTaken, function: isTaken };
-}
-
 /** The public form of a provider. Its data centres are the countries of its regions, where those are documented. */
 export function publicProvider(provider: Provider): PublicProvider {
   const countries = new Set(provider.regions.flatMap((region) => (region.country === null ? [] : [region.country])));
@@ -369,7 +239,8 @@ function topEndpoint(model: ListedModel): ListedEndpoint | undefined {
   return model.endpoints.filter((endpoint) => endpoint.price !== null).toSorted((a, b) => blended(a) - blended(b))[0];
 }
 
-function architectureOf(model: ListedModel): PublicArchitecture {
+/** What a model takes and gives. */
+export function architectureOf(model: ListedModel): PublicArchitecture {
   return {
     modality: `${model.input_modalities.join("+")}->${model.output_modalities.join("+")}`,
     input_modalities: model.input_modalities,
@@ -379,6 +250,7 @@ function architectureOf(model: ListedModel): PublicArchitecture {
   };
 }
 
-function publicParameters(parameters: ReadonlySet<string>): readonly string[] {
+/** Those of the names that the public API knows, in its order. */
+export function publicParameters(parameters: ReadonlySet<string>): readonly string[] {
   return PUBLIC_PARAMETERS.filter((name) => parameters.has(name));
 }

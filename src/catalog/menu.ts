@@ -38,6 +38,8 @@ export interface MenuRow {
   readonly expirationDate: string | null;
   /** Each provider with one of its regions. */
   readonly places: readonly { readonly provider: ProviderId; readonly region: RegionId }[];
+  /** What its endpoints run on, where that is known of any. */
+  readonly hardware?: readonly string[];
   /** What may stand for an endpoint in a list of providers: slugs, tags and names in lower case. */
   readonly names: readonly string[];
 }
@@ -108,6 +110,9 @@ function menuRow({ model, providers }: ModelEntry): MenuRow | undefined {
     regions: unique(regions.flatMap(({ jurisdiction }) => jurisdiction ?? [])),
     expirationDate: model.expiration_date,
     places: [...places.values()],
+    ...(endpoints.some(({ hardware }) => hardware !== undefined)
+      ? { hardware: unique(endpoints.flatMap(({ hardware }) => hardware ?? [])) }
+      : {}),
     names: unique(
       priced.flatMap(({ endpoint, provider }) => [provider.slug, endpoint.tag, provider.name.toLowerCase()]),
     ),

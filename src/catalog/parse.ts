@@ -152,6 +152,9 @@ function checkEndpoints(
     } else {
       checkEndpointRegions(endpoint, provider, path, report);
     }
+    if (endpoint.hardware !== undefined && endpoint.hardware_source === undefined) {
+      report(`${path}.hardware_source`, "must say where the hardware is documented");
+    }
     checkOverrides(endpoint, path, report);
   }
 }

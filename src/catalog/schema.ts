@@ -98,6 +98,8 @@ export const QUANTIZATIONS = [
   "unknown",
 ] as const;
 
+const HARDWARE = /^[a-z0-9][a-z0-9.-]{0,39}$/;
+
 /** Where a fact is from: a URL and the day it was read, or the data package it came with. */
 const Source = z.string().min(3).max(500);
 
@@ -202,7 +204,14 @@ export const EndpointSchema = z.strictObject({
   regions: z.array(regionId).min(1).optional(),
   /** Typical seconds to the first token, where published; the prior before anything was measured. */
   typical_ttft_ms: z.int().min(1).max(600_000).optional(),
-  hardware: z.string().max(80).optional(),
+  /** What it runs on, where that is documented: an accelerator in lower case, its form behind a hyphen (`h100-sxm`). */
+  hardware: z
+    .string()
+    .regex(HARDWARE, "must be an accelerator's name in lower case, such as h100 or h100-sxm")
+    .optional(),
+  hardware_source: Source.optional(),
+  /** Runs on capacity that the provider keeps for this operator alone: provisioned throughput, a dedicated deployment. */
+  reserved_capacity: z.boolean().optional(),
   /** Overrides of the provider's data policy for this endpoint (free endpoints often train). */
   data_policy: DataPolicySchema.optional(),
 });

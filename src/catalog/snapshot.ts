@@ -5,7 +5,8 @@
  */
 import { withMarkup, type ListedPrice } from "../core/price.ts";
 import { aliasRow, newestOf } from "./family-alias.ts";
-import { listingRow, zdrEndpoints, type ListingRow, type PublicEndpoint } from "./listing.ts";
+import { listingRow, type ListingRow } from "./listing.ts";
+import { zdrEndpoints, type PublicEndpoint } from "./listing-endpoints.ts";
 import { menuOf } from "./menu.ts";
 import type { Catalog, Endpoint, ListedEndpoint, ListedModel, Model, ModelEntry, Provider } from "./schema.ts";
 

@@ -75,6 +75,7 @@ export type ExclusionReason =
   | "data_policy:zdr"
   | "data_region"
   | "quantization"
+  | "hardware"
   | "max_price"
   | "not_priced"
   | "context_length"

@@ -51,6 +51,7 @@ const DEMANDS: Readonly<Partial<Record<ExclusionReason, string>>> = {
   ignored_provider: "provider.ignore",
   data_region: "data_region",
   quantization: "provider.quantizations",
+  hardware: "provider.hardware",
   max_price: "provider.max_price",
   context_length: "messages",
   max_output: "max_tokens",

@@ -5,7 +5,7 @@
  * An endpoint that runs in several regions is shown as one: uptime is the mean weighted by requests, percentiles are
  * those of its busiest region (percentiles of several regions can't be merged), and it is down when no region is up.
  */
-import type { EndpointStatistics, Percentiles } from "../catalog/listing.ts";
+import type { EndpointStatistics, Percentiles } from "../catalog/listing-endpoints.ts";
 import type { ListedEndpoint, ModelEntry, Provider } from "../catalog/schema.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { ModelId, ProviderId, RegionId } from "../core/ids.ts";

@@ -1,12 +1,7 @@
 /** Models, endpoints and providers as the catalog's listing makes them, told to the API's document. */
 import * as z from "zod";
-import type {
-  PublicEndpoint,
-  PublicModel,
-  PublicModelEndpoints,
-  PublicPricing,
-  PublicProvider,
-} from "../catalog/listing.ts";
+import type { PublicEndpoint, PublicModelEndpoints } from "../catalog/listing-endpoints.ts";
+import type { PublicModel, PublicPricing, PublicProvider } from "../catalog/listing.ts";
 import { PRICE_TIERS } from "../catalog/listing.ts";
 import { CATEGORIES, QUANTIZATIONS } from "../catalog/schema.ts";
 
@@ -127,6 +122,8 @@ export const EndpointShape = z.object({
   max_completion_tokens: z.int().nullable(),
   max_prompt_tokens: z.int().nullable(),
   quantization: z.enum(QUANTIZATIONS),
+  hardware: z.string().nullable().describe("What it runs on, such as h100 or lpu; null where that is not documented"),
+  reserved_capacity: z.boolean().describe("Runs on capacity that is kept for this operator; ask for it by its tag"),
   pricing: PricingShape,
   supported_parameters: z.array(z.string()),
   supports_implicit_caching: z.boolean(),

@@ -216,7 +216,16 @@ function policyRefusal(
   if (wanted.quantizations !== null && !wanted.quantizations.has(endpoint.quantization)) {
     return { reason: "quantization", detail: `${endpoint.quantization} is not in provider.quantizations` };
   }
+  if (wanted.hardware !== null && !wanted.hardware.some((name) => isHardware(name, endpoint.hardware))) {
+    const found = endpoint.hardware === undefined ? "its hardware is not known" : `runs on ${endpoint.hardware}`;
+    return { reason: "hardware", detail: `${found}, not one of provider.hardware` };
+  }
   return null;
+}
+
+/** A name admits its own forms: `h100` means `h100-sxm` as well, and never the other way round. */
+export function isHardware(wanted: string, found: string | undefined): boolean {
+  return found !== undefined && (found === wanted || found.startsWith(`${wanted}-`));
 }
 
 function capabilityRefusal(model: ListedModel, endpoint: PricedEndpoint, rules: FilterRules): Verdict | null {

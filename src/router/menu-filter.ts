@@ -9,7 +9,7 @@ import type { ChatRequest } from "../core/chat.ts";
 import type { Home, ProviderId } from "../core/ids.ts";
 import type { AutoWishes } from "../dialects/plugins.ts";
 import { isAllowed } from "../limits/tenant-limits.ts";
-import type { RequestFacts } from "./filter.ts";
+import { isHardware, type RequestFacts } from "./filter.ts";
 import { isReasoningOff } from "./mandatory-reasoning.ts";
 import type { Preferences } from "./preferences.ts";
 
@@ -61,6 +61,10 @@ function policyRefusal(row: MenuRow, { preferences, accountHome }: MenuRules): s
   if (preferences.zdr && !row.zdr) return "no zero data retention";
   if (preferences.denyDataCollection && !row.keepsNothing) return "may keep prompts";
   if (preferences.distillableOnly && !row.isDistillable) return "not for distillation";
+  const { hardware } = preferences;
+  if (hardware !== null && !hardware.some((name) => row.hardware?.some((found) => isHardware(name, found)) === true)) {
+    return "not on provider.hardware";
+  }
   for (const pin of [preferences.region, accountHome]) {
     if (pin !== null && pin !== "gl" && !row.regions.includes(pin)) return `not in ${pin}`;
   }

@@ -34,6 +34,8 @@ export interface Preferences {
   readonly distillableOnly: boolean;
   /** Families are spelt out: `fp8` came with `mxfp8`. */
   readonly quantizations: ReadonlySet<Quantization> | null;
+  /** Lower case: what endpoints may run on. */
+  readonly hardware: readonly string[] | null;
   readonly sort: SortKey | null;
   readonly partition: "model" | "none";
   readonly minThroughputTps: Thresholds | null;
@@ -54,6 +56,7 @@ export const DEFAULT_PREFERENCES: Preferences = {
   zdr: false,
   distillableOnly: false,
   quantizations: null,
+  hardware: null,
   sort: null,
   partition: "model",
   minThroughputTps: null,
@@ -79,6 +82,7 @@ const PER_MILLION_DIGITS = 6;
 const flag = z.boolean("must be true or false").nullish();
 const SLUG = 'must be a provider slug, such as "openai"';
 const slug = z.string(SLUG).min(1, SLUG).max(130, "must have at most 130 characters");
+const HARDWARE = 'must be the name of an accelerator, such as "h100"';
 const TOO_MANY = `must have at most ${LIST_MAX} entries`;
 const slugs = z.array(slug, 'must be a list of provider slugs, such as ["openai"]').max(LIST_MAX, TOO_MANY).nullish();
 const positive = z.number("must be a number").positive("must be greater than 0");
@@ -109,6 +113,10 @@ const ProviderObject = z.looseObject({
       z.enum(QUANTIZATIONS, `must be one of ${QUANTIZATIONS.join(", ")}`),
       'must be a list, such as ["fp8", "bf16"]',
     )
+    .max(LIST_MAX, TOO_MANY)
+    .nullish(),
+  hardware: z
+    .array(z.string(HARDWARE).min(1, HARDWARE).max(40, HARDWARE), 'must be a list, such as ["h100"]')
     .max(LIST_MAX, TOO_MANY)
     .nullish(),
   sort: z
@@ -162,6 +170,7 @@ export function parsePreferences(provider: JsonObject | null): Result<Preference
     zdr: given.zdr ?? false,
     distillableOnly: given.enforce_distillable_text ?? false,
     quantizations: quantizationsOf(given.quantizations),
+    hardware: listOf(given.hardware),
     sort,
     partition: (typeof given.sort === "object" ? given.sort?.partition : null) ?? "model",
     minThroughputTps: thresholdsOf(given.preferred_min_throughput, 1),

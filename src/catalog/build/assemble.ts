@@ -6,6 +6,7 @@
  */
 import type * as z from "zod";
 import type { SomePriceKeys } from "../../core/price.ts";
+import { hostHardware } from "../data/host-hardware.ts";
 import { compareText } from "../nearest.ts";
 import { AUTHOR_OUTPUT_TOKENS, DISTILLABLE, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
 import { GATEWAY_MODELS } from "../overlay/gateway.ts";
@@ -184,7 +185,13 @@ function outputsOf(id: string): ModelDocument["output_modalities"] {
 
 type EndpointBase = Pick<
   EndpointDocument,
-  "provider" | "context_length" | "supported_parameters" | "input_modalities" | "supports_implicit_caching"
+  | "provider"
+  | "context_length"
+  | "supported_parameters"
+  | "input_modalities"
+  | "supports_implicit_caching"
+  | "hardware"
+  | "hardware_source"
 >;
 
 function endpointBase(context: ModelContext, seed: ProviderSeed, ownContextTokens: number | null): EndpointBase {
@@ -194,6 +201,7 @@ function endpointBase(context: ModelContext, seed: ProviderSeed, ownContextToken
     supported_parameters: [...parametersOf(context, seed)],
     input_modalities: [...inputsOf(context)],
     supports_implicit_caching: seed.implicitCaching ?? false,
+    ...hostHardware(seed.provider.slug),
   };
 }
 

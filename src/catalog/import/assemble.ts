@@ -9,6 +9,7 @@ import type { ListedPrice } from "../../core/price.ts";
 import { publicUrl, type AddressRule } from "../../core/public-url.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { modelKey } from "../build/naming.ts";
+import { hostHardware } from "../data/host-hardware.ts";
 import { LEFT_OUT } from "../data/import-hosts.ts";
 import { compareText } from "../nearest.ts";
 import { parseCatalog, type Fault, type KnownAdapter } from "../parse.ts";
@@ -211,6 +212,7 @@ function endpointOf(entry: FeedEntry, source: string): Readonly<Record<string, u
     quantization: modelKey(entry.upstreamModel).quantization,
     supported_parameters: entry.supportedParameters,
     input_modalities: entry.inputModalities,
+    ...hostHardware(entry.host.slug),
   };
 }
 

@@ -1,7 +1,7 @@
 /** GET /models/{author}/{slug}/endpoints: who serves a model, at what price, and how well lately. */
 import type { Hono } from "hono";
 import * as z from "zod";
-import { publicModelEndpoints } from "../../catalog/listing.ts";
+import { publicModelEndpoints } from "../../catalog/listing-endpoints.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import { createSnapshotReader, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
 import { identify } from "../middleware/identify.ts";

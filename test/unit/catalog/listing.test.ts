@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  listingRow,
-  publicModel,
-  publicModelEndpoints,
-  publicPricing,
-  publicProvider,
-} from "../../../src/catalog/listing.ts";
+import { publicModelEndpoints } from "../../../src/catalog/listing-endpoints.ts";
+import { listingRow, publicModel, publicPricing, publicProvider } from "../../../src/catalog/listing.ts";
 import { feedOf } from "../../../src/catalog/listing-feed.ts";
 import { countModels, filterModels, parseModelQuery } from "../../../src/catalog/listing-query.ts";
 import { entryOf } from "../../../src/catalog/snapshot.ts";
@@ -74,6 +69,8 @@ test("endpoints carry the charged price and what was measured", () => {
     max_completion_tokens: 8_000,
     max_prompt_tokens: null,
     quantization: "unknown",
+    hardware: null,
+    reserved_capacity: false,
     pricing: { prompt: "0.0000011", completion: "0.0000044" },
     supported_parameters: ["temperature", "tools", "reasoning"],
     supports_implicit_caching: false,
@@ -87,6 +84,17 @@ test("endpoints carry the charged price and what was measured", () => {
     throughput_last_30m: percentiles,
   });
   expect(answer?.endpoints[1]).toMatchObject({ tag: "far", status: 0, uptime_last_5m: null, latency_last_30m: null });
+});
+
+test("hardware and reserved capacity are shown where the catalog knows them", () => {
+  const [model] = catalog.models;
+  const facts = { hardware: "h100-sxm", hardware_source: "test", reserved_capacity: true };
+  const known = model?.endpoints.map((one) => (one.tag === "near" ? { ...one, ...facts } : one)) ?? [];
+  const entry = model && entryOf({ ...model, endpoints: known }, catalog.providers);
+  expect(entry && publicModelEndpoints(entry, () => undefined).endpoints).toMatchObject([
+    { tag: "near", hardware: "h100-sxm", reserved_capacity: true },
+    { tag: "far", hardware: null, reserved_capacity: false },
+  ]);
 });
 
 test("a model without a price is not listed", () => {

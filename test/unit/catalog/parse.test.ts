@@ -131,6 +131,18 @@ test.each<{ name: string; change: (document: Document) => void; path: string; me
     message,
   })),
   {
+    name: "hardware without a source",
+    change: (d) => Object.assign(at(d, "models.0.endpoints.0"), { hardware: "h100" }),
+    path: "models[0].endpoints[0].hardware_source",
+    message: /documented/,
+  },
+  {
+    name: "hardware that could not be asked for",
+    change: (d) => Object.assign(at(d, "models.0.endpoints.0"), { hardware: "8x H100", hardware_source: "test" }),
+    path: "models[0].endpoints[0].hardware",
+    message: /lower case, such as h100/,
+  },
+  {
     name: "a negative price",
     change: (d) => Object.assign(at(d, "models.0.endpoints.0.price"), { prompt: -1 }),
     path: "models[0].endpoints[0].price.prompt",

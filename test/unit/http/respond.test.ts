@@ -311,6 +311,17 @@ const EXHAUSTED: typeof KINDS = [
     body: { availability: { code: "no_endpoints", retryable: false } },
   },
   {
+    name: "hardware that nobody has is the request's demand",
+    error: noEndpoints("hardware"),
+    status: 404,
+    type: "not_found",
+    body: {
+      message: "No endpoints found for a/b that can take this request. Left out: 1 by hardware.",
+      metadata: { exclusions: [{ endpoint: "p0", provider: "p0", reason: "hardware", detail: "why 0" }] },
+      availability: { code: "constraint_filtered" },
+    },
+  },
+  {
     name: "full capacity passes",
     error: { ...noEndpoints("capacity_exhausted", "max_price"), retryAfterS: 8 },
     status: 429,

@@ -53,6 +53,21 @@ function inputFor(body: Record<string, unknown> = {}, more: Partial<MenuRules> =
   };
 }
 
+test("a model is chosen for hardware only where an endpoint of it is known to have it", () => {
+  const on = (hardware: string) => ({ endpoint: { hardware, hardware_source: "test" } });
+  const menu = menuOf([
+    entryOf("m/none", [{ tag: "a" }]),
+    entryOf("m/some", [{ tag: "a" }, { tag: "b", ...on("h100-sxm") }]),
+    entryOf("m/other", [{ tag: "a", ...on("lpu") }]),
+  ]);
+  const { rules } = inputFor({ provider: { hardware: ["h100"] } });
+  expect(Object.fromEntries(menu.map((row) => [row.id, menuRefusal(row, rules)]))).toEqual({
+    "m/none": "not on provider.hardware",
+    "m/some": null,
+    "m/other": "not on provider.hardware",
+  });
+});
+
 test.each([
   { name: "small talk", body: {}, band: "low", from: 0, to: 4 },
   {

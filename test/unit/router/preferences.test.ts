@@ -63,6 +63,11 @@ test.each([
     given: { quantizations: ["mxfp4", "unknown"] },
     want: { quantizations: new Set(["mxfp4", "unknown"]) },
   },
+  {
+    name: "hardware in any spelling",
+    given: { hardware: ["H100", "tpu"], quantizations: [] },
+    want: { hardware: ["h100", "tpu"] },
+  },
   { name: "sort as a word", given: { sort: "distance" }, want: { sort: "distance", partition: "model" } },
   {
     name: "sort as an object",
@@ -107,6 +112,8 @@ test.each([
   { name: "a word for a flag", given: { zdr: "yes" }, path: "provider.zdr" },
   { name: "an unknown policy", given: { data_collection: "maybe" }, path: "provider.data_collection" },
   { name: "an unknown quantization", given: { quantizations: ["fp3"] }, path: "provider.quantizations.0" },
+  { name: "hardware that is no list", given: { hardware: "h100" }, path: "provider.hardware" },
+  { name: "hardware without a name", given: { hardware: [""] }, path: "provider.hardware.0" },
   { name: "an unknown sort", given: { sort: "quality" }, path: "provider.sort" },
   { name: "an unknown partition", given: { sort: { by: "price", partition: "all" } }, path: "provider.sort" },
   { name: "a negative latency", given: { preferred_max_latency: -1 }, path: "provider.preferred_max_latency" },

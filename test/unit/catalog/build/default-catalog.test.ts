@@ -45,6 +45,19 @@ test("at least 80 open models have three endpoints or more", () => {
   ).toBeGreaterThanOrEqual(80);
 });
 
+test("hardware is told of the providers that document it, with the source, and of nobody else", () => {
+  const known = endpoints.filter(({ endpoint }) => endpoint.hardware !== undefined);
+  expect(new Map(known.map(({ endpoint }) => [endpoint.provider as string, endpoint.hardware]))).toEqual(
+    new Map([
+      ["cerebras", "wse-3"],
+      ["groq", "lpu"],
+      ["sambanova", "rdu"],
+    ]),
+  );
+  expect(known.length).toBeGreaterThanOrEqual(15);
+  expect(known.every(({ endpoint }) => endpoint.hardware_source?.startsWith("https:"))).toBe(true);
+});
+
 test("a route of a gateway is an endpoint of its own, asked for by its name", () => {
   const routes = catalog.models
     .find((model) => model.id === "deepseek/deepseek-v3.2")

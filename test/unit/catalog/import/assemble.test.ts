@@ -65,6 +65,32 @@ test("entries become endpoints, and all spellings of a model are one model", () 
     ["birch", "anthropic", "https://api.birch.example.com/v1"],
   ]);
 });
+test("what a provider runs on comes with its endpoints, and what the operator wrote of one stays", () => {
+  const list = modelsDevList();
+  const { alder, birch } = list;
+  assert(alder !== undefined && birch !== undefined, "the list has them");
+  const { catalog } = run(sampleCatalog(), { ...list, groq: { ...alder, id: "groq" } });
+  const hardware = (of: Catalog) =>
+    new Map(of.models.flatMap(({ endpoints }) => endpoints.map((one) => [one.provider as string, one.hardware])));
+  expect(hardware(catalog).get("groq")).toBe("lpu");
+  expect(hardware(catalog).get("alder")).toBeUndefined();
+  const models = catalog.models.map((model) => ({
+    ...model,
+    endpoints: model.endpoints.map((one) =>
+      one.provider === "alder"
+        ? { ...one, hardware: "h100", hardware_source: "contract", reserved_capacity: true }
+        : one,
+    ),
+  }));
+  reprice(alder, "maker/wood-2-instruct", { input: 9, output: 9 });
+  const again = run({ ...catalog, models }, list).catalog;
+  expect(endpointsOf(again, "maker/wood-2-instruct")[0]).toMatchObject({
+    tag: "alder",
+    price: { prompt: 9_000_000 },
+    hardware: "h100",
+    reserved_capacity: true,
+  });
+});
 test("what cannot be routed to is refused with its reason", () => {
   const { refused, catalog } = run(sampleCatalog(), modelsDevList());
   const reasons = Object.fromEntries(refused.map(({ ref, reason }) => [ref, reason]));

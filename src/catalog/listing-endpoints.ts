@@ -30,6 +30,17 @@ export interface EndpointStatistics {
   /** Time to the first token. */
   readonly latencyLast30mMs: Percentiles | null;
   readonly throughputLast30mTokensPerS: Percentiles | null;
+  /** What clients of one region of the world had of it; null: of no region in particular was asked. */
+  readonly client: ClientStatistics | null;
+}
+
+/** The same of the last 30 minutes, for clients of a region. */
+export interface ClientStatistics {
+  /** One of the nine that clients are counted under, such as `weur`. */
+  readonly region: string;
+  readonly uptimePercent: number | null;
+  readonly latencyMs: Percentiles | null;
+  readonly throughputTokensPerS: Percentiles | null;
 }
 
 /** The values of `tool_choice` that an endpoint takes, as its provider declares them. */
@@ -64,6 +75,13 @@ export interface PublicEndpoint {
   readonly uptime_last_1d: number | null;
   readonly latency_last_30m: Percentiles | null;
   readonly throughput_last_30m: Percentiles | null;
+  /** The same for clients of one region; null where none was named and the asker's is not known. */
+  readonly client_region: {
+    readonly region: string;
+    readonly uptime_last_30m: number | null;
+    readonly latency_last_30m: Percentiles | null;
+    readonly throughput_last_30m: Percentiles | null;
+  } | null;
 }
 
 export interface PublicModelEndpoints {
@@ -138,6 +156,18 @@ function publicEndpoint(
     uptime_last_1d: statistics?.uptimeLast1dPercent ?? null,
     latency_last_30m: statistics?.latencyLast30mMs ?? null,
     throughput_last_30m: statistics?.throughputLast30mTokensPerS ?? null,
+    client_region: clientRegion(statistics?.client ?? null),
+  };
+}
+
+function clientRegion(client: ClientStatistics | null): PublicEndpoint["client_region"] {
+  if (client === null) return null;
+  const { region, uptimePercent, latencyMs, throughputTokensPerS } = client;
+  return {
+    region,
+    uptime_last_30m: uptimePercent,
+    latency_last_30m: latencyMs,
+    throughput_last_30m: throughputTokensPerS,
   };
 }
 

@@ -9,7 +9,8 @@ import type { EpochMs } from "../core/clock.ts";
 import type { Breaker } from "../limits/breaker.ts";
 import type { CapacityAnswer, CapacityAsk, PoolName } from "../limits/capacity-desk.ts";
 import type { LeaseGrant, LeaseWish } from "../limits/capacity.ts";
-import type { Health, Outcome } from "../limits/health.ts";
+import type { ClientFigures } from "../limits/client-figures.ts";
+import type { ClientBucket, Health, Outcome } from "../limits/health.ts";
 
 /** No region of a catalog can have this name. */
 export const HOME_REGION = "*";
@@ -37,6 +38,8 @@ export interface EndpointHealth {
   readonly closings: Readonly<Record<string, EpochMs>>;
   /** By credential: how many attempts may run at once, where that is learnt. */
   readonly limits: Readonly<Record<string, number>>;
+  /** What clients of each region had: only where a snapshot of one model was asked for. */
+  readonly byClient?: { readonly [bucket in ClientBucket]?: ClientFigures };
 }
 
 export interface CredentialHealth {

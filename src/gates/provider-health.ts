@@ -15,6 +15,7 @@ import {
 } from "../limits/breaker.ts";
 import {
   credentialAfter,
+  figuresByClient,
   healthAfter,
   healthSnapshot,
   NEW_HEALTH,
@@ -103,9 +104,11 @@ export function createPlaceHealth(
         return entry.version > since ? [shown] : [];
       }),
     all: (model, atMs) =>
-      [...memory.endpoints].flatMap(([key, entry]) =>
-        model === undefined || key.startsWith(`${model} `) ? [shownOf(memory, key, entry, SHOWN_MS, atMs)] : [],
-      ),
+      [...memory.endpoints].flatMap(([key, entry]) => {
+        if (model === undefined) return [shownOf(memory, key, entry, SHOWN_MS, atMs)];
+        if (!key.startsWith(`${model} `)) return [];
+        return [{ ...shownOf(memory, key, entry, SHOWN_MS, atMs), byClient: figuresByClient(entry.state, atMs) }];
+      }),
     leave: (name, atMs) => leave(memory, name, atMs),
     credentials: () => [...memory.credentials].map(([id, breaker]) => ({ id, breaker })),
     forgetCredentials: () => memory.credentials.clear(),

@@ -5,12 +5,13 @@
  * An endpoint that runs in several regions is shown as one: uptime is the mean weighted by requests, percentiles are
  * those of its busiest region (percentiles of several regions can't be merged), and it is down when no region is up.
  */
-import type { EndpointStatistics, Percentiles } from "../catalog/listing-endpoints.ts";
+import type { ClientStatistics, EndpointStatistics, Percentiles } from "../catalog/listing-endpoints.ts";
 import type { ListedEndpoint, ModelEntry, Provider } from "../catalog/schema.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ProviderGateRpc, ProviderSnapshot } from "../gates/provider-contract.ts";
-import type { Health } from "../limits/health.ts";
+import type { ClientFigures } from "../limits/client-figures.ts";
+import type { ClientBucket, Health } from "../limits/health.ts";
 import type { Percentiles as MeasuredPercentiles } from "../limits/histogram.ts";
 
 /** Gates asked for one answer; the rest of a model's places are left out. */
@@ -95,14 +96,20 @@ export function createSnapshotReader(): (
   };
 }
 
-/**
- * The statistics of each endpoint by its tag. Latency and throughput are for callers with a key only.
- */
+/** Who asks for statistics. */
+export interface StatisticsAsker {
+  /** It has a usable key. */
+  readonly isKnown: boolean;
+  /** The region of clients whose figures are wanted beside those of all; null: none in particular. */
+  readonly client: ClientBucket | null;
+}
+
+/** The statistics of each endpoint by its tag. Latency and throughput are for callers with a key only. */
 export function statisticsOf(
   entry: ModelEntry,
   snapshots: Snapshots,
   ports: Pick<StatisticsPorts, "hasCredential">,
-  isCallerKnown: boolean,
+  { isKnown, client }: StatisticsAsker,
   nowMs: EpochMs,
 ): (tag: string) => EndpointStatistics | undefined {
   return (tag) => {
@@ -110,17 +117,20 @@ export function statisticsOf(
     const provider = entry.providers.find((one) => one.slug === endpoint?.provider);
     if (endpoint === undefined || provider === undefined) return undefined;
     const seen = regionsOf(endpoint, provider).flatMap((region) => snapshots.get(`${provider.slug} ${region}`) ?? []);
-    const healths = seen.flatMap(
-      ({ endpoints }) => endpoints.find((one) => one.model === entry.model.id && one.tag === tag)?.health ?? [],
+    const found = seen.flatMap(
+      ({ endpoints }) => endpoints.find((one) => one.model === entry.model.id && one.tag === tag) ?? [],
     );
+    const healths = found.map(({ health }) => health);
+    const byClient = found.flatMap((one) => (client === null ? [] : (one.byClient?.[client] ?? [])));
     const busiest = healths.toSorted((a, b) => b.requestCount30m - a.requestCount30m)[0];
     return {
       status: statusOf(seen, healths, ports.hasCredential(provider.slug), nowMs),
       uptimeLast5mPercent: uptimePercent(healths, (health) => health.uptime5m),
       uptimeLast30mPercent: uptimePercent(healths, (health) => health.uptime30m),
       uptimeLast1dPercent: uptimePercent(healths, (health) => health.uptime1d),
-      latencyLast30mMs: isCallerKnown ? shown(busiest?.latencyMs30m) : null,
-      throughputLast30mTokensPerS: isCallerKnown ? shown(busiest?.throughputTps30m) : null,
+      latencyLast30mMs: isKnown ? shown(busiest?.latencyMs30m) : null,
+      throughputLast30mTokensPerS: isKnown ? shown(busiest?.throughputTps30m) : null,
+      client: client === null ? null : clientStatistics(client, isKnown, byClient),
     };
   };
 }
@@ -153,13 +163,30 @@ function areAllRefused(credentials: ProviderSnapshot["credentials"]): boolean {
   return credentials.length > 0 && credentials.every(({ breaker }) => breaker.kind === "open");
 }
 
-function uptimePercent(healths: readonly Health[], shareOf: (health: Health) => number | null): number | null {
+function clientStatistics(
+  region: ClientBucket,
+  isCallerKnown: boolean,
+  figures: readonly ClientFigures[],
+): ClientStatistics {
+  const busiest = figures.toSorted((a, b) => b.requestCount30m - a.requestCount30m)[0];
+  return {
+    region,
+    uptimePercent: uptimePercent(figures, ({ uptime30m }) => uptime30m),
+    latencyMs: isCallerKnown ? shown(busiest?.latencyMs30m) : null,
+    throughputTokensPerS: isCallerKnown ? shown(busiest?.throughputTps30m) : null,
+  };
+}
+
+function uptimePercent<T extends { readonly requestCount30m: number }>(
+  counted: readonly T[],
+  shareOf: (one: T) => number | null,
+): number | null {
   let weights = 0;
   let sum = 0;
-  for (const health of healths) {
-    const share = shareOf(health);
+  for (const one of counted) {
+    const share = shareOf(one);
     if (share === null) continue;
-    const weight = Math.max(1, health.requestCount30m);
+    const weight = Math.max(1, one.requestCount30m);
     weights += weight;
     sum += share * weight;
   }

@@ -142,6 +142,15 @@ export const EndpointShape = z.object({
   uptime_last_1d: z.number().nullable().describe("Percent"),
   latency_last_30m: percentiles.describe("Milliseconds to the first token; null without a key"),
   throughput_last_30m: percentiles.describe("Tokens per second; null without a key"),
+  client_region: z
+    .object({
+      region: z.string(),
+      uptime_last_30m: z.number().nullable(),
+      latency_last_30m: percentiles,
+      throughput_last_30m: percentiles,
+    })
+    .nullable()
+    .describe("The same as clients of one region had it: the asker's, or the one that was named"),
 });
 
 export const ModelEndpointsShape = z.object({

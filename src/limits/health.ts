@@ -17,6 +17,14 @@ import {
   type BreakerRule,
 } from "./breaker.ts";
 import {
+  clientFigures,
+  clientsAfter,
+  type ClientFigures,
+  type ClientSample,
+  type ClientState,
+} from "./client-figures.ts";
+import { countedIn, shareOf, tallyOf, type CountSlot } from "./counts.ts";
+import {
   EMPTY_WINDOW,
   mergedHistogram,
   percentilesOf,
@@ -52,14 +60,8 @@ export type Outcome =
       readonly status: number;
       /** As the upstream asked after a 429; null when it did not. */
       readonly retryAfterMs: number | null;
+      readonly bucket?: ClientBucket | null | undefined;
     };
-
-/** Counted requests of one slot; `slot` is in units of its list. */
-interface UptimeSlot {
-  readonly slot: number;
-  readonly good: number;
-  readonly bad: number;
-}
 
 export interface HealthState {
   readonly lastFailureMs: EpochMs | null;
@@ -73,8 +75,10 @@ export interface HealthState {
   readonly beyondByBucket?: { readonly [bucket in ClientBucket]?: HistogramWindow };
   /** Tokens per second over the whole attempt. */
   readonly throughput: HistogramWindow;
-  readonly minutes: readonly UptimeSlot[];
-  readonly halfHours: readonly UptimeSlot[];
+  /** By where the client is; absent in what older versions saved. */
+  readonly clients?: { readonly [bucket in ClientBucket]?: ClientState };
+  readonly minutes: readonly CountSlot[];
+  readonly halfHours: readonly CountSlot[];
 }
 
 export interface Health {
@@ -140,16 +144,16 @@ export function healthAfter(
   rule: BreakerRule = BREAKER_RULE,
 ): HealthState {
   if (outcome.kind === "success") {
+    const { tokens, durationMs } = outcome;
+    const tokensPerS = tokens > 0 && durationMs > 0 ? (tokens * 1000) / durationMs : null;
     return {
       ...withCount(state, true, nowMs),
       breaker: breakerAfterAnswer(state, outcome, nowMs, rule),
       typicalTtftMs: typicalAfter(state.typicalTtftMs ?? null, outcome.ttftMs),
       latency: windowWith(state.latency, outcome.ttftMs, nowMs),
       beyondByBucket: withBucket(state.beyondByBucket, outcome.bucket, beyondOf(outcome), nowMs),
-      throughput:
-        outcome.tokens > 0 && outcome.durationMs > 0
-          ? windowWith(state.throughput, (outcome.tokens * 1000) / outcome.durationMs, nowMs)
-          : state.throughput,
+      throughput: tokensPerS === null ? state.throughput : windowWith(state.throughput, tokensPerS, nowMs),
+      clients: withClient(state.clients, outcome.bucket, { ttftMs: outcome.ttftMs, tokensPerS }, nowMs),
     };
   }
   switch (outcome.scope) {
@@ -160,7 +164,11 @@ export function healthAfter(
     case "credential":
     case "endpoint": {
       if (!countsAgainstUptime(outcome.scope, outcome.status)) return state;
-      const counted = { ...withCount(state, false, nowMs), lastFailureMs: Math.max(state.lastFailureMs ?? 0, nowMs) };
+      const counted = {
+        ...withCount(state, false, nowMs),
+        lastFailureMs: Math.max(state.lastFailureMs ?? 0, nowMs),
+        clients: withClient(state.clients, outcome.bucket ?? null, null, nowMs),
+      };
       return outcome.scope === "credential"
         ? counted
         : { ...counted, breaker: breakerNext(state.breaker, { kind: "failure" }, nowMs, rule) };
@@ -195,9 +203,9 @@ export function credentialAfter(breaker: Breaker, outcome: Outcome, nowMs: Epoch
 
 /** What routing and the public statistics read, as of `nowMs`. */
 export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
-  const day = counted(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS) - HALF_HOUR_SLOTS);
-  const long = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 30);
-  const short = counted(state.minutes, Math.floor(nowMs / MINUTE_MS) - 5);
+  const day = tallyOf(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS) - HALF_HOUR_SLOTS);
+  const long = tallyOf(state.minutes, Math.floor(nowMs / MINUTE_MS) - 30);
+  const short = tallyOf(state.minutes, Math.floor(nowMs / MINUTE_MS) - 5);
   const beyondMsByBucket: { [bucket in ClientBucket]?: Percentiles } = {};
   const beyond: Histogram[] = [];
   for (const bucket of CLIENT_BUCKETS) {
@@ -226,6 +234,20 @@ export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
   };
 }
 
+/** What clients of each region had, as of `nowMs`; regions without any are absent. */
+export function figuresByClient(
+  state: HealthState,
+  nowMs: EpochMs,
+): { readonly [bucket in ClientBucket]?: ClientFigures } {
+  const figures: { [bucket in ClientBucket]?: ClientFigures } = {};
+  for (const bucket of CLIENT_BUCKETS) {
+    const clients = state.clients?.[bucket];
+    const found = clients === undefined ? undefined : clientFigures(clients, nowMs);
+    if (found !== undefined && found.requestCount30m > 0) figures[bucket] = found;
+  }
+  return figures;
+}
+
 /** The last minutes where they say enough, since load changes within half an hour; else the whole window. */
 function freshEnough(window: HistogramWindow, nowMs: EpochMs): Histogram {
   const fresh = windowHistogram(window, FRESH_MINUTES, nowMs);
@@ -238,18 +260,6 @@ function withCount(state: HealthState, isGood: boolean, nowMs: EpochMs): HealthS
     minutes: countedIn(state.minutes, Math.floor(nowMs / MINUTE_MS), isGood, MINUTE_SLOTS),
     halfHours: countedIn(state.halfHours, Math.floor(nowMs / HALF_HOUR_MS), isGood, HALF_HOUR_SLOTS),
   };
-}
-
-/** One more request in `slot`; reports may come late, so the slot need not be the newest. */
-function countedIn(slots: readonly UptimeSlot[], slot: number, isGood: boolean, keep: number): readonly UptimeSlot[] {
-  const newest = Math.max(slot, slots.at(-1)?.slot ?? slot);
-  const kept = slots.filter((entry) => entry.slot > newest - keep);
-  if (slot <= newest - keep) return kept;
-  const at = kept.findLastIndex((entry) => entry.slot <= slot);
-  const found = kept[at];
-  const before = found?.slot === slot ? found : { slot, good: 0, bad: 0 };
-  const after = isGood ? { ...before, good: before.good + 1 } : { ...before, bad: before.bad + 1 };
-  return before === found ? kept.with(at, after) : kept.toSpliced(at + 1, 0, after);
 }
 
 function beyondOf(outcome: { readonly ttftMs: number; readonly networkMs?: number | undefined }): number {
@@ -266,18 +276,11 @@ function withBucket(
   return { ...byBucket, [bucket]: windowWith(byBucket[bucket] ?? EMPTY_WINDOW, valueMs, nowMs) };
 }
 
-function counted(slots: readonly UptimeSlot[], after: number): { good: number; bad: number } {
-  let good = 0;
-  let bad = 0;
-  for (const entry of slots) {
-    if (entry.slot <= after) continue;
-    good += entry.good;
-    bad += entry.bad;
-  }
-  return { good, bad };
-}
-
-function shareOf(count: { good: number; bad: number }): number | null {
-  const all = count.good + count.bad;
-  return all === 0 ? null : count.good / all;
+function withClient(
+  clients: NonNullable<HealthState["clients"]> = {},
+  bucket: ClientBucket | null,
+  sample: ClientSample | null,
+  nowMs: EpochMs,
+): NonNullable<HealthState["clients"]> {
+  return bucket === null ? clients : { ...clients, [bucket]: clientsAfter(clients[bucket], sample, nowMs) };
 }

@@ -138,7 +138,8 @@ function reportOutcome(
   if (run.answer === null) return;
   const { candidate, answered, permit } = run.answer;
   permit.used(promptTokens(bill.usage) + completionTokens(bill.usage));
-  if (ended.kind === "broken") return reportFailure(candidate, ended.failure, permit, ports);
+  const bucket = clientBucket(job.input.place);
+  if (ended.kind === "broken") return reportFailure(candidate, ended.failure, bucket, permit, ports);
   // A client that left says nothing about the provider's speed, nor does another's credential.
   if (ended.kind !== "completed" || candidate.byok !== undefined) return;
   const { provider, region, endpoint, model } = candidate;
@@ -146,7 +147,7 @@ function reportOutcome(
     { provider: provider.slug, region: region.id, tag: endpoint.tag, model: model.id },
     {
       kind: "success",
-      bucket: clientBucket(job.input.place),
+      bucket,
       ttftMs: answered.firstAtMs - answered.sentAtMs,
       networkMs: knownNetworkMs(job.input.place, region),
       tokens: completionTokens(bill.usage),

@@ -9,6 +9,7 @@ import type { FailedAttempt, UpstreamFailure } from "../core/error.ts";
 import type { ByokOutcome } from "../gates/account-byok-contract.ts";
 import type { Permit } from "../gates/provider-permits.ts";
 import type { AttemptRecord } from "../insight/generation.ts";
+import type { ClientBucket } from "../limits/health.ts";
 import type { Adapter, Target } from "../providers/adapter.ts";
 import { adapterNamed } from "../providers/registry.ts";
 import { attempt, type Answered } from "./attempt.ts";
@@ -83,7 +84,7 @@ export async function tryCandidate(
     else record(candidate, failure, startedMs, walk, ports);
     if (sent.kind === "failed" && !hasLeft) {
       noteOwn(candidate, failure, walk, ports);
-      reportFailure(candidate, failure, permit, ports);
+      reportFailure(candidate, failure, input.bucket, permit, ports);
     }
     permit.done();
     if (hasLeft || candidate.byok !== undefined) return { kind: "failed" };
@@ -270,6 +271,7 @@ function unsent(status: number, errorType: UpstreamFailure["errorType"], message
 export function reportFailure(
   candidate: Candidate,
   failure: UpstreamFailure,
+  bucket: ClientBucket | null,
   permit: GrantedPermit,
   ports: RouterPorts,
 ): void {
@@ -277,7 +279,7 @@ export function reportFailure(
   const { provider, region, endpoint, model } = candidate;
   ports.providers.report(
     { provider: provider.slug, region: region.id, tag: endpoint.tag, model: model.id },
-    { kind: "failure", scope: failure.scope, status: failure.status, retryAfterMs: failure.retryAfterMs },
+    { kind: "failure", scope: failure.scope, status: failure.status, retryAfterMs: failure.retryAfterMs, bucket },
     permit,
   );
 }

@@ -2,7 +2,7 @@
 import { env, exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { RECENT_MS } from "../../src/http/live-statistics.ts";
-import type { Outcome } from "../../src/limits/health.ts";
+import type { ClientBucket, Outcome } from "../../src/limits/health.ts";
 import { ask, askAt, dataOf, newTenant, providerGateOf, publishForest, type Answer } from "./fixture.ts";
 
 beforeAll(publishForest);
@@ -196,6 +196,48 @@ describe("live figures", () => {
     expect(endpointsOf(await ask("GET", "/models/forest/root/endpoints", key))).toMatchObject([
       { latency_last_30m: null },
     ]);
+  });
+
+  test("clients of one region are told what clients there had: the asker's own region, or the one that is named", async () => {
+    const { key } = await newTenant();
+    const from = (bucket: ClientBucket, ttftMs: number): Outcome => ({ ...success(ttftMs), bucket });
+    await report("par", "forest/root", [from("weur", 100), from("weur", 100), from("apac", 4_000)]);
+    await report("par", "forest/root", [{ ...failure, bucket: "apac" }]);
+    wait();
+    const askFrom = async (query: string, cf: object) => {
+      const response = await exports.default.fetch(
+        new Request(`https://waypost.test/api/v1/models/forest/root/endpoints${query}`, {
+          headers: { Authorization: `Bearer ${key}` },
+          ...cf,
+        }),
+      );
+      return (await response.json()) as unknown;
+    };
+    const seoul = { cf: { latitude: "37.57", longitude: "126.98", country: "KR", continent: "AS", colo: "ICN" } };
+    const shown = (region: string, uptime: number, p50: number, digits: number) => ({
+      data: {
+        endpoints: [
+          {
+            client_region: {
+              region,
+              uptime_last_30m: uptime,
+              latency_last_30m: { p50: expect.closeTo(p50, digits) },
+              throughput_last_30m: { p50: expect.any(Number) },
+            },
+          },
+        ],
+      },
+    });
+    expect(await askFrom("", seoul)).toMatchObject(shown("apac", 50, 4_000, -3));
+    expect(await askFrom("?region=weur", seoul)).toMatchObject(shown("weur", 100, 100, -2));
+    expect(await askFrom("?region=afr", {})).toMatchObject({
+      data: { endpoints: [{ client_region: { region: "afr", uptime_last_30m: null, latency_last_30m: null } }] },
+    });
+    expect(await askFrom("", {})).toMatchObject({ data: { endpoints: [{ client_region: null }] } });
+    expect(await ask("GET", "/models/forest/root/endpoints?region=eu")).toMatchObject({
+      status: 400,
+      body: { error: { message: expect.stringContaining("region must be one of wnam"), metadata: { path: "region" } } },
+    });
   });
 
   test("an endpoint is degraded while one of its regions is down, down with all, off when switched off", async () => {

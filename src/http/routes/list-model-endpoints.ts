@@ -2,6 +2,10 @@
 import type { Hono } from "hono";
 import * as z from "zod";
 import { publicModelEndpoints } from "../../catalog/listing-endpoints.ts";
+import type { RouterError } from "../../core/error.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { CLIENT_BUCKETS, type ClientBucket } from "../../limits/health.ts";
+import { clientBucket } from "../../router/geography.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import { createSnapshotReader, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
 import { identify } from "../middleware/identify.ts";
@@ -16,6 +20,12 @@ export const listModelEndpointsOperation: Operation = {
   pathParts: modelPathParts,
   summary: "List the endpoints of a model with live statistics",
   auth: "optional",
+  query: z.object({
+    region: z
+      .enum(CLIENT_BUCKETS)
+      .optional()
+      .describe("Region of clients whose figures are in `client_region`; the asker's own when absent"),
+  }),
   responses: { 200: { description: "The model and its endpoints", body: z.object({ data: ModelEndpointsShape }) } },
 };
 
@@ -28,6 +38,8 @@ export function registerListModelEndpoints(app: Hono<AppEnv>): void {
 
 async function listModelEndpoints(context: AppContext): Promise<Response> {
   const { deps } = context.var;
+  const client = clientRegionOf(context);
+  if (!client.ok) return fail(context, client.error);
   const found = await modelOfPath(context);
   if (!found.ok) return fail(context, found.error);
   const { entry } = found.value;
@@ -35,8 +47,18 @@ async function listModelEndpoints(context: AppContext): Promise<Response> {
   // A bad key here is as good as none: the answer is public, only two figures are missing from it.
   const nowMs = deps.clock();
   const [snapshots, caller] = await Promise.all([recentSnapshots(entry, ports, nowMs), identify(context)]);
-  return json({ data: publicModelEndpoints(entry, statisticsOf(entry, snapshots, ports, caller.ok, nowMs)) }, 200, {
+  const asker = { isKnown: caller.ok, client: client.value };
+  return json({ data: publicModelEndpoints(entry, statisticsOf(entry, snapshots, ports, asker, nowMs)) }, 200, {
     "Cache-Control": "no-store",
     Vary: "Authorization, X-Api-Key",
   });
+}
+
+/** The region that the query names, else where the asker is; null when that is not known. */
+function clientRegionOf(context: AppContext): Result<ClientBucket | null, RouterError> {
+  const named = context.req.query("region");
+  if (named === undefined) return ok(clientBucket(context.var.place));
+  const region = CLIENT_BUCKETS.find((one) => one === named);
+  if (region !== undefined) return ok(region);
+  return err({ kind: "bad_request", message: `region must be one of ${CLIENT_BUCKETS.join(", ")}`, path: "region" });
 }

@@ -56,6 +56,7 @@ test("endpoints carry the charged price and what was measured", () => {
             uptimeLast1dPercent: null,
             latencyLast30mMs: percentiles,
             throughputLast30mTokensPerS: percentiles,
+            client: { region: "weur", uptimePercent: 99, latencyMs: percentiles, throughputTokensPerS: null },
           }
         : undefined,
     );
@@ -82,8 +83,14 @@ test("endpoints carry the charged price and what was measured", () => {
     uptime_last_1d: null,
     latency_last_30m: percentiles,
     throughput_last_30m: percentiles,
+    client_region: {
+      region: "weur",
+      uptime_last_30m: 99,
+      latency_last_30m: percentiles,
+      throughput_last_30m: null,
+    },
   });
-  expect(answer?.endpoints[1]).toMatchObject({ tag: "far", status: 0, uptime_last_5m: null, latency_last_30m: null });
+  expect(answer?.endpoints[1]).toMatchObject({ tag: "far", status: 0, uptime_last_5m: null, client_region: null });
 });
 
 test("hardware and reserved capacity are shown where the catalog knows them", () => {

@@ -1,6 +1,6 @@
 /** Live statistics: what several regions say of one endpoint, and how long an answer waits for them. */
 import { expect, test } from "vitest";
-import type { ProviderSnapshot } from "../../../src/gates/provider-contract.ts";
+import type { EndpointHealth, ProviderSnapshot } from "../../../src/gates/provider-contract.ts";
 import {
   createSnapshotReader,
   PLACES_MAX,
@@ -9,7 +9,9 @@ import {
   RECENT_MODELS_MAX,
   RECENT_MS,
   statisticsOf,
+  type StatisticsAsker,
 } from "../../../src/http/live-statistics.ts";
+import type { ClientFigures } from "../../../src/limits/client-figures.ts";
 import { BREAKER_CLOSED } from "../../../src/limits/breaker.ts";
 import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
 import { entryOf } from "../router/world.ts";
@@ -38,9 +40,14 @@ function snapshot(health: Partial<Health> | null, more: Partial<ProviderSnapshot
   };
 }
 
-function shown(snapshots: Readonly<Record<string, ProviderSnapshot>>, hasCredential = true, isCallerKnown = true) {
+function shown(
+  snapshots: Readonly<Record<string, ProviderSnapshot>>,
+  hasCredential = true,
+  asker: Partial<StatisticsAsker> = {},
+) {
   const byPlace = new Map(Object.entries(snapshots).map(([region, one]) => [`oak ${region}`, one]));
-  return statisticsOf(entry, byPlace, { hasCredential: () => hasCredential }, isCallerKnown, NOW)("oak");
+  const from = { isKnown: true, client: null, ...asker };
+  return statisticsOf(entry, byPlace, { hasCredential: () => hasCredential }, from, NOW)("oak");
 }
 
 test.each([
@@ -98,11 +105,51 @@ test("uptime is weighted by requests, percentiles are those of the busiest regio
     uptimeLast30mPercent: 90,
     latencyLast30mMs: percentiles(100),
     throughputLast30mTokensPerS: percentiles(40),
+    client: null,
   });
-  expect(shown(snapshots, true, false)).toMatchObject({
+  expect(shown(snapshots, true, { isKnown: false })).toMatchObject({
     uptimeLast30mPercent: 90,
     latencyLast30mMs: null,
     throughputLast30mTokensPerS: null,
+  });
+});
+
+test("a region of clients has figures of its own: those of the provider's region that serves most of them", () => {
+  const figures = (requestCount30m: number, uptime30m: number, p50: number): ClientFigures => ({
+    requestCount30m,
+    uptime30m,
+    latencyMs30m: measured(p50),
+    throughputTps30m: measured(p50),
+  });
+  const withClients = (byClient: NonNullable<EndpointHealth["byClient"]>) => {
+    const one = snapshot({ requestCount30m: 1_000, latencyMs30m: measured(5) });
+    return { ...one, endpoints: one.endpoints.map((endpoint) => ({ ...endpoint, byClient })) };
+  };
+  const snapshots = {
+    frankfurt: withClients({ weur: figures(90, 1, 100), apac: figures(10, 0.5, 900) }),
+    tokyo: withClients({ apac: figures(30, 1, 80) }),
+  };
+  expect(shown(snapshots, true, { client: "weur" })).toMatchObject({
+    latencyLast30mMs: percentiles(5),
+    client: { region: "weur", uptimePercent: 100, latencyMs: percentiles(100), throughputTokensPerS: percentiles(100) },
+  });
+  expect(shown(snapshots, true, { client: "apac" })?.client).toEqual({
+    region: "apac",
+    uptimePercent: 87.5,
+    latencyMs: percentiles(80),
+    throughputTokensPerS: percentiles(80),
+  });
+  expect(shown(snapshots, true, { client: "apac", isKnown: false })?.client).toEqual({
+    region: "apac",
+    uptimePercent: 87.5,
+    latencyMs: null,
+    throughputTokensPerS: null,
+  });
+  expect(shown(snapshots, true, { client: "sam" })?.client).toEqual({
+    region: "sam",
+    uptimePercent: null,
+    latencyMs: null,
+    throughputTokensPerS: null,
   });
 });
 

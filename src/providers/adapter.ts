@@ -87,6 +87,38 @@ export interface QuirkFault {
   readonly message: string;
 }
 
+/** One more request for an answer. It carries no body. */
+export interface FurtherRequest {
+  readonly method: "GET" | "POST";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** An answer that a provider makes on its own, once it was asked for: where it stands and how it is had or stopped. */
+export interface Prediction {
+  readonly isOver: boolean;
+  /** Answers with its state: what `predictionOf` reads, and, once it is over, `decodeReply`. */
+  readonly state: FurtherRequest;
+  readonly cancel: FurtherRequest;
+  /** Answers with a stream for `createDecoder`; null: it has none, the state alone says what came of it. */
+  readonly stream: FurtherRequest | null;
+}
+
+/**
+ * For formats in which the first answer is not yet the answer. Whoever follows sends nothing but `accept` to another host
+ * than the first request's, and asks none but those of `hosts`. The last state of a prediction that was streamed goes to
+ * the decoder as a frame of its own, named STATE_FRAME.
+ */
+export interface Following {
+  /** The prediction that an answer tells of; null: it is none, and `decodeReply` says what is wrong. */
+  predictionOf(body: unknown, target: Target): Prediction | null;
+  /** Further hosts that may be asked; `*.domain` is every host below it. */
+  hosts(target: Target): readonly string[];
+}
+
+/** The event name of the frame that ends a followed stream: its data is the prediction's last state, as JSON. */
+export const STATE_FRAME = "waypost.state";
+
 /** Kinds of media that a client may name by an address. */
 export type MediaKind = "image" | "video" | "file";
 
@@ -115,6 +147,8 @@ export interface Adapter {
    * is fetched. Absent, or null: those of `request` are complete. Never rejects; a failure is the attempt's own.
    */
   authorize?(request: OutgoingRequest, target: Target, ports: AuthorizePorts): Promise<Authorized> | null;
+  /** Absent: the first answer is the answer. */
+  readonly following?: Following;
   createDecoder(request: ChatRequest, target: Target): StreamDecoder;
   /** Events of a whole buffered answer (parsed JSON); an error object in a 200 gives one `error` event. */
   decodeReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[];

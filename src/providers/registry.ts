@@ -9,6 +9,7 @@ import { cohere } from "./cohere.ts";
 import { gemini } from "./gemini.ts";
 import { openAiCompatible } from "./openai-compatible.ts";
 import { openAiResponses } from "./openai-responses.ts";
+import { replicate } from "./replicate.ts";
 import { vertex } from "./vertex.ts";
 
 export const ADAPTERS: readonly Adapter[] = [
@@ -19,6 +20,7 @@ export const ADAPTERS: readonly Adapter[] = [
   bedrock,
   cohere,
   vertex,
+  replicate,
 ];
 
 const byName: ReadonlyMap<string, Adapter> = new Map(ADAPTERS.map((adapter) => [adapter.name, adapter]));

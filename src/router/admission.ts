@@ -13,6 +13,7 @@ import { FIRST_STEP_TOKENS } from "../ledger/step.ts";
 import { payablePrice } from "./byok.ts";
 import { isReasoningOff } from "./mandatory-reasoning.ts";
 import type { Route } from "./route.ts";
+import { DEADLINES } from "./deadlines.ts";
 import type { Candidate } from "./score.ts";
 import { surchargeOf } from "./settlement.ts";
 
@@ -66,7 +67,7 @@ export function needOf(
       wantsImages: outputs.includes("image"),
       wantsAudio: outputs.includes("audio"),
       ...leavingCost(request, candidate),
-      ...workOf(request),
+      ...workOf(request, price),
     };
     const worst = (tokens: number): NanoUsd => worstCaseNusd(promptTokens, tokens * choices, images, price, features);
     const fullTokens = fullTokensOf(request, candidate, promptTokens);
@@ -82,8 +83,12 @@ export function needOf(
   return { way, wantedNusd: 0n, minimumNusd: 0n, fullNusd, outputTokens: 0, price, images, features: asked };
 }
 
-/** What a task may be billed by beside tokens: a unit of search for each hundred documents, begun ones included. */
-function workOf({ task }: ChatRequest): Pick<WorstCaseFeatures, "work"> {
+/**
+ * What may be billed beside tokens: of a task, a unit of search for each hundred documents, begun ones included; where
+ * hardware is paid by the second, all the time that a generation may take.
+ */
+function workOf({ task }: ChatRequest, price: Price): Pick<WorstCaseFeatures, "work"> {
+  if ((price.hardware_second ?? 0) > 0) return { work: { hardwareMs: DEADLINES.totalMs } };
   if (task?.kind !== "rerank") return {};
   // A long document counts as several; twice as many leaves room for some.
   return { work: { searchUnits: 2 * Math.ceil(task.documents.length / DOCUMENTS_PER_SEARCH_UNIT) } };

@@ -13,15 +13,11 @@ import { completionTokens, type Usage } from "../core/usage.ts";
 import type { Adapter, OutgoingRequest, Target } from "../providers/adapter.ts";
 import { failureOf, malformedFailure } from "../providers/failure.ts";
 import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadlines.ts";
+import { follow, type Followed } from "./follow.ts";
 import type { RouterPorts } from "./ports.ts";
+import { readErrorText, readReplyText } from "./reply-text.ts";
 import { splicedBody } from "./spliced-body.ts";
 import { createUpstreamStream, streamOf, type UpstreamStream } from "./upstream-stream.ts";
-
-/** Longest error body that is read from an upstream, and how long its end is waited for: the status says most of it. */
-const ERROR_BODY_BYTES_MAX = 64 * 1024;
-const ERROR_BODY_MS_MAX = 1_000;
-/** Longest buffered answer: as long as the longest frame of a streamed one. */
-const REPLY_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface Answered {
   readonly kind: "answered";
@@ -47,7 +43,7 @@ export interface Outgoing extends Pick<OutgoingRequest, "url" | "headers"> {
   readonly fault?: (() => UpstreamFailure | null) | undefined;
 }
 
-type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines">;
+type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines" | "waitUntil">;
 
 /**
  * Sends `outgoing` and waits for the first content.
@@ -62,7 +58,11 @@ export async function attempt(
   ports: AttemptPorts,
 ): Promise<Answered | Failed> {
   const controller = new AbortController();
-  const abort = (): void => controller.abort();
+  const followed = adapter.following === undefined ? null : follow(adapter.following, request, target, ports);
+  const abort = (): void => {
+    controller.abort();
+    followed?.cancel();
+  };
   const sentAtMs = ports.clock();
   const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort);
   onStart(abort);
@@ -79,13 +79,15 @@ export async function attempt(
   };
 
   try {
-    const response = await ports.fetch(outgoing.url, {
+    const init = {
       method: "POST",
       headers: outgoing.headers,
       body: typeof outgoing.body === "string" ? outgoing.body : splicedBody(outgoing.body),
       redirect: "manual",
       signal: controller.signal,
-    });
+    } as const;
+    const isBegun = (): void => (request.stream ? guard.enter("first_token") : undefined);
+    const response = await (followed?.send(outgoing.url, init, isBegun) ?? ports.fetch(outgoing.url, init));
     if (response.status !== 200) {
       const body = await readErrorText(response);
       return failed(
@@ -93,7 +95,8 @@ export async function attempt(
       );
     }
     if (request.stream) guard.enter("first_token");
-    const stream = await openStream(response, adapter, request, target, ports.clock, broken);
+    const opened = await openStream(response, adapter, request, target, ports.clock, broken, followed?.last);
+    const stream = followed?.timed(opened) ?? opened;
     const first: GenerationEvent[] = [];
     for (;;) {
       const events = await stream.next();
@@ -121,11 +124,12 @@ async function openStream(
   target: Target,
   clock: Clock,
   broken: () => UpstreamFailure,
+  last: Followed["last"] | undefined,
 ): Promise<UpstreamStream> {
   const isJson = response.headers.get("content-type")?.includes("json") === true;
   if (request.stream && !isJson && response.body !== null) {
     const decoder = adapter.createDecoder(request, target);
-    return createUpstreamStream(response.body, decoder, adapter.framing ?? "sse", clock, broken);
+    return createUpstreamStream(response.body, decoder, adapter.framing ?? "sse", clock, broken, last);
   }
   const text = await readReplyText(response);
   if (text === null) {
@@ -160,48 +164,4 @@ function connectionFailure(credential: string): UpstreamFailure {
     retryAfterMs: null,
     credential,
   });
-}
-
-/** A whole body as text; null when it is longer than REPLY_BYTES_MAX. Rejects when it breaks. */
-async function readReplyText(response: Response): Promise<string | null> {
-  const declared = response.headers.get("content-length");
-  // Read natively where the length is known; packed, it says nothing of the text's.
-  if (declared !== null && response.headers.get("content-encoding") === null) {
-    return Number(declared) > REPLY_BYTES_MAX ? null : response.text();
-  }
-  if (response.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > REPLY_BYTES_MAX) return null;
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}
-
-/** What there is of an error's body within ERROR_BODY_BYTES_MAX and ERROR_BODY_MS_MAX; the rest is left unread. */
-async function readErrorText(response: Response): Promise<string> {
-  if (response.body === null) return "";
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ERROR_BODY_MS_MAX);
-  });
-  try {
-    while (bytes < ERROR_BODY_BYTES_MAX) {
-      const read = await Promise.race([reader.read(), late]);
-      if (read === null || read.value === undefined) break;
-      bytes += read.value.byteLength;
-      text += decoder.decode(read.value, { stream: true });
-    }
-  } catch {
-    // A cut error is still an error: what was read and the status say enough.
-  }
-  clearTimeout(timer);
-  return text;
 }

@@ -63,7 +63,9 @@ export function createMeter(promptTokensEstimate: number): Meter {
   const delivered = (): Usage => {
     const outputText = text.tokens();
     const outputReasoning = reasoning.tokens();
-    const prompt = usage !== null && promptTokens(usage) > 0 ? usage : { ...NO_USAGE, inputText: promptTokensEstimate };
+    const work = usage?.work === undefined ? {} : { work: usage.work };
+    const prompt =
+      usage !== null && promptTokens(usage) > 0 ? usage : { ...NO_USAGE, inputText: promptTokensEstimate, ...work };
     const outputAudio = Math.ceil(audioChars / AUDIO_CHARS_PER_TOKEN);
     return { ...prompt, outputText, outputReasoning, outputAudio, outputImage: images * IMAGE_TOKENS };
   };

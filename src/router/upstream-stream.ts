@@ -6,7 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { createEventStreamSplitter } from "../core/event-stream.ts";
-import { createSseSplitter } from "../core/sse.ts";
+import { createSseSplitter, type SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { malformedFailure } from "../providers/failure.ts";
 import { createBacklogReader, READ_BYTES } from "./backlog.ts";
@@ -27,6 +27,7 @@ export interface UpstreamStream {
 /**
  * Events of a streamed body.
  * @param failureOf words a broken body: the deadline that fired, or a cut connection.
+ * @param last frames that follow the body, for answers whose end is told elsewhere; never rejects.
  */
 export function createUpstreamStream(
   body: ReadableStream<Uint8Array>,
@@ -34,6 +35,7 @@ export function createUpstreamStream(
   framing: Framing,
   clock: Clock,
   failureOf: () => UpstreamFailure,
+  last?: () => Promise<readonly SseFrame[]>,
 ): UpstreamStream {
   const reader = createBacklogReader(body, clock);
   const splitter = framing === "sse" ? createSseSplitter() : createEventStreamSplitter();
@@ -64,9 +66,9 @@ export function createUpstreamStream(
     return events;
   };
 
-  const finish = (): GenerationEvent[] => {
+  const finish = (further: readonly SseFrame[]): GenerationEvent[] => {
     isOver = true;
-    const events = splitter.end().flatMap((frame) => decoder.feed(frame));
+    const events = [...splitter.end(), ...further].flatMap((frame) => decoder.feed(frame));
     events.push(...decoder.end());
     const at = events.findIndex((event) => event.type === "error");
     return at === -1 ? events : events.slice(0, at + 1);
@@ -85,7 +87,8 @@ export function createUpstreamStream(
       try {
         const isDone = decoder.isDone?.() === true;
         const bytes = await (isDone ? lingering(reader.read(0)) : reader.read(isBehind ? 0 : pauseMs));
-        return bytes === null ? finish() : decode(bytes);
+        if (bytes !== null) return decode(bytes);
+        return finish(last === undefined ? [] : await last());
       } catch {
         return broken();
       }

@@ -12,6 +12,8 @@ export interface ImportHost {
   readonly baseUrl: string;
   /** Keys of the list that name a model without the provider before it. */
   readonly bare?: boolean;
+  /** All that its wire format can say, by the names of `supported_parameters`; absent: whatever a list says. */
+  readonly parameters?: readonly string[];
 }
 
 /** Ids of models.dev's providers whose slug here is another one. */
@@ -113,6 +115,13 @@ export const LITELLM_HOSTS: Readonly<Record<string, ImportHost>> = {
   ovhcloud: compatible("ovhcloud", "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1"),
   perplexity: compatible("perplexity", "https://api.perplexity.ai"),
   publicai: compatible("publicai", "https://api.publicai.co/v1"),
+  // Its models take a prompt: https://replicate.com/docs/reference/http
+  replicate: {
+    slug: "replicate",
+    adapter: "replicate",
+    baseUrl: "https://api.replicate.com/v1",
+    parameters: ["max_tokens", "stop", "temperature", "top_p"],
+  },
   sambanova: compatible("sambanova", "https://api.sambanova.ai/v1"),
   together_ai: compatible("together", "https://api.together.xyz/v1"),
   v0: compatible("v0", "https://api.v0.dev/v1"),

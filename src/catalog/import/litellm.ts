@@ -6,7 +6,7 @@
 import * as z from "zod";
 import type { ListedOverride, ListedPrice, SomePriceKeys } from "../../core/price.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { LITELLM_HOSTS, RESPONSES } from "../data/import-hosts.ts";
+import { LITELLM_HOSTS, RESPONSES, type ImportHost } from "../data/import-hosts.ts";
 import { PER_UNIT, picoOf } from "./decimal.ts";
 import {
   dayS,
@@ -106,6 +106,7 @@ function entryOf(key: string, row: Row): Result<FeedEntry, string> {
   if (contextLength === undefined) return err("has no context length");
   const outputTokens = tokensOf(row.max_output_tokens);
   const says = (name: string): boolean => row[name] === true;
+  const sayable = hostNamed(row.litellm_provider ?? "")?.parameters;
   return ok({
     ref: key,
     host: model.value.host,
@@ -127,7 +128,7 @@ function entryOf(key: string, row: Row): Result<FeedEntry, string> {
       ...(says("supports_video_input") ? ["video"] : []),
     ]),
     outputModalities: outputs,
-    supportedParameters: parametersOf(says),
+    supportedParameters: parametersOf(says).filter((name) => sayable?.includes(name) ?? true),
     createdS: 0,
     knowledgeCutoff: null,
     expirationDate: dayS(row.deprecation_date) === 0 ? null : (row.deprecation_date?.slice(0, 10) ?? null),
@@ -142,7 +143,7 @@ function modelOf(
   provider: string,
   isResponsesOnly: boolean,
 ): Result<{ readonly host: FeedHost; readonly name: string }, string> {
-  const known = Object.hasOwn(LITELLM_HOSTS, provider) ? LITELLM_HOSTS[provider] : undefined;
+  const known = hostNamed(provider);
   if (known === undefined) return err(`is at "${provider}", whose address and wire format are not known here`);
   const prefix = `${provider}/`;
   if (!key.startsWith(prefix) && (known.bare !== true || key.includes("/"))) {
@@ -153,6 +154,10 @@ function modelOf(
   const adapter = isResponsesOnly ? RESPONSES : known.adapter;
   const host: FeedHost = { slug, name: slug, adapter, baseUrl: known.baseUrl, lack: "", quirks: {} };
   return ok({ host, name: key.startsWith(prefix) ? key.slice(prefix.length) : key });
+}
+
+function hostNamed(provider: string): ImportHost | undefined {
+  return Object.hasOwn(LITELLM_HOSTS, provider) ? LITELLM_HOSTS[provider] : undefined;
 }
 
 type Keys = Record<string, number>;

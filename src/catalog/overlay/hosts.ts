@@ -511,4 +511,31 @@ export const HOST_PROVIDERS: readonly ProviderSeed[] = [
     parameters: [...COMMON_PARAMETERS, "seed", "response_format"],
     tools: "parallel",
   },
+  {
+    provider: {
+      slug: "replicate",
+      name: "Replicate",
+      adapter: "replicate",
+      base_url: "https://api.replicate.com/v1",
+      regions: [GLOBAL_REGION],
+      data_policy: {
+        training: true,
+        retains_prompts: true,
+        retention_days: 1,
+        zdr: false,
+        source:
+          "https://replicate.com/docs (predictions of the API are deleted after an hour); no statement on training found, so treated as training",
+      },
+      cancellation: {
+        policy: "stops",
+        source: "https://replicate.com/changelog (2025-10-16: what is canceled while it runs is charged until then)",
+      },
+      quirks: { stream_hosts: ["*.replicate.com"] },
+      source: "https://replicate.com/docs/reference/http",
+    },
+    // No package has its prices: it serves what an operator imports, or adds with a price.
+    feeds: [],
+    parameters: ["temperature", "top_p", "max_tokens", "stop"],
+    tools: "none",
+  },
 ];

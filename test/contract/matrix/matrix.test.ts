@@ -14,6 +14,7 @@ import { bedrockWire } from "./wire-bedrock.ts";
 import { cohereWire } from "./wire-cohere.ts";
 import { geminiWire, vertexWire } from "./wire-gemini.ts";
 import { openAiWire } from "./wire-openai.ts";
+import { replicateWire } from "./wire-replicate.ts";
 import { responsesWire } from "./wire-responses.ts";
 import { FEATURES, type Feature, type Wire } from "./words.ts";
 
@@ -25,6 +26,7 @@ const WIRES: readonly Wire[] = [
   vertexWire,
   bedrockWire,
   cohereWire,
+  replicateWire,
 ];
 
 /** Cells that do not hold, by dialect, family and feature, with the reason. */
@@ -40,7 +42,8 @@ const rows: readonly Row[] = CLIENTS.flatMap((client) =>
     const wire = WIRES.find((one) => one.adapter === adapter.name);
     if (wire === undefined) return [];
     const name = `${client.dialect.name} > ${adapter.name}`;
-    const cells = FEATURES.filter((feature) => client.cannot[feature] === undefined).map((feature) => {
+    const isEmpty = (feature: Feature): boolean => (client.cannot[feature] ?? wire.untold?.[feature]) !== undefined;
+    const cells = FEATURES.filter((feature) => !isEmpty(feature)).map((feature) => {
       const full = `${name}: ${feature}`;
       return { client, wire, adapter, feature, name: full, known: KNOWN[full] };
     });
@@ -85,7 +88,11 @@ const switches = rows.flatMap(({ name, cells }) =>
       rows
         .flatMap((row) => row.cells)
         .filter(
-          ({ client, feature, wire }) => client === cell.client && feature === "text" && wire.signs !== cell.wire.signs,
+          ({ client, feature, wire }) =>
+            client === cell.client &&
+            feature === "text" &&
+            wire.signs !== cell.wire.signs &&
+            wire.refuses["tool result"] === undefined,
         )
         .map((other) => ({ name: `${name}, then ${other.adapter.name}`, cell, other })),
     ),
@@ -105,6 +112,7 @@ afterAll(() => {
   const missing = WIRES.filter(({ adapter }) => !ADAPTERS.some(({ name }) => name === adapter));
   const reasons = [
     ...CLIENTS.flatMap(({ dialect, cannot }) => reasonsOf(dialect.name, cannot)),
+    ...WIRES.flatMap(({ adapter, untold }) => reasonsOf(adapter, untold ?? {})),
     ...WIRES.flatMap(({ adapter, refuses }) =>
       Object.entries(refuses).map(([feature, { reason }]) => `r  ${adapter}: ${feature}: ${reason}`),
     ),

@@ -142,6 +142,8 @@ export interface Wire {
   readonly tooMany: FailedResponse;
   /** Refusals come with words of their own. */
   readonly refusesInWords: boolean;
+  /** What no answer of the format tells, with the reason: these cells are empty. */
+  readonly untold?: Readonly<Partial<Record<Feature, string>>>;
   /** What the format cannot say, with a piece of the sentence that tells so instead of an answer. */
   readonly refuses: Readonly<Partial<Record<Feature, { readonly reason: string; readonly sentence: string }>>>;
 }

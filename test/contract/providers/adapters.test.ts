@@ -92,7 +92,7 @@ describe.each(textStreams)("the spelling of $name", (one) => {
     { spelling: "CR line ends", text: one.stream.replaceAll("\n", "\r") },
     { spelling: "no blank line at the end", text: one.stream.trimEnd() },
     { spelling: "no [DONE]", text: one.stream.replace("data: [DONE]\n\n", "") },
-    { spelling: "no space after the colon", text: one.stream.replaceAll(/^(data|event): /gm, "$1:") },
+    { spelling: "no space after the colon", text: one.stream.replaceAll(/^(data|event): (?! )/gm, "$1:") },
     { spelling: "comments between events", text: one.stream.replaceAll("\n\n", "\n\n: keep-alive\n\n") },
     { spelling: "a byte order mark", text: `\uFEFF${one.stream}` },
   ])("means the same with $spelling", ({ text }) => {
@@ -167,9 +167,11 @@ function expectWellFormed(events: readonly GenerationEvent[]): void {
       expect(at, "nothing follows an error").toBe(events.length - 1);
       expect(event.failure.message).not.toBe("");
     } else if (event.type === "usage") {
-      const counts = Object.values(event.usage);
+      const { work = {}, ...tokens } = event.usage;
+      const counts = [...Object.values(tokens), ...Object.values(work)];
       expect(counts.every((count) => Number.isSafeInteger(count) && count >= 0)).toBe(true);
-      expect(promptTokens(event.usage) + completionTokens(event.usage)).toBeGreaterThan(0);
+      const worked = Object.values(work).reduce((sum, count) => sum + count, 0);
+      expect(promptTokens(event.usage) + completionTokens(event.usage) + worked).toBeGreaterThan(0);
     } else if ("choice" in event) {
       expect(finished.has(event.choice), "content comes before the finish").toBe(false);
       if (event.type === "finish") finished.add(event.choice);

@@ -18,7 +18,7 @@ test.each(providers)("$slug can be asked with its adapter and its quirks", ({ sl
     { ...HELLO, stream: true },
     {
       provider: asProviderId(slug),
-      upstreamModel: "model",
+      upstreamModel: "maker/model",
       baseUrl: base_url,
       credential: credentialFor(quirks ?? {}),
       supportedParameters: [],

@@ -78,6 +78,16 @@ test.each([
   expect(need.minimumNusd).toBe(BigInt(PROMPT_TOKENS * perPrompt + perOutput) / 1_000n);
 });
 
+test("where hardware is paid by the second, all that a generation may take is held for", () => {
+  const price = { prompt: 0, completion: 0, hardware_second: 1_400_000_000 };
+  const { candidates } = plan(inputOf([entryOf("a/b", [{ tag: "acme", endpoint: { price } }])]));
+  const { request } = needFor({});
+  // 900 seconds at $0.0014.
+  for (const way of ["whole", "steps"] as const) {
+    expect(needOf(request, candidates, PROMPT_TOKENS, way).minimumNusd).toBe(1_260_000_000n);
+  }
+});
+
 test("a hold that is not whole cuts the output to what it covers", () => {
   const { need, request } = needFor({});
   expect(clampTo(request, need, need.wantedNusd, PROMPT_TOKENS)).toBe(null);

@@ -121,3 +121,14 @@ test.each([
     expect(isEstimated).toBe(true);
   },
 );
+
+test("hardware that was busy is kept where tokens are counted", () => {
+  const meter = createMeter(PROMPT_ESTIMATE);
+  meter.add([say(TEXT), used(0, 0, { work: { hardwareMs: 1_500 } })]);
+  for (const isComplete of [true, false]) {
+    expect(meter.read(isComplete)).toMatchObject({
+      usage: { inputText: PROMPT_ESTIMATE, outputText: TOKENS, work: { hardwareMs: 1_500 } },
+      isEstimated: true,
+    });
+  }
+});

@@ -213,6 +213,12 @@ test("every row of LiteLLM's map is an entry or a refusal with its reason", () =
     host: { slug: "groq-openai-responses", adapter: "openai-responses", baseUrl: "https://api.groq.com/openai/v1" },
     upstreamModel: "responder",
   });
+  // A wire format that cannot say tools has none, whatever the map says of the model.
+  expect(entryOf(feed, "replicate/wood/wood-2-chat")).toMatchObject({
+    host: { slug: "replicate", adapter: "replicate", baseUrl: "https://api.replicate.com/v1" },
+    upstreamModel: "wood/wood-2-chat",
+    supportedParameters: ["max_tokens", "stop", "temperature", "top_p"],
+  });
   expect(entryOf(feed, "groq/wood-2-instruct")).toMatchObject({
     host: { slug: "groq", adapter: "openai-compatible", baseUrl: "https://api.groq.com/openai/v1" },
     upstreamModel: "wood-2-instruct",

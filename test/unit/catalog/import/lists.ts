@@ -165,5 +165,6 @@ export function liteLlmMap() {
     "groq/unpriced": row("groq", { input_cost_per_token: undefined, output_cost_per_token: undefined }),
     "groq/endless": row("groq", { max_tokens: undefined, max_input_tokens: undefined }),
     "groq/responder": row("groq", { mode: "responses", supported_endpoints: ["/v1/responses"] }),
+    "replicate/wood/wood-2-chat": row("replicate", { supports_function_calling: true, supports_response_schema: true }),
   };
 }

@@ -18,6 +18,7 @@ import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
 import { openPayments, type Payments } from "./gates/payments.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import { splitCredentials } from "./gates/provider-credentials.ts";
+import { createProviderStateClient, type ProviderStateClient } from "./gates/provider-state-client.ts";
 import type { ProviderGate } from "./gates/provider-gate.ts";
 import { createSnapshotSharing } from "./gates/snapshot-sharing.ts";
 import { createColoCache, createStanding } from "./gates/standing.ts";
@@ -48,6 +49,7 @@ interface Isolate {
   readonly catalog: CatalogReader;
   readonly accounts: AccountClient;
   readonly byok: ByokClient;
+  readonly providerState: ProviderStateClient;
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
@@ -152,6 +154,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     return opened.ok ? opened.value : null;
   };
   const reporter = crypto.randomUUID();
+  const gate = (account: AccountId) => accountGateOf(env, account);
   return {
     settings,
     books: openBooks({ ...env }),
@@ -162,14 +165,15 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
       clock: systemClock,
       gate: createAccountRoutes({
         clock: systemClock,
-        gate: (account) => accountGateOf(env, account),
+        gate,
         branch: (account, branch) => accountBranchOf(env, account, branch),
         reporter,
       }),
       reporter,
       standing: createStanding(systemClock, env.PLACE === "cf" ? createColoCache((name) => caches.open(name)) : null),
     }),
-    byok: createByokClient({ clock: systemClock, gate: (account) => accountGateOf(env, account), unseal }),
+    byok: createByokClient({ clock: systemClock, gate, unseal }),
+    providerState: createProviderStateClient({ clock: systemClock, random: systemRandomBytes, gate, settings }),
     providers: createProviderClient({
       clock: systemClock,
       gate: (provider, region, branch) => providerGateOf(env, provider, region, branch),
@@ -329,22 +333,21 @@ async function verifyCached(
   return checked;
 }
 
-function routerPorts(
-  { settings, catalog, accounts, byok, providers, environment, network, tenantNetwork, accessTokens }: Isolate,
-  waitUntil: (work: Promise<unknown>) => void,
-): RouterPorts {
+function routerPorts(own: Isolate, waitUntil: (work: Promise<unknown>) => void): RouterPorts {
+  const { settings, catalog, providers, environment } = own;
   return {
     clock: systemClock,
     randomBytes: systemRandomBytes,
-    fetch: network,
-    openMedia: (url, signal) => openPublicMedia(url, signal, tenantNetwork),
-    accessTokens,
+    fetch: own.network,
+    openMedia: (url, signal) => openPublicMedia(url, signal, own.tenantNetwork),
+    accessTokens: own.accessTokens,
     deadlines: settings.deadlines,
     waitUntil,
-    byok,
+    byok: own.byok,
+    providerState: own.providerState,
     resolve: (requested) => resolveModel(catalog, requested, waitUntil),
     menu: () => catalog.menu(waitUntil),
-    accounts,
+    accounts: own.accounts,
     providers: {
       warm: (places) => providers.warm(places, waitUntil),
       health: providers.health,

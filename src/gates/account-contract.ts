@@ -14,6 +14,7 @@ import type { BookedGeneration } from "../insight/generations.ts";
 import type { AccountRepliesRpc } from "./account-replies-contract.ts";
 import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
 import type { AccountPaymentsRpc } from "./account-payments-contract.ts";
+import type { AccountProviderStateRpc } from "./account-provider-state-contract.ts";
 import type { BudgetInterval } from "../limits/budget.ts";
 import type { TenantLimits, WantedTokens } from "../limits/tenant-limits.ts";
 import type { LeaseAnswer, LeaseReport } from "../ledger/lease.ts";
@@ -315,7 +316,13 @@ export interface RotatedKey {
 
 /** The RPC surface of the AccountGate. Nothing here throws for an unknown account: it refuses with `unauthenticated`. */
 export interface AccountGateRpc
-  extends AccountSpendRpc, AccountDeskRpc, AccountByokRpc, AccountPaymentsRpc, AccountRepliesRpc {}
+  extends
+    AccountSpendRpc,
+    AccountDeskRpc,
+    AccountByokRpc,
+    AccountPaymentsRpc,
+    AccountRepliesRpc,
+    AccountProviderStateRpc {}
 
 /** How long a hold lives without renewal; isolates renew every 20 s. */
 export const HOLD_LIFE_MS: EpochMs = 60_000;

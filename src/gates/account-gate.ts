@@ -57,6 +57,8 @@ import { settle } from "./account-settle.ts";
 import type { PaymentAnswer, PaymentCommand } from "./account-payments-contract.ts";
 import { createPaymentsDesk } from "./account-payments-desk.ts";
 import { createPosting, NO_BOOKS } from "./account-posting.ts";
+import { createProviderStates } from "./account-provider-state.ts";
+import type { ProviderStateAnswer, ProviderStateCommand } from "./account-provider-state-contract.ts";
 import type { CreditRow } from "./account-rows.ts";
 import type { ReplyAnswer, ReplyCommand } from "./account-replies-contract.ts";
 import { claimOrWait, createReplies } from "./account-replies.ts";
@@ -99,6 +101,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
   private readonly keptReplies = createReplies(this.ctx.storage);
+  private readonly providerStates = createProviderStates(this.ctx.storage);
 
   async admit(request: AdmitRequest, caller?: BranchCaller): Promise<Admission> {
     const news = branchNews(this.branches, caller, this.clock());
@@ -152,6 +155,14 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
         return ok(claim);
       });
     return await claimOrWait(this.keptReplies, command, tryClaim, this.clock);
+  }
+
+  async providerState(command: ProviderStateCommand): Promise<Result<ProviderStateAnswer, RouterError>> {
+    return await this.flatWith((memory) => {
+      const answer = this.providerStates.answer(memory, command, this.clock());
+      this.wakeBy(this.providerStates.nextDueMs());
+      return answer;
+    });
   }
 
   async identify(keyHash: KeyHash): Promise<Result<Identity, RouterError>> {
@@ -277,6 +288,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     } finally {
       memory.store.forgetSettles(this.clock() - SETTLED_KEPT_MS);
       this.keptReplies.forget(this.clock());
+      this.providerStates.forget(this.clock());
       this.wakeBy(this.nextDueMs(memory));
     }
   }
@@ -297,8 +309,9 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
     if (oldest !== null) times.push(Math.max(nowMs, oldest / seqAt(1)) + SETTLED_KEPT_MS);
     const topUpMs = this.desk.dueMs(memory);
     if (topUpMs !== null) times.push(topUpMs);
-    const repliesDueMs = this.keptReplies.nextDueMs();
-    if (repliesDueMs !== null) times.push(Math.max(nowMs, repliesDueMs));
+    for (const dueMs of [this.keptReplies.nextDueMs(), this.providerStates.nextDueMs()]) {
+      if (dueMs !== null) times.push(Math.max(nowMs, dueMs));
+    }
     return times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time));
   }
 

@@ -1,5 +1,6 @@
 /** Serves one request whose answer is one JSON body. */
 import { createCollector } from "../core/collect.ts";
+import { withCarriedState } from "./carry-state.ts";
 import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type Generated, type Job } from "./job.ts";
 import { createMeter } from "./meter.ts";
@@ -17,7 +18,8 @@ export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Gener
     );
     return refused(unansweredError(job, run), explain(input, route, run.attempts));
   }
-  const { answered, candidate } = run.answer;
+  const { candidate } = run.answer;
+  const answered = withCarriedState(run.answer.answered, job, ports);
   const collector = createCollector();
   for (
     let events: typeof answered.first | null = answered.first;

@@ -32,6 +32,7 @@ import { noEndpointsError } from "./explain.ts";
 import { explain, refused, type Generated, type GenerateInput, type Job } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
 import { overlapOf, writeOff, type Overlap } from "./overlap.ts";
+import { withRestoredState } from "./restore-state.ts";
 import { routeOf, type Route } from "./route.ts";
 import { abandon, renewHold } from "./serve.ts";
 import type { StepTerms } from "./steps.ts";
@@ -43,8 +44,9 @@ const RENEW_MS = 20_000;
 const SLOT_PAUSE_MS = 150;
 
 /** Serves one request. Rejects only for bugs; every failure is a value. */
-export function generate(input: GenerateInput, ports: RouterPorts): Promise<Generated> {
-  const work = walk(input, ports);
+export function generate(given: GenerateInput, ports: RouterPorts): Promise<Generated> {
+  const restored = withRestoredState(given, ports);
+  const work = restored instanceof Promise ? restored.then((input) => walk(input, ports)) : walk(restored, ports);
   // What nobody waits for is dropped when the client leaves: a hold would be left, a drained answer never billed.
   ports.waitUntil(work);
   return work;

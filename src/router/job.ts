@@ -29,6 +29,8 @@ export interface GenerateInput {
   /** Fires when the client leaves. */
   readonly signal: AbortSignal;
   readonly wide: WideEvent;
+  /** The client sends back what providers must see again; absent: as the request itself shows. */
+  readonly returnsState?: boolean | undefined;
   /** Takes a copy of the answer; null for nearly all. */
   readonly copy?: AnswerCopy | null | undefined;
   /** The rim's wording of errors that happen after the first byte. */

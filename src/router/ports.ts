@@ -13,6 +13,7 @@ import type { RunningGeneration } from "../gates/account-client.ts";
 import type { AdmitRequest, Admission, Settlement } from "../gates/account-contract.ts";
 import type { ByokClient } from "../gates/byok-client.ts";
 import type { AttemptAsk, EndpointPlace } from "../gates/provider-client.ts";
+import type { ProviderStateClient } from "../gates/provider-state-client.ts";
 import type { Permit } from "../gates/provider-permits.ts";
 import type { AccessTokens } from "../providers/access-tokens.ts";
 import type { Health, Outcome } from "../limits/health.ts";
@@ -84,6 +85,7 @@ export interface RouterPorts {
   readonly accounts: AccountPort;
   readonly providers: ProviderPort;
   readonly byok: ByokClient;
+  readonly providerState: ProviderStateClient;
   readonly deadlines: Deadlines;
   /** Keeps the platform from dropping `work` when the client leaves. */
   readonly waitUntil: (work: Promise<unknown>) => void;

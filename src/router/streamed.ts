@@ -5,6 +5,7 @@
  */
 import type { AnswerHead, ErrorFace, StreamRenderer } from "../dialects/dialect.ts";
 import { malformedFailure } from "../providers/failure.ts";
+import { withCarriedState } from "./carry-state.ts";
 import { openClient, type ClientEnd } from "./client-writer.ts";
 import { billAfterCut, billFor, CREDIT_CUT, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type AnswerCopy, type Generated, type Job } from "./job.ts";
@@ -120,7 +121,7 @@ async function deliver(
   const { answered, candidate } = run.answer;
   try {
     const steps = createSteps(job, candidate, ports);
-    return await pump(answered, renderer, client.writer, meter, { steps, exhaust });
+    return await pump(withCarriedState(answered, job, ports), renderer, client.writer, meter, { steps, exhaust });
   } catch {
     return { kind: "broken", failure: malformedFailure("it could not be translated", null, "") };
   }

@@ -27,7 +27,7 @@ export interface Cell {
 }
 
 /** What an answer's renderers need of the request. */
-interface Asked {
+export interface Asked {
   readonly request: ChatRequest;
   readonly echo?: JsonObject | undefined;
   readonly sent: Sent;
@@ -148,11 +148,11 @@ function proveLateError(cell: Cell): void {
   }
 }
 
-function targetOf(wire: Wire): Target {
+export function targetOf(wire: Wire): Target {
   return { ...DEFAULT_TARGET, supportedParameters: words.PARAMETERS, ...wire.target };
 }
 
-function parsed({ client }: Cell, wanted: Ask): Pick<Asked, "request" | "echo"> {
+export function parsed({ client }: Cell, wanted: Ask): Pick<Asked, "request" | "echo"> {
   // As JSON: that is how bodies come.
   const body: unknown = JSON.parse(JSON.stringify(client.body(wanted)));
   const result = client.dialect.parse(body, client.beside(wanted.stream));
@@ -161,7 +161,7 @@ function parsed({ client }: Cell, wanted: Ask): Pick<Asked, "request" | "echo"> 
   return result.value;
 }
 
-function ask(cell: Cell, wanted: Ask): Asked {
+export function ask(cell: Cell, wanted: Ask): Asked {
   const { request, echo } = parsed(cell, wanted);
   const encoded = cell.adapter.encode(request, targetOf(cell.wire));
   if (!encoded.ok) throw new Error(`it cannot be sent: ${encoded.error}`);
@@ -170,10 +170,14 @@ function ask(cell: Cell, wanted: Ask): Asked {
 }
 
 function hear(cell: Cell, asked: Asked, answer: Answer, stream: boolean): Heard {
-  if (stream) return rendered(cell.client, asked.echo, streamEvents(cell, asked, answer), true);
+  return rendered(cell.client, asked.echo, eventsOf(cell, asked, answer, stream), stream);
+}
+
+/** What the spine gets of an answer. */
+export function eventsOf(cell: Cell, asked: Asked, answer: Answer, stream: boolean): readonly GenerationEvent[] {
+  if (stream) return streamEvents(cell, asked, answer);
   const body: unknown = JSON.parse(JSON.stringify(cell.wire.reply(answer)));
-  const events = cell.adapter.decodeReply(body, asked.request, targetOf(cell.wire));
-  return rendered(cell.client, asked.echo, events, false);
+  return cell.adapter.decodeReply(body, asked.request, targetOf(cell.wire));
 }
 
 function streamEvents({ adapter, wire }: Cell, { request }: Asked, answer: Answer): readonly GenerationEvent[] {

@@ -5,7 +5,7 @@ import { ok } from "../../../src/core/result.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { routeOf } from "../../../src/router/route.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
-import { NO_OWN } from "./spine.ts";
+import { NO_OWN, NO_STATE } from "./spine.ts";
 import { entryOf, NOW } from "./world.ts";
 
 const MESSAGE = "Reasoning is mandatory for this endpoint and cannot be disabled.";
@@ -44,6 +44,7 @@ const ports: RoutePorts = {
     keep: unused,
   },
   byok: NO_OWN,
+  providerState: NO_STATE,
   providers: {
     warm: () => null,
     health: () => undefined,

@@ -8,7 +8,7 @@ import { DEADLINES } from "../../../src/router/deadlines.ts";
 import { plan } from "../../../src/router/plan.ts";
 import type { RouterPorts } from "../../../src/router/ports.ts";
 import { runPlan, type PlanRun } from "../../../src/router/run-plan.ts";
-import { NO_OWN, permitOf } from "./spine.ts";
+import { NO_OWN, NO_STATE, permitOf } from "./spine.ts";
 import { BROKEN, entryOf, inputOf, NOW, wishesOf } from "./world.ts";
 
 type Answer = (signal: AbortSignal, secret: string) => Response | Promise<Response>;
@@ -103,6 +103,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
     {
       providers,
       byok: NO_OWN,
+      providerState: NO_STATE,
       menu: () => Promise.reject(new Error("no router here")),
       clock: () => NOW,
       deadlines: DEADLINES,

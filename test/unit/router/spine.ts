@@ -23,6 +23,18 @@ export const NO_OWN: RouterPorts["byok"] = {
   isCooling: () => false,
 };
 
+/** Nothing is signed. */
+export const NO_STATE: RouterPorts["providerState"] = {
+  seal: () => {
+    throw new Error("nothing was to be sealed");
+  },
+  open: async () => null,
+  keep: () => {
+    throw new Error("nothing was to be kept");
+  },
+  read: async () => ({ states: new Map(), isZeroRetention: false }),
+};
+
 /** Leave to send `secret`. */
 export function permitOf(secret: string, done: () => void = () => undefined, id = "environment-1"): Permit {
   const credential = { id, secret, baseUrl: null };
@@ -61,6 +73,7 @@ export function portsOf(log: string[]): RouterPorts {
       keep: async () => undefined,
     },
     byok: NO_OWN,
+    providerState: NO_STATE,
     providers: {
       warm: () => null,
       health: () => undefined,

@@ -23,7 +23,7 @@ import type { Manifest } from "./manifest.ts";
 import { readStartOptions } from "./options.ts";
 import { binary, CATALOG, ROOT, WRANGLER_TOML } from "./paths.ts";
 import { QUIET_WRANGLER, run } from "./run.ts";
-import { deriveConfig, writeDerived } from "./wrangler-config.ts";
+import { databaseFault, deriveConfig, writeDerived } from "./wrangler-config.ts";
 
 const NAMESPACE = "waypost-catalog";
 /** How long a fresh deployment may take to answer. */
@@ -87,20 +87,6 @@ async function prove(env: Environment): Promise<Result<Proved, string>> {
   return fault === undefined
     ? ok({ secrets: secrets.value, databases: built.value.d1, buckets: built.value.r2 })
     : err(fault);
-}
-
-/** A database that no account would ever live in, or two of one name, are mistakes of the file. */
-function databaseFault({ d1: databases, vars }: Manifest): string | undefined {
-  const odd = databases.find(({ binding }) => binding !== "DB" && !/^DB_(GL[2-9]|(EU|US)[1-9])$/.test(binding));
-  if (odd !== undefined) {
-    return `wrangler.toml: the database binding ${odd.binding} names no shard; write DB_GL2 to DB_GL9, DB_EU1, DB_US1 and so on.`;
-  }
-  const names = databases.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) return `wrangler.toml: two databases have the name ${twice}.`;
-  const shards = new Set(["gl1", "eu1", "us1", ...databases.map(({ binding }) => binding.slice(3).toLowerCase())]);
-  const closed = (vars["NEW_ACCOUNTS"] ?? "").split(/[\s,]+/).find((name) => name !== "" && !shards.has(name));
-  return closed === undefined ? undefined : `wrangler.toml: NEW_ACCOUNTS names ${closed}, which has no database.`;
 }
 
 /** Finds or creates a database; one for a region is created where its data stays. @returns its id. */

@@ -1,10 +1,11 @@
 /**
  * Copies of wrangler.toml with what must not be committed filled in: ids of the resources in an account, paths made
- * absolute. Text in, text out, so that everything else stays word for word.
+ * absolute. Text in, text out, so that everything else stays word for word. And what is wrong with its databases.
  */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { assert } from "../core/result.ts";
+import type { Manifest } from "./manifest.ts";
 import { ROOT } from "./paths.ts";
 
 export interface Derivation {
@@ -37,6 +38,23 @@ export function deriveConfig(toml: string, root: string, derivation: Derivation)
 function replaced(text: string, pattern: RegExp, replacement: (whole: string, group: string) => string): string {
   assert(text.search(pattern) >= 0, `wrangler.toml has a line like ${pattern.source}`);
   return text.replace(pattern, replacement);
+}
+
+/**
+ * A database that no account would ever live in, or two of one name, are mistakes of the file.
+ * @returns one sentence about the first of them.
+ */
+export function databaseFault({ d1: databases, vars }: Pick<Manifest, "d1" | "vars">): string | undefined {
+  const odd = databases.find(({ binding }) => binding !== "DB" && !/^DB_(GL[2-9]|(EU|US)[1-9])$/.test(binding));
+  if (odd !== undefined) {
+    return `wrangler.toml: the database binding ${odd.binding} names no shard; write DB_GL2 to DB_GL9, DB_EU1, DB_US1 and so on.`;
+  }
+  const names = databases.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) return `wrangler.toml: two databases have the name ${twice}.`;
+  const shards = new Set(["gl1", "eu1", "us1", ...databases.map(({ binding }) => binding.slice(3).toLowerCase())]);
+  const closed = (vars["NEW_ACCOUNTS"] ?? "").split(/[\s,]+/).find((name) => name !== "" && !shards.has(name));
+  return closed === undefined ? undefined : `wrangler.toml: NEW_ACCOUNTS names ${closed}, which has no database.`;
 }
 
 /** Variables in the format of an env file. No value has a line end. */

@@ -1,9 +1,9 @@
-/** Derived configurations change what they say and nothing else. */
+/** Derived configurations change what they say and nothing else; faulty databases are named. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseEnv } from "node:util";
 import { expect, test } from "vitest";
-import { deriveConfig, envFile } from "../../../src/cli/wrangler-config.ts";
+import { databaseFault, deriveConfig, envFile } from "../../../src/cli/wrangler-config.ts";
 
 const toml = readFileSync(path.resolve(import.meta.dirname, "../../../wrangler.toml"), "utf8");
 
@@ -58,3 +58,32 @@ test.each(["plain", "with 'single'", 'with "double"', "a#b=c", "both ' and \""])
     expect(parseEnv(envFile({ NAME: value }))).toEqual({ NAME: value });
   },
 );
+
+const database = (binding: string, name = `waypost ${binding}`) => ({ binding, name, migrationsDir: "migrations" });
+
+test.each([
+  { name: "the one that is there", more: [], vars: {} },
+  {
+    name: "one more of each home",
+    more: ["DB_GL2", "DB_GL9", "DB_EU1", "DB_US9"].map((binding) => database(binding)),
+    vars: { NEW_ACCOUNTS: "gl2, eu1 us1" },
+  },
+])("databases without a fault: $name", ({ more, vars }) => {
+  expect(databaseFault({ d1: [database("DB"), ...more], vars })).toBe(undefined);
+});
+
+test.each([
+  { name: "a binding that is no shard", more: [database("DB_2")], says: "DB_2 names no shard" },
+  { name: "a second first database", more: [database("DB_GL1")], says: "DB_GL1 names no shard" },
+  { name: "a name twice", more: [database("DB_GL2", "waypost DB")], says: "two databases have the name waypost DB" },
+  {
+    name: "new accounts where nothing is",
+    more: [],
+    vars: { NEW_ACCOUNTS: "gl1 gl2" },
+    says: "NEW_ACCOUNTS names gl2",
+  },
+])("$name is one sentence", ({ more, vars = {}, says }) => {
+  expect(databaseFault({ d1: [database("DB"), ...more], vars })).toMatch(
+    new RegExp(`^wrangler\\.toml: .*${says}.*\\.$`),
+  );
+});

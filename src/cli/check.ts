@@ -1,6 +1,6 @@
 /**
  * `npm test`: everything that must hold, each step also an npm script. All steps run even when one fails, so that one
- * run tells all; the exit code is 1 when any did. The last line is `N passed, N failed`: the tests, and a failed step
+ * run tells all, the static checks two at a time; the exit code is 1 when any did. The last line is `N passed, N failed`: the tests, and a failed step
  * as one failure more.
  */
 import { createHash } from "node:crypto";
@@ -31,26 +31,30 @@ const REPORTERS = ["--reporter=default", "--reporter=json", `--outputFile.json=$
 
 const QUIET = { quiet: true };
 
-const STEPS: readonly Step[] = [
-  { name: "build", run: builds },
-  { name: "types:check", run: () => script("types:check") },
-  { name: "format:check", run: () => script("format:check") },
-  { name: "lint", run: () => script("lint") },
-  { name: "typecheck", run: () => script("typecheck") },
-  { name: "knip", run: () => script("knip") },
-  { name: "migrations", run: migrationsAreComplete },
-  {
-    name: "deploy --dry-run",
-    run: () => run(process.execPath, ["src/cli/deploy.ts", "--dry-run"], { quiet: true, env: QUIET_WRANGLER }),
-  },
-  {
-    name: "model",
-    run: () => run("npm", ["run", "--silent", "model", "--", "--count", "5000", "--seed", "1"], QUIET),
-  },
-  { name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) },
+/** Steps that may run side by side: what two cores can do at once. */
+const AT_ONCE = 2;
+
+/** The groups run one after the other. */
+const GROUPS: readonly (readonly Step[])[] = [
+  // The lint for providers' names and the end-to-end tests need what it makes.
+  [{ name: "build", run: builds }],
+  [
+    { name: "typecheck", run: () => script("typecheck") },
+    { name: "lint", run: () => script("lint") },
+    { name: "knip", run: () => script("knip") },
+    { name: "types:check", run: () => script("types:check") },
+    { name: "format:check", run: () => script("format:check") },
+    { name: "migrations", run: migrationsAreComplete },
+  ],
+  [
+    {
+      name: "model",
+      run: () => run("npm", ["run", "--silent", "model", "--", "--count", "5000", "--seed", "1"], QUIET),
+    },
+  ],
+  [{ name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) }],
 ];
 
-/** Builds first: the lint for providers' names and the end-to-end tests need what it makes. */
 async function builds(): Promise<Finished> {
   const built = await build();
   return built.ok ? { code: 0, output: "" } : { code: 1, output: built.error };
@@ -87,15 +91,12 @@ function migrationFiles(): ReadonlyMap<string, string> {
 }
 
 const failed: string[] = [];
-for (const step of STEPS) {
-  const startedMs = Date.now();
-  const { code, output } = await step.run();
-  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-  console.log(`${code === 0 ? "ok  " : "FAIL"} ${step.name} (${seconds} s)`);
-  if (code !== 0) {
-    failed.push(step.name);
-    process.stdout.write(output);
-  }
+for (const steps of GROUPS) {
+  const left = [...steps];
+  const lane = async (): Promise<void> => {
+    for (let step = left.shift(); step !== undefined; step = left.shift()) await take(step);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
 }
 const counts = countTests();
 rmSync(work, { recursive: true, force: true });
@@ -106,6 +107,16 @@ if (failed.length > 0) {
   process.exitCode = 1;
 }
 console.log(`${counts.passed} passed, ${testFailures + otherSteps} failed`);
+
+async function take(step: Step): Promise<void> {
+  const startedMs = Date.now();
+  const { code, output } = await step.run();
+  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+  console.log(`${code === 0 ? "ok  " : "FAIL"} ${step.name} (${seconds} s)`);
+  if (code === 0) return;
+  failed.push(step.name);
+  process.stdout.write(output);
+}
 
 /** What vitest reported; nothing when it did not get so far. A file that cannot be loaded counts as one failure. */
 function countTests(): { passed: number; failed: number } {

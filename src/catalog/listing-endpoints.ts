@@ -30,8 +30,19 @@ export interface EndpointStatistics {
   /** Time to the first token. */
   readonly latencyLast30mMs: Percentiles | null;
   readonly throughputLast30mTokensPerS: Percentiles | null;
+  /** How well its answers of the last two hours kept the form that was asked for. */
+  readonly toolCalls: QualityStatistics;
+  readonly structuredOutputs: QualityStatistics;
   /** What clients of one region of the world had of it; null: of no region in particular was asked. */
   readonly client: ClientStatistics | null;
+}
+
+/** How well answers keep their form. */
+export interface QualityStatistics {
+  /** `unproven`: too few answers, or too near to a line. */
+  readonly tier: "good" | "unproven" | "weak" | "poor";
+  /** Null: too few. */
+  readonly successPercent: number | null;
 }
 
 /** The same of the last 30 minutes, for clients of a region. */
@@ -75,6 +86,9 @@ export interface PublicEndpoint {
   readonly uptime_last_1d: number | null;
   readonly latency_last_30m: Percentiles | null;
   readonly throughput_last_30m: Percentiles | null;
+  /** Answers whose tool calls could be run, and whose structured output could be read. */
+  readonly tool_calls: PublicQuality;
+  readonly structured_outputs: PublicQuality;
   /** The same for clients of one region; null where none was named and the asker's is not known. */
   readonly client_region: {
     readonly region: string;
@@ -82,6 +96,11 @@ export interface PublicEndpoint {
     readonly latency_last_30m: Percentiles | null;
     readonly throughput_last_30m: Percentiles | null;
   } | null;
+}
+
+export interface PublicQuality {
+  readonly tier: QualityStatistics["tier"];
+  readonly success_last_2h: number | null;
 }
 
 export interface PublicModelEndpoints {
@@ -156,8 +175,14 @@ function publicEndpoint(
     uptime_last_1d: statistics?.uptimeLast1dPercent ?? null,
     latency_last_30m: statistics?.latencyLast30mMs ?? null,
     throughput_last_30m: statistics?.throughputLast30mTokensPerS ?? null,
+    tool_calls: publicQuality(statistics?.toolCalls),
+    structured_outputs: publicQuality(statistics?.structuredOutputs),
     client_region: clientRegion(statistics?.client ?? null),
   };
+}
+
+function publicQuality(quality: QualityStatistics | undefined): PublicQuality {
+  return { tier: quality?.tier ?? "unproven", success_last_2h: quality?.successPercent ?? null };
 }
 
 function clientRegion(client: ClientStatistics | null): PublicEndpoint["client_region"] {

@@ -12,7 +12,7 @@ export interface ResolvedModel {
   readonly entry: ModelEntry;
   /** Version of the catalog whose prices the entry carries. */
   readonly version: string;
-  /** The order that the name asks for; `exacto` means the default order. */
+  /** The order that the name asks for. */
   readonly sort?: VariantSort | undefined;
   /** The name asks for reasoning. */
   readonly thinking: boolean;
@@ -90,7 +90,7 @@ function resolvedAs(name: RequestedName, lookup: Lookup, { entry, version }: Res
     sort: name.sort,
     thinking: lookup.thinking || entry.model.id.endsWith(":thinking"),
     isFree: entry.model.id.endsWith(":free"),
-    warnings: lookup.warning === undefined ? name.warnings : [...name.warnings, lookup.warning],
+    warnings: lookup.warning === undefined ? [] : [lookup.warning],
   };
 }
 

@@ -13,7 +13,6 @@ export interface RouterName {
   /** Its own name, whatever alias was used. */
   readonly name: string;
   readonly sort?: VariantSort | undefined;
-  readonly warnings: readonly string[];
 }
 
 /** Each under its own name, and under the one that clients of OpenRouter know. */
@@ -32,9 +31,9 @@ export function routerNameOf(requested: string): RouterName | null {
   if (!AUTHORS.test(requested)) return null;
   const read = readVariants(requested);
   if (!read.ok) return null;
-  const { base, lookups, sort, warnings } = read.value;
+  const { base, lookups, sort } = read.value;
   const name = base.toLowerCase();
   const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
   const isPlain = lookups.length === 1 && lookups[0]?.name === base;
-  return kind === undefined || !isPlain ? null : { kind, name: `waypost/${kind}`, sort, warnings };
+  return kind === undefined || !isPlain ? null : { kind, name: `waypost/${kind}`, sort };
 }

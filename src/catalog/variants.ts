@@ -5,7 +5,7 @@
  */
 import { err, ok, type Result } from "../core/result.ts";
 
-/** How the endpoints are to be ordered, when the name says so. `exacto` is the default order for now. */
+/** How the endpoints are to be ordered, when the name says so. `exacto`: measured quality first. */
 export type VariantSort = "throughput" | "price" | "exacto";
 
 /** One name to look up. The first that the catalog has, wins. */
@@ -25,7 +25,6 @@ export interface RequestedName {
   readonly sort?: VariantSort | undefined;
   /** The `:free` listing is asked for, and nothing else will do. */
   readonly isFree: boolean;
-  readonly warnings: readonly string[];
 }
 
 const SORTS: Readonly<Record<string, VariantSort>> = { nitro: "throughput", floor: "price", exacto: "exacto" };
@@ -63,10 +62,7 @@ export function readVariants(requested: string): Result<RequestedName, VariantFa
   }
   if (sorts.length > 1) return err({ message: "only one of :nitro, :floor and :exacto can be given" });
   if (statics.length > 1) return err({ message: "only one of :free, :extended and :thinking can be given" });
-  const sort = sorts[0];
-  const warnings =
-    sort === "exacto" ? ["exacto: there are no tool-call statistics yet, so the default order was used"] : [];
-  return ok({ base, lookups: lookupsOf(base, statics[0]), sort, isFree: statics[0] === "free", warnings });
+  return ok({ base, lookups: lookupsOf(base, statics[0]), sort: sorts[0], isFree: statics[0] === "free" });
 }
 
 function lookupsOf(base: string, variant: string | undefined): readonly Lookup[] {

@@ -5,12 +5,19 @@
  * An endpoint that runs in several regions is shown as one: uptime is the mean weighted by requests, percentiles are
  * those of its busiest region (percentiles of several regions can't be merged), and it is down when no region is up.
  */
-import type { ClientStatistics, EndpointStatistics, Percentiles } from "../catalog/listing-endpoints.ts";
+import type {
+  ClientStatistics,
+  EndpointStatistics,
+  Percentiles,
+  QualityStatistics,
+} from "../catalog/listing-endpoints.ts";
 import type { ListedEndpoint, ModelEntry, Provider } from "../catalog/schema.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ProviderGateRpc, ProviderSnapshot } from "../gates/provider-contract.ts";
 import type { ClientFigures } from "../limits/client-figures.ts";
+import type { Tally } from "../limits/counts.ts";
+import { QUALITY_SAMPLES_MIN, qualityTier } from "../limits/quality.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
 import type { Percentiles as MeasuredPercentiles } from "../limits/histogram.ts";
 
@@ -130,6 +137,8 @@ export function statisticsOf(
       uptimeLast1dPercent: uptimePercent(healths, (health) => health.uptime1d),
       latencyLast30mMs: isKnown ? shown(busiest?.latencyMs30m) : null,
       throughputLast30mTokensPerS: isKnown ? shown(busiest?.throughputTps30m) : null,
+      toolCalls: qualityStatistics(healths.flatMap(({ toolCalls }) => toolCalls ?? [])),
+      structuredOutputs: qualityStatistics(healths.flatMap(({ structured }) => structured ?? [])),
       client: client === null ? null : clientStatistics(client, isKnown, byClient),
     };
   };
@@ -161,6 +170,18 @@ function statusOf(
 /** Those never used are not known to the gate, so one that works is enough, and one that is refused is not. */
 function areAllRefused(credentials: ProviderSnapshot["credentials"]): boolean {
   return credentials.length > 0 && credentials.every(({ breaker }) => breaker.kind === "open");
+}
+
+/** All regions together: they run the same model. */
+function qualityStatistics(tallies: readonly Tally[]): QualityStatistics {
+  let good = 0;
+  let count = 0;
+  for (const tally of tallies) {
+    good += tally.good;
+    count += tally.good + tally.bad;
+  }
+  const successPercent = count < QUALITY_SAMPLES_MIN ? null : (good / count) * 100;
+  return { tier: qualityTier(good, count - good), successPercent };
 }
 
 function clientStatistics(

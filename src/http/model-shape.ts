@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { PublicEndpoint, PublicModelEndpoints } from "../catalog/listing-endpoints.ts";
 import type { PublicModel, PublicPricing, PublicProvider } from "../catalog/listing.ts";
 import { PRICE_TIERS } from "../catalog/listing.ts";
+import { QUALITY_TIERS } from "../limits/quality.ts";
 import { CATEGORIES, QUANTIZATIONS } from "../catalog/schema.ts";
 
 const price = z.string().describe("USD per unit, an exact decimal");
@@ -112,6 +113,17 @@ export const ModelShape = z.object({
 
 const percentiles = z.object({ p50: z.number(), p75: z.number(), p90: z.number(), p99: z.number() }).nullable();
 
+const quality = (what: string) =>
+  z
+    .object({
+      tier: z.enum(QUALITY_TIERS),
+      success_last_2h: z.number().nullable().describe("Percent; null with fewer than 20 answers"),
+    })
+    .describe(
+      `Answers whose ${what}, of those that had any: good from 95% on, weak below, poor below 80%, each as far as the ` +
+        "number of answers proves it; else unproven",
+    );
+
 export const EndpointShape = z.object({
   name: z.string(),
   model_id: z.string(),
@@ -142,6 +154,8 @@ export const EndpointShape = z.object({
   uptime_last_1d: z.number().nullable().describe("Percent"),
   latency_last_30m: percentiles.describe("Milliseconds to the first token; null without a key"),
   throughput_last_30m: percentiles.describe("Tokens per second; null without a key"),
+  tool_calls: quality("tool calls are JSON, name an offered tool and fit its schema"),
+  structured_outputs: quality("structured output is JSON and fits its schema"),
   client_region: z
     .object({
       region: z.string(),

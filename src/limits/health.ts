@@ -23,7 +23,7 @@ import {
   type ClientSample,
   type ClientState,
 } from "./client-figures.ts";
-import { countedIn, shareOf, tallyOf, type CountSlot } from "./counts.ts";
+import { countedIn, shareOf, tallyOf, type CountSlot, type Tally } from "./counts.ts";
 import {
   EMPTY_WINDOW,
   mergedHistogram,
@@ -33,6 +33,7 @@ import {
   windowWith,
 } from "./histogram.ts";
 import type { Histogram, HistogramWindow, Percentiles } from "./histogram.ts";
+import { qualityAfter, qualityTally, type Judged } from "./quality.ts";
 import { isStalledStart, typicalAfter } from "./slow-start.ts";
 
 /** Where clients are, as coarsely as latency cares: the platform's own location hints. */
@@ -52,6 +53,8 @@ export type Outcome =
       readonly tokens: number;
       /** Sent to last event. */
       readonly durationMs: number;
+      /** Whether it kept the form that was asked for, where that could be judged. */
+      readonly judged?: Judged | undefined;
     }
   | {
       readonly kind: "failure";
@@ -77,6 +80,9 @@ export interface HealthState {
   readonly throughput: HistogramWindow;
   /** By where the client is; absent in what older versions saved. */
   readonly clients?: { readonly [bucket in ClientBucket]?: ClientState };
+  /** Judged answers; absent: none, or saved by an older version. */
+  readonly toolCalls?: readonly CountSlot[];
+  readonly structured?: readonly CountSlot[];
   readonly minutes: readonly CountSlot[];
   readonly halfHours: readonly CountSlot[];
 }
@@ -104,6 +110,9 @@ export interface Health {
    */
   readonly beyondMsByBucket: { readonly [bucket in ClientBucket]?: Percentiles };
   readonly beyondMs: Percentiles | null;
+  /** Answers of the last two hours that kept the form asked for, and that did not; absent: none was judged. */
+  readonly toolCalls?: Tally;
+  readonly structured?: Tally;
   /** The one probe of a broken endpoint is this isolate's to send. */
   readonly hasProbeLeave?: boolean;
 }
@@ -154,6 +163,7 @@ export function healthAfter(
       beyondByBucket: withBucket(state.beyondByBucket, outcome.bucket, beyondOf(outcome), nowMs),
       throughput: tokensPerS === null ? state.throughput : windowWith(state.throughput, tokensPerS, nowMs),
       clients: withClient(state.clients, outcome.bucket, { ttftMs: outcome.ttftMs, tokensPerS }, nowMs),
+      ...withJudged(state, outcome.judged, nowMs),
     };
   }
   switch (outcome.scope) {
@@ -231,7 +241,14 @@ export function healthSnapshot(state: HealthState, nowMs: EpochMs): Health {
     throughputTps30m: percentilesOf(windowHistogram(state.throughput, 30, nowMs)),
     beyondMsByBucket,
     beyondMs: percentilesOf(mergedHistogram(beyond)),
+    ...qualitySnapshot(state, nowMs),
   };
+}
+
+function qualitySnapshot(state: HealthState, nowMs: EpochMs): Pick<Health, "toolCalls" | "structured"> {
+  const toolCalls = qualityTally(state.toolCalls, nowMs);
+  const structured = qualityTally(state.structured, nowMs);
+  return { ...(toolCalls === undefined ? {} : { toolCalls }), ...(structured === undefined ? {} : { structured }) };
 }
 
 /** What clients of each region had, as of `nowMs`; regions without any are absent. */
@@ -283,4 +300,15 @@ function withClient(
   nowMs: EpochMs,
 ): NonNullable<HealthState["clients"]> {
   return bucket === null ? clients : { ...clients, [bucket]: clientsAfter(clients[bucket], sample, nowMs) };
+}
+
+function withJudged(
+  { toolCalls, structured }: HealthState,
+  judged: Judged | undefined,
+  nowMs: EpochMs,
+): Pick<HealthState, "toolCalls" | "structured"> {
+  return {
+    ...(judged?.toolCalls === undefined ? {} : { toolCalls: qualityAfter(toolCalls, judged.toolCalls, nowMs) }),
+    ...(judged?.structured === undefined ? {} : { structured: qualityAfter(structured, judged.structured, nowMs) }),
+  };
 }

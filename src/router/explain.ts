@@ -1,6 +1,7 @@
 /**
  * The plan told to people: the `openrouter_metadata` object, and the error of a plan without candidates. Pure; never
- * shows a credential, a price of the operator's own or a health figure.
+ * shows a credential, a price of the operator's own or a health figure; of the measured form of answers, where the order
+ * looked at it, the tier alone (`quality`).
  */
 import type { EpochMs } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
@@ -35,6 +36,7 @@ export function explainRoute(input: ExplainInput): JsonObject {
     selected: served !== undefined && isPlaceOf(candidate, served) && passed-- === 0,
     endpoint: candidate.endpoint.tag,
     region: candidate.region.id,
+    ...(candidate.quality === undefined ? {} : { quality: candidate.quality }),
     ...(candidate.byok === undefined ? {} : { is_byok: true }),
   }));
   return {

@@ -4,8 +4,10 @@
 import type { UpstreamFailure } from "../core/error.ts";
 import { completionTokens, promptTokens } from "../core/usage.ts";
 import type { AnswerTail } from "../dialects/dialect.ts";
+import type { Outcome } from "../limits/health.ts";
 import { clientBucket, knownNetworkMs } from "./geography.ts";
 import { explain, type Job } from "./job.ts";
+import { judge } from "./judge.ts";
 import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import type { PlanRun } from "./run-plan.ts";
@@ -119,7 +121,7 @@ async function end(
   // Who copies an answer that was cut knows already.
   if (ended.kind !== "exhausted")
     input.copy?.ended({ isCharged, hasLeft: ended.kind === "cancelled" && route.request.stream });
-  reportOutcome(job, run, ended, bill, endedAtMs, ports);
+  reportOutcome(job, run, meter, ended, bill, endedAtMs, ports);
   const settlement = settlementOf(input.asker, ending);
   note(job, run, ending);
   const isSettled = await ports.accounts.settle(input.asker.account, settlement);
@@ -130,6 +132,7 @@ async function end(
 function reportOutcome(
   job: Job,
   run: PlanRun,
+  meter: Meter,
   ended: HowEnded,
   bill: Bill,
   endedAtMs: number,
@@ -143,16 +146,19 @@ function reportOutcome(
   // A client that left says nothing about the provider's speed, nor does another's credential.
   if (ended.kind !== "completed" || candidate.byok !== undefined) return;
   const { provider, region, endpoint, model } = candidate;
+  const outcome: Outcome = {
+    kind: "success",
+    bucket,
+    ttftMs: answered.firstAtMs - answered.sentAtMs,
+    networkMs: knownNetworkMs(job.input.place, region),
+    tokens: completionTokens(bill.usage),
+    durationMs: endedAtMs - answered.sentAtMs,
+  };
+  const { witness } = meter;
+  const judged = witness === null ? undefined : judge(witness.read(), job.route.request, endpoint.supported_parameters);
   ports.providers.report(
     { provider: provider.slug, region: region.id, tag: endpoint.tag, model: model.id },
-    {
-      kind: "success",
-      bucket,
-      ttftMs: answered.firstAtMs - answered.sentAtMs,
-      networkMs: knownNetworkMs(job.input.place, region),
-      tokens: completionTokens(bill.usage),
-      durationMs: endedAtMs - answered.sentAtMs,
-    },
+    judged === undefined ? outcome : { ...outcome, judged },
     permit,
   );
 }

@@ -7,6 +7,7 @@ import { estimateCompletionTokens } from "../core/estimate.ts";
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
 import { isObject, type Json } from "../core/json.ts";
 import { completionTokens, NO_USAGE, promptTokens, type Usage } from "../core/usage.ts";
+import type { Witness } from "./witness.ts";
 
 /** Delivered text is counted in pieces of this many characters, so that a long answer is not kept. */
 const PIECE_CHARS = 4_096;
@@ -38,11 +39,13 @@ export interface Meter {
   /** Delivered output tokens by our count, or by the provider's where that is higher already. */
   deliveredTokens(): number;
   upstreamId(): string | null;
+  /** What its form will be judged by; null for most answers. */
+  readonly witness: Witness | null;
   finish(): { readonly reason: FinishReason | null; readonly nativeReason: string | null };
 }
 
 /** A meter for one answer. `promptTokensEstimate` stands in when the upstream never says. */
-export function createMeter(promptTokensEstimate: number): Meter {
+export function createMeter(promptTokensEstimate: number, witness: Witness | null = null): Meter {
   let usage: Usage | null = null;
   let upstreamId: string | null = null;
   let reason: FinishReason | null = null;
@@ -71,7 +74,9 @@ export function createMeter(promptTokensEstimate: number): Meter {
   };
 
   return {
+    witness,
     add(events) {
+      witness?.add(events);
       for (const event of events) {
         note(event);
         if (event.type === "text-delta" || event.type === "refusal-delta" || event.type === "tool-input-delta") {

@@ -152,7 +152,7 @@ async function resolveChosen(
   const there = found.flatMap((one) => (one.ok ? [one.value] : []));
   const failed = found.find((one) => !one.ok);
   if (there.length === 0 && failed !== undefined && !failed.ok) return failed;
-  return ok(there.map((model) => ({ ...model, sort: router.sort, warnings: [...model.warnings, ...router.warnings] })));
+  return ok(there.map((model) => ({ ...model, sort: router.sort })));
 }
 
 /** Chosen models in their order, but for those that are measured to do badly: they go behind those that do well. */

@@ -5,7 +5,7 @@
  *
  * Order: first what is neither broken nor below the client's wishes, model by model; within a model the account's own
  * credentials (each a copy of the endpoint, pinned to it), the shared one, own ones meant as fallback; then the client's
- * `order`, then standing, then each endpoint's nearest region before anybody's second one, then sort or draw.
+ * `order`, then standing, then the measured form of answers where that matters (quality.ts), then each endpoint's nearest region before anybody's second one, then sort or draw.
  * Broken ones come last: they are a last resort, not excluded. A region without capacity is left out until it reopens.
  */
 import { BYOK_PER_PROVIDER_MAX, type ByokChoice } from "../accounts/byok.ts";
@@ -14,10 +14,12 @@ import { hash32, type EpochMs } from "../core/clock.ts";
 import type { Exclusion } from "../core/error.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
+import { QUALITY_TIERS } from "../limits/quality.ts";
 import { classOf, CREDENTIAL_CLASSES } from "./byok.ts";
 import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filter.ts";
 import type { Place } from "./geography.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
+import { qualityPlace, qualityWish, tierOfEndpoint, type QualityWish } from "./quality.ts";
 import {
   candidateOf,
   missesWishes,
@@ -69,6 +71,8 @@ export interface Plan {
 export const CANDIDATES_MAX = 12;
 const PER_MODEL_MIN = 2;
 
+const EXACTO_WARNING = "exacto: no endpoint has enough tool-call statistics yet, so the default order was used.";
+
 /** Places in a rank: more models or names than that share the last one. */
 const GROUPS_MAX = 64;
 const ORDER_MAX = 128;
@@ -84,6 +88,7 @@ interface Ranked {
 /** Filters, scores and orders. Never fails: a plan without candidates says why in its exclusions. */
 export function plan(input: PlanInput): Plan {
   const { facts, preferences, place, bucket, nowMs } = input;
+  let isExacto = false;
   const isMerged = preferences.partition === "none";
   const scene: Scene = { facts, preferences, place, bucket, nowMs, seedHash: hash32(input.seed) };
   const exclusions: Exclusion[] = [];
@@ -95,9 +100,11 @@ export function plan(input: PlanInput): Plan {
   for (const [index, wanted] of input.models.entries()) {
     const sort = preferences.sort ?? (isMerged ? input.models[0]?.sort : wanted.sort) ?? null;
     endpointCount += wanted.entry.model.endpoints.length;
+    const wish = qualityWish(facts, preferences, sort, scene.seedHash);
+    isExacto ||= sort === "exacto";
     const group = isMerged ? 0 : Math.min(index, GROUPS_MAX - 1);
     for (const choice of filterEndpoints(wanted.entry, input, exclusions, warnings)) {
-      const reopensMs = rankRegions(choice, group, sort, input, scene, ranked);
+      const reopensMs = rankRegions(choice, group, sort, wish, input, scene, ranked);
       if (reopensMs === null) continue;
       soonestReopenMs = Math.min(soonestReopenMs ?? reopensMs, reopensMs);
       if (!ranked.some((one) => one.candidate.endpoint === choice.endpoint)) {
@@ -111,6 +118,7 @@ export function plan(input: PlanInput): Plan {
     }
   }
   if (ranked.length > 1) ranked.sort(compareRanked);
+  if (isExacto && ranked.length > 0 && !ranked.some(isProven)) warnings.push(EXACTO_WARNING);
   const candidates = cut(ranked, preferences, isMerged ? 1 : input.models.length);
   const strategy = input.models.length > 1 ? "fallback" : "direct";
   return { candidates, exclusions, strategy, warnings, soonestReopenMs, endpointCount };
@@ -124,6 +132,7 @@ function rankRegions(
   choice: Choice,
   group: number,
   sort: SortKey | null,
+  wish: QualityWish | null,
   input: PlanInput,
   scene: Scene,
   ranked: Ranked[],
@@ -131,20 +140,22 @@ function rankRegions(
   let reopensMs: EpochMs | null = null;
   const open: { readonly candidate: Candidate; readonly health: Health | undefined }[] = [];
   const { known, typicalMs } = knownOf(choice, input);
+  const quality = wish === null ? undefined : tierOfEndpoint(known, wish);
   for (const { region, health } of known) {
     if (health !== undefined && health.closedUntilMs > input.nowMs) {
       reopensMs = Math.min(reopensMs ?? health.closedUntilMs, health.closedUntilMs);
       continue;
     }
-    open.push({ candidate: candidateOf(choice, region, health, typicalMs, scene), health });
+    const candidate = candidateOf(choice, region, health, typicalMs, scene);
+    open.push({ candidate: quality === undefined ? candidate : { ...candidate, quality }, health });
   }
   const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
-  if (own !== null) rankOwn(own, choice, group, sort, input, scene, ranked);
+  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranked);
   if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
   if (open.length > 1) open.sort((left, right) => compareRegions(left.candidate, right.candidate, sort));
   for (const [index, { candidate, health }] of open.entries()) {
     const turn = { credentialClass: CREDENTIAL_CLASSES.shared, index: 0, isFirstRegion: index === 0 };
-    const rank = rankOf(choice, candidate, health, group, sort, input, turn);
+    const rank = rankOf(choice, candidate, health, group, sort, wish, input, turn);
     ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) });
   }
   return reopensMs;
@@ -159,6 +170,7 @@ function rankOwn(
   choice: Choice,
   group: number,
   sort: SortKey | null,
+  wish: QualityWish | null,
   input: PlanInput,
   scene: Scene,
   ranked: Ranked[],
@@ -166,8 +178,9 @@ function rankOwn(
   const { byok } = input;
   if (byok === undefined) return;
   const { known, typicalMs } = knownOf(choice, input);
+  const quality = wish === null ? {} : { quality: tierOfEndpoint(known, wish) };
   const regions = known.map(({ region, health }) => ({
-    candidate: { ...candidateOf(choice, region, health, typicalMs, scene), isProbe: false },
+    candidate: { ...candidateOf(choice, region, health, typicalMs, scene), isProbe: false, ...quality },
     health,
   }));
   const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
@@ -175,7 +188,7 @@ function rankOwn(
   for (const [index, credential] of own.usable.entries()) {
     const candidate = { ...best.candidate, byok: { id: credential.id, feeBps: byok.feeBps } };
     const turn = { credentialClass: classOf(credential, byok), index, isFirstRegion: true };
-    const rank = rankOf(choice, candidate, best.health, group, sort, input, turn);
+    const rank = rankOf(choice, candidate, best.health, group, sort, wish, input, turn);
     ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
   }
 }
@@ -205,6 +218,7 @@ function rankOf(
   health: Health | undefined,
   group: number,
   sort: SortKey | null,
+  wish: QualityWish | null,
   input: PlanInput,
   { credentialClass, index, isFirstRegion }: Turn,
 ): number {
@@ -217,7 +231,13 @@ function rankOf(
   rank = rank * ORDER_MAX + orderPlace(choice, preferences.order);
   rank = rank * BYOK_PER_PROVIDER_MAX + index;
   rank = rank * STANDINGS.length + tierOf(candidate, sort, preferences.order !== null);
+  const { quality } = candidate;
+  rank = rank * QUALITY_TIERS.length + (wish === null || quality === undefined ? 0 : qualityPlace(quality, wish));
   return rank * 2 + (isFirstRegion ? 0 : 1);
+}
+
+function isProven({ candidate: { quality } }: Ranked): boolean {
+  return quality !== undefined && quality !== "unproven";
 }
 
 function healthOf(choice: Choice, region: Region, input: PlanInput): Health | undefined {

@@ -10,7 +10,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { PicoUsd } from "../core/money.ts";
 import { err, ok, type Result } from "../core/result.ts";
 
-/** `exacto` is accepted and means the default order. */
+/** `exacto`: measured quality first (quality.ts). */
 export const SORT_KEYS = ["price", "latency", "throughput", "distance", "exacto"] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
@@ -65,8 +65,6 @@ export const DEFAULT_PREFERENCES: Preferences = {
   region: null,
   warnings: [],
 };
-
-const EXACTO_WARNING = "provider.sort: exacto is not measured yet: the default order is used.";
 
 /** What a quantization also admits. */
 const FAMILIES: { readonly [name in Quantization]?: readonly Quantization[] } = {
@@ -159,7 +157,6 @@ export function parsePreferences(provider: JsonObject | null): Result<Preference
     // Warnings travel in a header: nothing but printable ASCII may be in them.
     .map((field) => `provider.${field.slice(0, 60).replace(/[^ -~]/g, "?")} is not known and was ignored.`);
   const sort = typeof given.sort === "string" ? given.sort : (given.sort?.by ?? null);
-  if (sort === "exacto") warnings.push(EXACTO_WARNING);
   return ok({
     order: listOf(given.order),
     only: listOf(given.only),

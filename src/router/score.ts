@@ -9,6 +9,7 @@ import type { ListedModel, PricedEndpoint, Provider, Region } from "../catalog/s
 import { hash32, type EpochMs } from "../core/clock.ts";
 import { priceAt, type Price } from "../core/price.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
+import type { QualityTier } from "../limits/quality.ts";
 import type { Percentiles } from "../limits/histogram.ts";
 import type { ByokPin } from "./byok.ts";
 import type { Choice, RequestFacts } from "./filter.ts";
@@ -33,6 +34,8 @@ export interface Candidate {
   readonly distanceKm: number;
   /** Relative chance in the draw. */
   readonly weight: number;
+  /** How well its answers keep their form; absent: the order did not ask. */
+  readonly quality?: QualityTier;
   /** The account's own credential that it is pinned to; absent: the operator's shared one. */
   readonly byok?: ByokPin;
 }

@@ -16,6 +16,7 @@ import type { PlanRun } from "./run-plan.ts";
 import { abandon, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 import { NO_BILL, type Bill } from "./settlement.ts";
 import { createSteps } from "./steps.ts";
+import { witnessFor } from "./witness.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
@@ -79,7 +80,7 @@ async function serve(
 ): Promise<void> {
   const { input, route } = job;
   const run = early ?? (await running);
-  const meter = createMeter(route.promptTokens);
+  const meter = createMeter(route.promptTokens, witnessFor(route.request));
   const renderer = input.dialect.createStreamRenderer(headOf(job, run));
   // The headers are out: what the endpoint cannot take is said in a comment rather than not at all.
   if (early === null) await client.writer.write(warningComment(run, input.dialect));

@@ -56,6 +56,8 @@ test("endpoints carry the charged price and what was measured", () => {
             uptimeLast1dPercent: null,
             latencyLast30mMs: percentiles,
             throughputLast30mTokensPerS: percentiles,
+            toolCalls: { tier: "weak", successPercent: 91.5 },
+            structuredOutputs: { tier: "unproven", successPercent: null },
             client: { region: "weur", uptimePercent: 99, latencyMs: percentiles, throughputTokensPerS: null },
           }
         : undefined,
@@ -83,6 +85,8 @@ test("endpoints carry the charged price and what was measured", () => {
     uptime_last_1d: null,
     latency_last_30m: percentiles,
     throughput_last_30m: percentiles,
+    tool_calls: { tier: "weak", success_last_2h: 91.5 },
+    structured_outputs: { tier: "unproven", success_last_2h: null },
     client_region: {
       region: "weur",
       uptime_last_30m: 99,
@@ -90,7 +94,13 @@ test("endpoints carry the charged price and what was measured", () => {
       throughput_last_30m: null,
     },
   });
-  expect(answer?.endpoints[1]).toMatchObject({ tag: "far", status: 0, uptime_last_5m: null, client_region: null });
+  expect(answer?.endpoints[1]).toMatchObject({
+    tag: "far",
+    status: 0,
+    uptime_last_5m: null,
+    tool_calls: { tier: "unproven", success_last_2h: null },
+    client_region: null,
+  });
 });
 
 test("hardware and reserved capacity are shown where the catalog knows them", () => {

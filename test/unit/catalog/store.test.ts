@@ -231,7 +231,7 @@ test.each([
   { requested: "maker/model-1:free", id: "maker/model-1:free", thinking: false, isFree: true, warnings: 0 },
   { requested: "maker/model-1:thinking", id: "maker/model-1", thinking: true, isFree: false, warnings: 0 },
   { requested: "maker/model-1:extended", id: "maker/model-1", thinking: false, isFree: false, warnings: 1 },
-  { requested: "maker/model-1:exacto", id: "maker/model-1", thinking: false, isFree: false, warnings: 1 },
+  { requested: "maker/model-1:exacto", id: "maker/model-1", thinking: false, isFree: false, warnings: 0 },
 ])("$requested resolves to $id", async ({ requested, id, thinking, isFree, warnings }) => {
   const { reader, waitUntil } = await setUp();
   const found = await resolveModel(reader, requested, waitUntil);

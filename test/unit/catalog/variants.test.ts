@@ -33,11 +33,6 @@ test.each([
   expect(read.ok ? "" : read.error.message).toMatch(says);
 });
 
-test("exacto says that it has no statistics", () => {
-  const read = readVariants("a/b:exacto");
-  expect(read.ok && read.value.warnings).toHaveLength(1);
-});
-
 test("an extended variant without a listing says which endpoints were used", () => {
   const read = readVariants("a/b:extended");
   expect(read.ok && read.value.lookups[1]?.warning).toMatch(/no longer listing/);

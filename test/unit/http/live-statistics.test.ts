@@ -105,12 +105,30 @@ test("uptime is weighted by requests, percentiles are those of the busiest regio
     uptimeLast30mPercent: 90,
     latencyLast30mMs: percentiles(100),
     throughputLast30mTokensPerS: percentiles(40),
+    toolCalls: { tier: "unproven", successPercent: null },
+    structuredOutputs: { tier: "unproven", successPercent: null },
     client: null,
   });
   expect(shown(snapshots, true, { isKnown: false })).toMatchObject({
     uptimeLast30mPercent: 90,
     latencyLast30mMs: null,
     throughputLast30mTokensPerS: null,
+  });
+});
+
+test("the form of answers is that of all regions together, and few answers say nothing", () => {
+  const few = {
+    frankfurt: snapshot({ toolCalls: { good: 10, bad: 0 } }),
+    tokyo: snapshot({ toolCalls: { good: 9, bad: 0 } }),
+  };
+  expect(shown(few)?.toolCalls).toEqual({ tier: "unproven", successPercent: null });
+  const more = {
+    frankfurt: snapshot({ toolCalls: { good: 90, bad: 0 }, structured: { good: 0, bad: 30 } }),
+    tokyo: snapshot({ toolCalls: { good: 30, bad: 30 } }),
+  };
+  expect(shown(more)).toMatchObject({
+    toolCalls: { tier: "weak", successPercent: 80 },
+    structuredOutputs: { tier: "poor", successPercent: 0 },
   });
 });
 

@@ -36,13 +36,21 @@ export function witnessFor({ tools, responseFormat, task }: ChatRequest): Witnes
   return createWitness(keepsText);
 }
 
+/** Calls of one choice are far fewer. */
+const CALLS_PER_CHOICE = 4_096;
+
+/** A number, since a text would be made for each piece of a call. */
+function keyOf(choice: number, index: number): number {
+  return choice * CALLS_PER_CHOICE + index;
+}
+
 interface Kept {
   readonly name: string;
   readonly pieces: string[];
 }
 
 function createWitness(keepsText: boolean): Witness {
-  const calls = new Map<string, Kept>();
+  const calls = new Map<number, Kept>();
   const texts = new Map<number, Kept>();
   let chars = 0;
   let isTooLong = false;
@@ -65,10 +73,10 @@ function createWitness(keepsText: boolean): Witness {
   const note = (event: GenerationEvent): void => {
     switch (event.type) {
       case "tool-start":
-        calls.set(`${event.choice} ${event.index}`, { name: event.name, pieces: [] });
+        calls.set(keyOf(event.choice, event.index), { name: event.name, pieces: [] });
         break;
       case "tool-input-delta":
-        keep(calls.get(`${event.choice} ${event.index}`), event.text);
+        keep(calls.get(keyOf(event.choice, event.index)), event.text);
         break;
       case "text-delta":
         if (keepsText) keep(textOf(event.choice), event.text);

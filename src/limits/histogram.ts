@@ -91,23 +91,20 @@ export function percentilesOf(histogram: Histogram): Percentiles | null {
 
 /** The window with one more `value` at `nowMs`; slots older than WINDOW_MINUTES fall out. A value older than that is lost. */
 export function windowWith(window: HistogramWindow, value: number, nowMs: EpochMs): HistogramWindow {
-  return withSlot(window, Math.floor(nowMs / MINUTE_MS), histogramWith(EMPTY_HISTOGRAM, value));
+  const minute = Math.floor(nowMs / MINUTE_MS);
+  const newest = Math.max(minute, window.at(-1)?.minute ?? minute);
+  const oldest = newest - WINDOW_MINUTES;
+  const kept = (window[0]?.minute ?? newest) > oldest ? window : window.filter((slot) => slot.minute > oldest);
+  if (minute <= oldest) return kept;
+  const at = kept.findLastIndex((slot) => slot.minute <= minute);
+  const found = kept[at];
+  return found?.minute === minute
+    ? kept.with(at, { minute, histogram: histogramWith(found.histogram, value) })
+    : kept.toSpliced(at + 1, 0, { minute, histogram: histogramWith(EMPTY_HISTOGRAM, value) });
 }
 
 /** What was counted in the last `minutes` (the current, unfinished one included), as one histogram. */
 export function windowHistogram(window: HistogramWindow, minutes: number, nowMs: EpochMs): Histogram {
   const oldest = Math.floor(nowMs / MINUTE_MS) - minutes;
   return mergedHistogram(window.filter((slot) => slot.minute > oldest).map((slot) => slot.histogram));
-}
-
-/** Adds to the slot of `minute`, wherever it is, and drops what is more than WINDOW_MINUTES behind the newest. */
-function withSlot(window: HistogramWindow, minute: number, histogram: Histogram): HistogramWindow {
-  const newest = Math.max(minute, window.at(-1)?.minute ?? minute);
-  const kept = window.filter((slot) => slot.minute > newest - WINDOW_MINUTES);
-  if (minute <= newest - WINDOW_MINUTES) return kept;
-  const at = kept.findLastIndex((slot) => slot.minute <= minute);
-  const found = kept[at];
-  return found?.minute === minute
-    ? kept.with(at, { minute, histogram: mergedHistogram([found.histogram, histogram]) })
-    : kept.toSpliced(at + 1, 0, { minute, histogram });
 }

@@ -16,6 +16,7 @@ import type { RequestFacts } from "./filter.ts";
 import { menuRefusal, type MenuRules } from "./menu-filter.ts";
 import type { RouterPorts } from "./ports.ts";
 import type { Preferences } from "./preferences.ts";
+import { qualityWish, tierOfEndpoint } from "./quality.ts";
 import type { RouteInput } from "./route.ts";
 import { standingOf, STANDINGS } from "./score.ts";
 
@@ -155,17 +156,28 @@ async function resolveChosen(
   return ok(there.map((model) => ({ ...model, sort: router.sort })));
 }
 
-/** Chosen models in their order, but for those that are measured to do badly: they go behind those that do well. */
-export function byStanding(models: readonly ResolvedModel[], ports: RouterPorts): readonly ResolvedModel[] {
+/**
+ * Chosen models in their order, but for those that are measured to do badly: they go behind those that do well. Where tools
+ * or structured output are asked for, an endpoint that is proven poor at it counts as degraded.
+ */
+export function byStanding(
+  models: readonly ResolvedModel[],
+  { facts, preferences }: Pick<NamedScene, "facts" | "preferences">,
+  ports: RouterPorts,
+): readonly ResolvedModel[] {
   const nowMs = ports.clock();
+  const wish = qualityWish(facts, preferences, preferences.sort ?? models[0]?.sort ?? null, 0);
   const tierOf = ({ entry: { model, providers } }: ResolvedModel): number => {
     let best: number = STANDINGS.length;
     for (const { provider: slug, tag, price, regions: own } of model.endpoints) {
       const regions = price === null ? [] : (providers.find((one) => one.slug === slug)?.regions ?? []);
-      for (const { id } of regions) {
-        if (own?.includes(id) === false) continue;
-        const standing = standingOf(ports.providers.health(slug, id, tag, model.id), nowMs);
-        best = Math.min(best, STANDINGS.indexOf(standing));
+      const known = regions
+        .filter(({ id }) => own?.includes(id) !== false)
+        .map(({ id }) => ({ health: ports.providers.health(slug, id, tag, model.id) }));
+      const isPoor = wish !== null && tierOfEndpoint(known, wish) === "poor";
+      for (const { health } of known) {
+        const standing = STANDINGS.indexOf(standingOf(health, nowMs));
+        best = Math.min(best, isPoor ? Math.max(standing, STANDINGS.indexOf("degraded")) : standing);
       }
     }
     // One failure a moment ago moves no conversation to another model.

@@ -97,7 +97,9 @@ async function routeOnce(
   const wait = ports.providers.warm(placesOfAll(usable));
   if (wait !== null) await wait;
   const isChosen = choice !== null && parsed.models.length === 1;
-  const resolved = isChosen ? byStanding(usable, ports) : usable;
+  const resolved = isChosen
+    ? byStanding(usable, { facts: asked.facts, preferences: preferences.value }, ports)
+    : usable;
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 

@@ -132,6 +132,26 @@ test("a model that is measured to fail goes behind those that do well, whatever 
   expect(ids).toEqual([...chosen.slice(1), chosen[0]]);
 });
 
+test("a model that is proven poor at tool calls goes behind, for requests with tools alone", async () => {
+  const tools = [{ type: "function", function: { name: "look" } }];
+  const anyPrice = { plugins: [{ id: "auto-router", cost_quality_tradeoff: 0 }] };
+  const before = await route(portsWith(many(20)), { ...anyPrice, tools });
+  const chosen = before.ok ? (before.value.choice?.models ?? []) : [];
+  expect(chosen).toHaveLength(CHOSEN_MAX);
+  const health = healthSnapshot(NEW_HEALTH, NOW);
+  const ports = portsWith(many(20), {
+    health: (_provider, _region, _tag, model) =>
+      model === chosen[0] ? { ...health, toolCalls: { good: 2, bad: 30 } } : health,
+  });
+  const idsOf = async (body: Record<string, unknown>) => {
+    const made = await route(ports, body);
+    return made.ok ? made.value.plan.candidates.map(({ model }) => model.id) : [];
+  };
+  expect(await idsOf({ ...anyPrice, tools })).toEqual([...chosen.slice(1), chosen[0]]);
+  const plain = await route(portsWith(many(20)), anyPrice);
+  expect(await idsOf(anyPrice)).toEqual(plain.ok ? plain.value.choice?.models : []);
+});
+
 test("a cold isolate reads the index, the menu and one value per model chosen", async () => {
   const store = createMemoryStore();
   await publish(sampleCatalog(), store, 1);

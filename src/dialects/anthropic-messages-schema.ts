@@ -10,6 +10,7 @@ import { plugins } from "./plugins.ts";
 import {
   between,
   cacheControl,
+  callId,
   fileData,
   imageUrl,
   jsonObject,
@@ -79,14 +80,14 @@ const searchResultBlock = z.looseObject({
 
 const toolUseBlock = z.looseObject({
   type: z.literal("tool_use"),
-  id: z.string().min(1).max(512),
+  id: callId,
   name: z.string().min(1).max(256),
   input: z.unknown(),
   cache_control: cacheControl,
 });
 const toolResultBlock = z.looseObject({
   type: z.literal("tool_result"),
-  tool_use_id: z.string().min(1).max(512),
+  tool_use_id: callId,
   content: z
     .union([
       z.string(),

@@ -6,7 +6,7 @@
  */
 import * as z from "zod";
 import { isObject } from "../core/json.ts";
-import { between, jsonObject, MODELS_MAX, modelName, tokens, wholeBetween } from "./schema.ts";
+import { between, callId, jsonObject, MODELS_MAX, modelName, tokens, wholeBetween } from "./schema.ts";
 
 const CONTENTS_MAX = 10_000;
 const PARTS_MAX = 4_096;
@@ -48,11 +48,15 @@ const part = z
     inlineData: blob.nullish(),
     fileData: fileData.nullish(),
     functionCall: z
-      .looseObject({ id: z.string().max(512).nullish(), name: z.string().min(1).max(256), args: jsonObject.nullish() })
+      .looseObject({
+        id: z.union([callId, z.literal("")]).nullish(),
+        name: z.string().min(1).max(256),
+        args: jsonObject.nullish(),
+      })
       .nullish(),
     functionResponse: z
       .looseObject({
-        id: z.string().max(512).nullish(),
+        id: z.union([callId, z.literal("")]).nullish(),
         name: z.string().min(1).max(256),
         response: jsonObject.nullish(),
         parts: z.array(functionResponsePart).max(PARTS_MAX).nullish(),

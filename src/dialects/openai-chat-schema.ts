@@ -11,6 +11,7 @@ import {
   audioData,
   between,
   cacheControl,
+  callId,
   effort,
   fileData,
   imageUrl,
@@ -64,7 +65,7 @@ const textContent = z.union([z.string(), z.array(textPart).max(PARTS_MAX)]);
 const anyContent = z.union([z.string(), z.array(part).max(PARTS_MAX)]);
 
 const toolCall = z.looseObject({
-  id: z.string().min(1).max(512),
+  id: callId,
   type: z.literal("function").nullish(),
   function: z.looseObject({ name: z.string().min(1).max(256), arguments: z.string().nullish() }),
 });
@@ -107,7 +108,7 @@ const message = z.discriminatedUnion("role", [
   z.looseObject({
     role: z.literal("tool"),
     content: anyContent,
-    tool_call_id: z.string().min(1).max(512),
+    tool_call_id: callId,
     cache_control: cacheControl,
   }),
 ]);

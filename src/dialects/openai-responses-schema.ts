@@ -11,6 +11,7 @@ import {
   audioData,
   between,
   cacheControl,
+  callId,
   effort,
   fileData,
   imageUrl,
@@ -111,7 +112,7 @@ const callItem = z.looseObject({
   type: z.literal("function_call"),
   id,
   status,
-  call_id: z.string().min(1).max(512),
+  call_id: callId,
   name: z.string().min(1).max(256),
   arguments: z.string(),
 });
@@ -119,7 +120,7 @@ const callOutputItem = z.looseObject({
   type: z.literal("function_call_output"),
   id,
   status,
-  call_id: z.string().min(1).max(512),
+  call_id: callId,
   output: z.union([z.string(), z.array(outputPart).max(PARTS_MAX)]),
 });
 const imageItem = z.looseObject({

@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import type { ErrorType } from "../core/error.ts";
+import { ID_CHARS_MAX } from "../core/provider-state.ts";
 
 /** Models that one request may name. */
 export const MODELS_MAX = 16;
@@ -88,6 +89,9 @@ export const between = (min: number, max: number) => z.number().min(min).max(max
 export const wholeBetween = (min: number, max: number) => z.int().min(min).max(max).nullish();
 /** A limit in tokens. */
 export const tokens = wholeBetween(1, 100_000_000);
+
+/** The id of a tool call: those that we give out must come back. */
+export const callId = z.string().min(1).max(ID_CHARS_MAX);
 
 /** Pairs of the client's own. */
 export const metadata = z

@@ -18,6 +18,8 @@ import { ask, newTenant, type Tenant } from "./fixture.ts";
 
 const SOURCE = "test/worker";
 const SHORT = "CtwBAVSoXO5x/2+9a==";
+/** As much as an id holds, nearly. */
+const NEARLY = btoa(String.fromCharCode(...new Uint8Array(610).map((_, at) => (at * 31) % 256)));
 /** Beyond what an id holds, and no base64. */
 const LONG = "Größe \u{1f324} ".repeat(300);
 
@@ -202,6 +204,7 @@ const keptStates = async ({ gate }: Tenant): Promise<number> =>
 
 test.each([
   { name: "in the ids", signature: SHORT, kept: 0 },
+  { name: "in ids of nearly a kilobyte", signature: NEARLY, kept: 0 },
   { name: "in the account's gate", signature: LONG, kept: 1 },
 ])("Gemini sees its signatures in two rounds of a client that drops them: $name", async ({ signature, kept }) => {
   const tenant = await newTenant(USD);

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { asAccountId, asKeyHash } from "../../../src/core/ids.ts";
+import { ID_CHARS_MAX } from "../../../src/core/provider-state.ts";
 import { createProviderStateClient } from "../../../src/gates/provider-state-client.ts";
 import { ADAPTERS } from "../../../src/providers/registry.ts";
 import { createCarrier } from "../../../src/router/carry-state.ts";
@@ -113,6 +114,20 @@ describe("a client that drops everything but its calls", () => {
     expect(text).not.toContain("_wps1");
     if (wire !== vertexWire) expect(text).toContain('"call_1"');
   });
+
+  test.each(CLIENTS.filter(({ dialect }) => BARE[dialect.name] !== undefined))(
+    "$dialect.name takes the longest id that is given out, and none beyond",
+    (client) => {
+      const bodyOf = (length: number): unknown => {
+        const calls = [{ ...words.CALLS[0], id: "c".repeat(length) }];
+        const heard = { text: "", thought: "", refusal: "", end: "tools", tokens: null, error: null } as const;
+        const turn = BARE[client.dialect.name]?.(calls) ?? [];
+        return client.body({ feature: "tool result", stream: false, heard: { ...heard, calls, turn } });
+      };
+      expect(client.dialect.parse(bodyOf(ID_CHARS_MAX), client.beside(false)).ok).toBe(true);
+      expect(client.dialect.parse(bodyOf(ID_CHARS_MAX + 1), client.beside(false)).ok).toBe(false);
+    },
+  );
 
   test.each(cells)("$name: what was signed stays behind on a switch", async (one) => {
     const again = await forgottenTurn(one);

@@ -131,8 +131,10 @@ export const LITELLM_HOSTS: Readonly<Record<string, ImportHost>> = {
   zai: compatible("z-ai", "https://api.z.ai/api/paas/v4"),
 };
 
-/** The wire format of models that answer only on /responses, and the end of the slug of providers that are reached so. */
+/** The wire format of models that answer only on /responses. */
 export const RESPONSES = "openai-responses";
+/** The end of the slug of providers that are reached so. */
+export const RESPONSES_SUFFIX = "responses";
 
 /** Models that answer only on /responses where their list does not say so: https://platform.openai.com/docs/models */
 export const RESPONSES_ONLY: Readonly<Record<string, RegExp>> = {
@@ -145,6 +147,8 @@ export const RESPONSES_ONLY: Readonly<Record<string, RegExp>> = {
  */
 export const LEFT_OUT: Readonly<Record<string, RegExp>> = {
   openai: /(-pro(-\d{4}.*)?$|codex|deep-research|^computer-use)/,
+  [`openai-${RESPONSES_SUFFIX}`]: /(deep-research|^computer-use)/,
+  // As catalogs of before have it.
   [`openai-${RESPONSES}`]: /(deep-research|^computer-use)/,
 };
 

@@ -76,7 +76,8 @@ function admitted(base: Catalog, feed: Feed, options: ImportOptions): { entries:
   const refused = [...feed.refused];
   const seen = new Map<string, string>();
   const providers = new Map<string, Provider>(base.providers.map((provider) => [provider.slug, provider]));
-  for (const entry of feed.entries) {
+  for (const named of feed.entries) {
+    const entry = asKnown(named, providers);
     const at = placeOf(entry.host.slug, entry.upstreamModel);
     const twin = seen.get(at);
     const reason =
@@ -93,6 +94,13 @@ function admitted(base: Catalog, feed: Feed, options: ImportOptions): { entries:
     }
   }
   return { entries, refused };
+}
+
+/** The entry at the provider that the catalog has by the name of before. */
+function asKnown(entry: FeedEntry, providers: ReadonlyMap<string, Provider>): FeedEntry {
+  const { formerly, slug } = entry.host;
+  if (formerly === undefined || !providers.has(formerly) || providers.has(slug)) return entry;
+  return { ...entry, host: { ...entry.host, slug: formerly } };
 }
 
 function hostFault(

@@ -4,11 +4,14 @@
  * not understood, is refused (fail closed).
  */
 import type { ListedPrice } from "../../core/price.ts";
+import { RESPONSES, RESPONSES_SUFFIX } from "../data/import-hosts.ts";
 import type { Model, Provider } from "../schema.ts";
 
 /** Where an entry says that it runs. The catalog's own provider of that slug wins over address and adapter. */
 export interface FeedHost {
   readonly slug: string;
+  /** How it was called once: a catalog that has it by this slug keeps it, with its credential and the ids made of it. */
+  readonly formerly?: string | undefined;
   readonly name: string;
   /** Name of an adapter; null when the list names a wire format that none is known for. */
   readonly adapter: string | null;
@@ -16,6 +19,13 @@ export interface FeedHost {
   /** Why adapter or address are missing, in the list's words. */
   readonly lack: string;
   readonly quirks: Provider["quirks"];
+}
+
+/** The slug of models that are reached in another way than the rest of their provider: at a provider of their own. */
+export function apartFrom(slug: string, adapter: string | null): Pick<FeedHost, "slug" | "formerly"> {
+  return adapter === RESPONSES
+    ? { slug: `${slug}-${RESPONSES_SUFFIX}`, formerly: `${slug}-${RESPONSES}` }
+    : { slug: `${slug}-${adapter ?? "other"}` };
 }
 
 /** One model at one provider. Tokens, unless a name says otherwise. */

@@ -9,6 +9,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { LITELLM_HOSTS, RESPONSES, type ImportHost } from "../data/import-hosts.ts";
 import { PER_UNIT, picoOf } from "./decimal.ts";
 import {
+  apartFrom,
   dayS,
   inputsOf,
   NAME_CHARS_MAX,
@@ -149,10 +150,9 @@ function modelOf(
   if (!key.startsWith(prefix) && (known.bare !== true || key.includes("/"))) {
     return err("is not named after its provider: a class of prices, or a variant that has no name upstream");
   }
-  // Models that are reached in another way than the rest of their provider are at a provider of their own.
-  const slug = isResponsesOnly ? `${known.slug}-${RESPONSES}` : known.slug;
+  const place = isResponsesOnly ? apartFrom(known.slug, RESPONSES) : { slug: known.slug };
   const adapter = isResponsesOnly ? RESPONSES : known.adapter;
-  const host: FeedHost = { slug, name: slug, adapter, baseUrl: known.baseUrl, lack: "", quirks: {} };
+  const host: FeedHost = { ...place, name: place.slug, adapter, baseUrl: known.baseUrl, lack: "", quirks: {} };
   return ok({ host, name: key.startsWith(prefix) ? key.slice(prefix.length) : key });
 }
 

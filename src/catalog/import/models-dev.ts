@@ -8,6 +8,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { OUR_SLUGS, PACKAGE_ADAPTERS, PACKAGE_BASE_URLS, RESPONSES, RESPONSES_ONLY } from "../data/import-hosts.ts";
 import { PER_MILLION, picoOf } from "./decimal.ts";
 import {
+  apartFrom,
   dayS,
   DESCRIPTION_CHARS_MAX,
   inputsOf,
@@ -201,11 +202,10 @@ function hostOf(provider: ProviderRow, { id, provider: own }: ModelRow): FeedHos
   const isResponsesOnly = Object.hasOwn(RESPONSES_ONLY, slug) && RESPONSES_ONLY[slug]?.test(id) === true;
   const adapter = own?.shape === "responses" || isResponsesOnly ? RESPONSES : adapterOf(npm);
   const baseUrl = own?.api ?? home.baseUrl;
-  // Models that are reached in another way than the rest of their provider are at a provider of their own.
   const isApart = isResponsesOnly || adapter !== home.adapter || baseUrl !== home.baseUrl;
   const variable = /\$\{\w+\}/.exec(baseUrl ?? "")?.[0];
   return {
-    slug: isApart ? `${slug}-${adapter ?? "other"}` : slug,
+    ...(isApart ? apartFrom(slug, adapter) : { slug }),
     name: (provider.name ?? provider.id).slice(0, PROVIDER_NAME_CHARS_MAX),
     adapter,
     baseUrl: variable === undefined ? (baseUrl?.replace(/\/+$/, "") ?? null) : null,

@@ -45,7 +45,7 @@ test("entries become endpoints, and all spellings of a model are one model", () 
   expect(modelIds(catalog)).toEqual([
     ...modelIds(sampleCatalog()),
     "alder-anthropic/elsewhere",
-    "alder-openai-responses/responder",
+    "alder-responses/responder",
     "alder/wood-2-mini",
     "maker/wood-2-instruct",
     "maker/wood-2-instruct:free",
@@ -61,10 +61,19 @@ test("entries become endpoints, and all spellings of a model are one model", () 
   expect(catalog.providers.map(({ slug, adapter, base_url }) => [slug, adapter, base_url]).slice(2)).toEqual([
     ["alder", "openai-compatible", "https://api.alder.example.com/v1"],
     ["alder-anthropic", "anthropic", "https://alder.example.com/messages/v1"],
-    ["alder-openai-responses", "openai-responses", "https://api.alder.example.com/v1"],
+    ["alder-responses", "openai-responses", "https://api.alder.example.com/v1"],
     ["birch", "anthropic", "https://api.birch.example.com/v1"],
   ]);
 });
+test("a provider that the catalog has by the name of before keeps it, and so do the ids made of it", () => {
+  const list = modelsDevList();
+  const first = run(sampleCatalog(), list).catalog;
+  const before = JSON.parse(JSON.stringify(first).replaceAll("alder-responses", "alder-openai-responses")) as Catalog; // only renamed
+  const again = run(before, list);
+  expect(again.catalog).toEqual(before);
+  expect([again.lost, again.brought]).toEqual([0, run(first, list).brought]);
+});
+
 test("what a provider runs on comes with its endpoints, and what the operator wrote of one stays", () => {
   const list = modelsDevList();
   const { alder, birch } = list;

@@ -142,7 +142,7 @@ test("where models.dev's list leaves address or format open, the entry says what
     adapter: "anthropic",
     baseUrl: "https://alder.example.com/messages/v1",
   });
-  expect(hostOf("alder/responder")).toMatchObject({ slug: "alder-openai-responses", adapter: "openai-responses" });
+  expect(hostOf("alder/responder")).toMatchObject({ slug: "alder-responses", adapter: "openai-responses" });
 });
 
 test("models that answer only on /responses are at a provider of their own, also where the list does not say so", () => {
@@ -151,8 +151,8 @@ test("models that answer only on /responses are at a provider of their own, also
   const feed = read({ openai: { id: "openai", npm: "@ai-sdk/openai", models } });
   expect(feed.entries.map(({ host }) => [host.slug, host.adapter, host.baseUrl])).toEqual([
     ["openai", "openai-responses", "https://api.openai.com/v1"],
-    ["openai-openai-responses", "openai-responses", "https://api.openai.com/v1"],
-    ["openai-openai-responses", "openai-responses", "https://api.openai.com/v1"],
+    ["openai-responses", "openai-responses", "https://api.openai.com/v1"],
+    ["openai-responses", "openai-responses", "https://api.openai.com/v1"],
   ]);
 });
 
@@ -210,7 +210,7 @@ test("every row of LiteLLM's map is an entry or a refusal with its reason", () =
   });
   // Models that answer only on /responses are at a provider of their own.
   expect(entryOf(feed, "groq/responder")).toMatchObject({
-    host: { slug: "groq-openai-responses", adapter: "openai-responses", baseUrl: "https://api.groq.com/openai/v1" },
+    host: { slug: "groq-responses", adapter: "openai-responses", baseUrl: "https://api.groq.com/openai/v1" },
     upstreamModel: "responder",
   });
   // A wire format that cannot say tools has none, whatever the map says of the model.

@@ -112,7 +112,7 @@ export function parseGemini(sent: unknown, beside: Beside): Result<ParsedBody, B
 }
 
 /** `models/` may stand before a name; the vendor's own names may come without their author. */
-function modelNamed(model: string): string {
+export function modelNamed(model: string): string {
   const name = model.startsWith("models/") ? model.slice("models/".length) : model;
   return !name.includes("/") && /^(gemini|gemma)-/.test(name) ? `google/${name}` : name;
 }

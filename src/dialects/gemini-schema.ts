@@ -84,6 +84,11 @@ const parts = z.preprocess((value) => (isObject(value) ? [value] : value), z.arr
 const role = z.enum(["user", "model", "function", "tool"]).nullish();
 const content = z.looseObject({ role, parts });
 export type WireContent = z.infer<typeof content>;
+/** One content that stands alone, as it is embedded; a text may stand for it. */
+export const wireContent = z.preprocess(
+  (value) => (typeof value === "string" ? { parts: [{ text: value }] } : value),
+  content,
+);
 const systemInstruction = z.preprocess(
   (value) => (typeof value === "string" ? { parts: [{ text: value }] } : value),
   z.looseObject({ parts }).nullish(),

@@ -2,7 +2,7 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { USD } from "./account-setup.ts";
-import { ask, dataOf, newTenant, type Tenant } from "./fixture.ts";
+import { ask, askAt, dataOf, newTenant, type Tenant } from "./fixture.ts";
 
 const endpoint = (provider: string, price: object, context = 1_000) => ({
   tag: provider,
@@ -127,6 +127,30 @@ test("vectors come from the second provider when the first one fails, and cost t
     native_tokens_completion: 0,
     estimated: false,
     streamed: false,
+  });
+});
+
+test("Google's clients get vectors of any model, in their own form and for the same price", async () => {
+  const post = (call: string, body: unknown) => askAt(`/v1beta/models/vec/small:${call}`, "POST", tenant.key, body);
+  const requests = ["hi", "ho"].map((text) => ({ content: { parts: [{ text }] } }));
+  const batch = await post("batchEmbedContents", { requests });
+  expect(batch).toMatchObject({
+    status: 200,
+    body: {
+      embeddings: [{ values: [0, 0.5] }, { values: [1, 0.5] }],
+      usageMetadata: { promptTokenCount: 50, totalTokenCount: 50, cost: 0.000001 },
+      modelVersion: "vec/small",
+    },
+  });
+  const { responseId } = batch.body as { responseId: string }; // asserted by the record
+  expect(await recordOf({ id: responseId })).toMatchObject({ api_type: "embeddings", total_cost: 0.000001 });
+  expect(await post("embedContent", requests[0])).toMatchObject({
+    status: 200,
+    body: { embedding: { values: [0, 0.5] } },
+  });
+  expect(await post("embedContent", {})).toMatchObject({
+    status: 400,
+    body: { error: { status: "INVALID_ARGUMENT" } },
   });
 });
 

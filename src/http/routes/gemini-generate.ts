@@ -1,5 +1,6 @@
 /**
- * POST /models/{model}:generateContent, :streamGenerateContent and :countTokens: Gemini's own paths, also under /v1beta.
+ * POST /models/{model}:generateContent, :streamGenerateContent, :countTokens, :embedContent and :batchEmbedContents:
+ * Gemini's own paths, also under /v1beta.
  * The model stands in the path, encoded or as it is (`author/slug`), and the method behind its last colon.
  */
 import type { Hono } from "hono";
@@ -8,6 +9,7 @@ import { routerNameOf } from "../../catalog/router-names.ts";
 import { estimatePromptTokens } from "../../core/estimate.ts";
 import { isObject } from "../../core/json.ts";
 import { gemini, geminiArray } from "../../dialects/gemini.ts";
+import { geminiEmbed, geminiEmbedBatch } from "../../dialects/gemini-embed.ts";
 import { GeminiBody } from "../../dialects/gemini-schema.ts";
 import { answer } from "../answer.ts";
 import { billable, billableHeaders, type BillableRequest } from "../billable.ts";
@@ -37,9 +39,9 @@ export const geminiOperation: Operation = {
   method: "post",
   path: "/models/{call}",
   pathParts: {
-    call: "A model and what is wanted of it: `author/slug:generateContent`, `:streamGenerateContent` or `:countTokens`",
+    call: "A model and what is wanted of it: `author/slug:generateContent`, `:streamGenerateContent`, `:countTokens`, `:embedContent` or `:batchEmbedContents`",
   },
-  summary: "Answer contents in Gemini's format",
+  summary: "Answer or embed contents in Gemini's format",
   auth: "inference",
   headers: billableHeaders,
   query: z.object({
@@ -64,6 +66,10 @@ export function registerGeminiGenerate(app: Hono<AppEnv>): void {
           });
         case "countTokens":
           return countTokens(context, billed, model);
+        case "embedContent":
+          return answer(geminiEmbed, context, billed, { model, stream: false });
+        case "batchEmbedContents":
+          return answer(geminiEmbedBatch, context, billed, { model, stream: false });
         default:
           return Promise.resolve(
             fail(context, { kind: "not_found", message: `There is no method ${method.slice(0, 64)} of models here` }),

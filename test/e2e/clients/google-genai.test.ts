@@ -100,6 +100,13 @@ test("tokens are counted before they are paid for", async () => {
   expect(totalTokens).toBeGreaterThan(0);
 });
 
+test("contents are embedded, one vector each", async () => {
+  const model = "openai/text-embedding-3-small";
+  const { embeddings = [] } = await client.models.embedContent({ model, contents: ["one text", "and another one"] });
+  expect(embeddings).toHaveLength(2);
+  for (const { values = [] } of embeddings) expect(values.length).toBeGreaterThan(1);
+});
+
 test("errors are the client's own, with the status and a sentence", async () => {
   const unknown = client.models.generateContent({ model: "nobody/nothing", contents: "hi" });
   await expect(unknown).rejects.toMatchObject({ name: "ApiError", status: 400 } satisfies Partial<ApiError>);

@@ -30,7 +30,6 @@ import {
   createWarnings,
   extraOf,
   given,
-  modelsOf,
   openBody,
   refuse,
   type BadRequest,
@@ -38,6 +37,7 @@ import {
 } from "./body.ts";
 import type { Beside, ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
+import { namesOf, type Named } from "./named.ts";
 import { autoWishesOf, warnOfPlugins } from "./plugins.ts";
 
 /**
@@ -72,8 +72,8 @@ export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "hea
   const checked = MessagesBody.safeParse(body);
   if (!checked.success) return err(faultOf(checked.error.issues, body));
   const wire = checked.data;
-  const models = namedModels(wire);
-  if (!models.ok) return models;
+  const named = namedIn(wire);
+  if (!named.ok) return named;
   const { warnings, warn } = createWarnings();
   const messages = conversationOf(wire, warn);
   if (messages.every(({ role }) => role === "system"))
@@ -99,7 +99,7 @@ export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "hea
   const provider = (wire.provider ?? null) as JsonObject | null; // parsed from JSON
   return ok({
     request,
-    models: models.value,
+    ...named.value,
     provider,
     sessionId: wire.session_id ?? null,
     ...given("auto", autoWishesOf(wire.plugins)),
@@ -107,15 +107,13 @@ export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "hea
   });
 }
 
-function namedModels(wire: MessagesBody): Result<readonly string[], BadRequest> {
+function namedIn(wire: MessagesBody): Result<Named, BadRequest> {
   const { fallbacks } = wire;
   const hasFallbacks = fallbacks !== null && fallbacks !== undefined;
   if (hasFallbacks && wire.models !== null && wire.models !== undefined) {
     return refuse("fallbacks and models exclude each other: set one of them", "fallbacks");
   }
-  const models = hasFallbacks ? modelsOf({ ...wire, models: fallbacks.map(({ model }) => model) }) : modelsOf(wire);
-  if (models.length === 0) return refuse('No models provided: name one in "model", or several in "models"', "model");
-  return ok(models);
+  return namesOf(hasFallbacks ? { ...wire, models: fallbacks.map(({ model }) => model) } : wire);
 }
 
 function conversationOf(wire: MessagesBody, warn: Warn): Message[] {

@@ -16,6 +16,7 @@ import {
   jsonObject,
   modelName,
   MODELS_MAX,
+  presetName,
   tokens,
   wholeBetween,
 } from "./schema.ts";
@@ -222,6 +223,7 @@ export const MessagesBody = z.looseObject({
   user: z.string().max(256).nullish(),
   session_id: z.string().max(256).nullish(),
   provider: jsonObject.nullish(),
+  preset: presetName,
   service_tier: z.string().max(32).nullish(),
   plugins,
 });

@@ -31,7 +31,7 @@ export function parseCompletions(sent: unknown): Result<ParsedBody, BadRequest> 
   if (isSet(suffix) && suffix !== "") warnings.push("suffix is not available and was left out");
   if (echo === true) warnings.push("echo is not available and was left out");
   if (typeof bestOf === "number" && bestOf > 1) warnings.push("best_of is not available and was left out");
-  return ok({ ...parsed.value, warnings });
+  return ok({ ...parsed.value, warnings, takesTools: false });
 }
 
 /** One prompt, in or out of a list. */

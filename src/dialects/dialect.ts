@@ -16,8 +16,10 @@ import type { AutoWishes } from "./plugins.ts";
 /** A parsed client body: the request, which models it names, and its routing wishes still unread. */
 export interface ParsedBody {
   readonly request: ChatRequest;
-  /** `model` first, then `models[]`, without repeats; each may carry variants. */
+  /** `model` first, then `models[]`, without repeats; each may carry variants. Empty only where a preset is named. */
   readonly models: readonly string[];
+  /** The slug of the account's preset that fills in what the body leaves open; absent: none. */
+  readonly preset?: string | undefined;
   /** The `provider` object as given; `router/preferences.ts` reads it. */
   readonly provider: JsonObject | null;
   readonly sessionId: string | null;
@@ -27,6 +29,8 @@ export interface ParsedBody {
   readonly warnings: readonly string[];
   /** What the dialect's own renderers want to see again, e.g. parameters that an answer repeats. */
   readonly echo?: JsonObject | undefined;
+  /** False where the format has no word for tools; a preset's are left out. Absent: it has. */
+  readonly takesTools?: false | undefined;
 }
 
 /** What a request says outside its body. */

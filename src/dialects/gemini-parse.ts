@@ -19,6 +19,7 @@ import { faultOf } from "./fault.ts";
 import { messagesOf } from "./gemini-contents.ts";
 import { jsonSchemaOf } from "./gemini-json-schema.ts";
 import { GEMINI_FORMAT } from "./gemini-reasoning.ts";
+import { namesAmong } from "./named.ts";
 import { camelKeys, GeminiBody, type WireConfig, type WireDeclaration } from "./gemini-schema.ts";
 
 /** Fields of `generationConfig` by our names. */
@@ -76,6 +77,9 @@ export function parseGemini(sent: unknown, beside: Beside): Result<ParsedBody, B
       "generationConfig.responseSchema",
     );
   }
+  const model = modelNamed(beside.model ?? "");
+  const named = namesAmong([...new Set([...(model === "" ? [] : [model]), ...(wire.models ?? [])])], wire.preset);
+  if (!named.ok) return named;
   const declarations = (wire.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []);
   const choice = choiceOf(wire, declarations, warn);
   if (!choice.ok) return choice;
@@ -100,10 +104,9 @@ export function parseGemini(sent: unknown, beside: Beside): Result<ParsedBody, B
   for (const field of Object.keys(wire)) {
     if (!KNOWN_FIELDS.has(field) && wire[field] !== null) warn(`${field.slice(0, 64)} is not passed on`);
   }
-  const named = modelNamed(beside.model ?? "");
   return ok({
     request,
-    models: [...new Set([...(named === "" ? [] : [named]), ...(wire.models ?? [])])],
+    ...named.value,
     provider: (wire.provider ?? null) as JsonObject | null, // parsed from JSON
     sessionId: wire.sessionId ?? null,
     warnings: warnings(),
@@ -114,7 +117,8 @@ export function parseGemini(sent: unknown, beside: Beside): Result<ParsedBody, B
 /** `models/` may stand before a name; the vendor's own names may come without their author. */
 export function modelNamed(model: string): string {
   const name = model.startsWith("models/") ? model.slice("models/".length) : model;
-  return !name.includes("/") && /^(gemini|gemma)-/.test(name) ? `google/${name}` : name;
+  const [base = ""] = name.split("@");
+  return !base.includes("/") && /^(gemini|gemma)-/.test(base) ? `google/${name}` : name;
 }
 
 function samplingOf(config: WireConfig): Sampling {

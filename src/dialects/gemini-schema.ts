@@ -6,7 +6,7 @@
  */
 import * as z from "zod";
 import { isObject } from "../core/json.ts";
-import { between, callId, jsonObject, MODELS_MAX, modelName, tokens, wholeBetween } from "./schema.ts";
+import { between, callId, jsonObject, MODELS_MAX, modelName, presetName, tokens, wholeBetween } from "./schema.ts";
 
 const CONTENTS_MAX = 10_000;
 const PARTS_MAX = 4_096;
@@ -170,6 +170,7 @@ export const GeminiBody = z.looseObject({
   // Ours, beside the API's own.
   models: z.array(modelName).max(MODELS_MAX).nullish(),
   provider: jsonObject.nullish(),
+  preset: presetName,
   sessionId: z.string().max(256).nullish(),
   user: z.string().max(256).nullish(),
 });

@@ -20,7 +20,6 @@ import {
   extraOf,
   given,
   isOrdinaryTier,
-  modelsOf,
   openBody,
   refuse,
   type BadRequest,
@@ -28,6 +27,7 @@ import {
 } from "./body.ts";
 import type { ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
+import { namesOf } from "./named.ts";
 import { messageOf } from "./openai-chat-messages.ts";
 import { ChatBody, KNOWN_FIELDS, samplingShape, UNAVAILABLE_FIELDS, type WireTool } from "./openai-chat-schema.ts";
 import { autoWishesOf, warnOfPlugins } from "./plugins.ts";
@@ -44,8 +44,8 @@ export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
   if (!checked.success) return err(faultOf(checked.error.issues, body));
   const wire = checked.data;
 
-  const models = modelsOf(wire);
-  if (models.length === 0) return refuse('No models provided: name one in "model", or several in "models"', "model");
+  const named = namesOf(wire);
+  if (!named.ok) return named;
   const { warnings, warn } = createWarnings();
   const reasoning = reasoningOf(wire, warn);
   if (!reasoning.ok) return reasoning;
@@ -71,7 +71,7 @@ export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
   const provider = (wire.provider ?? null) as JsonObject | null; // parsed from JSON
   return ok({
     request,
-    models,
+    ...named.value,
     provider,
     sessionId: wire.session_id ?? null,
     ...given("auto", autoWishesOf(wire.plugins)),

@@ -19,6 +19,7 @@ import {
   metadata,
   modelName,
   MODELS_MAX,
+  presetName,
   tokens,
   videoUrl,
   wholeBetween,
@@ -184,6 +185,7 @@ export const ChatBody = z.looseObject({
   model: modelName.nullish(),
   models: z.array(modelName).max(MODELS_MAX).nullish(),
   provider: jsonObject.nullish(),
+  preset: presetName,
   stream: z.boolean().nullish(),
   max_tokens: tokens,
   max_completion_tokens: tokens,
@@ -215,7 +217,8 @@ export type ChatBody = z.infer<typeof ChatBody>;
 /** Fields that mean something to us alone: never passed on, and reported when set. */
 export const UNAVAILABLE_FIELDS = [
   "prompt",
-  "preset",
+  "cache_enabled",
+  "cache_ttl_seconds",
   "trace",
   "debug",
   "max_tool_calls",

@@ -20,7 +20,6 @@ import {
   extraOf,
   given,
   isOrdinaryTier,
-  modelsOf,
   openBody,
   refuse,
   type BadRequest,
@@ -28,6 +27,7 @@ import {
 } from "./body.ts";
 import type { ParsedBody } from "./dialect.ts";
 import { faultOf } from "./fault.ts";
+import { namesOf } from "./named.ts";
 import { messagesOf } from "./openai-responses-input.ts";
 import {
   KNOWN_FIELDS,
@@ -53,8 +53,8 @@ export function parseOpenAiResponses(body: unknown): Result<ParsedBody, BadReque
   const checked = ResponsesBody.safeParse(body);
   if (!checked.success) return err(faultOf(checked.error.issues, body));
   const wire = checked.data;
-  const models = modelsOf(wire);
-  if (models.length === 0) return refuse('No models provided: name one in "model", or several in "models"', "model");
+  const named = namesOf(wire);
+  if (!named.ok) return named;
   const { warnings, warn } = createWarnings();
   const reasoning = reasoningOf(wire);
   if (!reasoning.ok) return reasoning;
@@ -83,7 +83,7 @@ export function parseOpenAiResponses(body: unknown): Result<ParsedBody, BadReque
   warnOfUnavailable(wire, warn);
   return ok({
     request,
-    models,
+    ...named.value,
     provider: (wire.provider ?? null) as JsonObject | null, // parsed from JSON
     sessionId: wire.session_id ?? null,
     ...given("auto", autoWishesOf(wire.plugins)),

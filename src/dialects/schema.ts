@@ -77,6 +77,9 @@ export const cacheControl = z
 /** `author/slug`, with variants. */
 export const modelName = z.string().min(1).max(256);
 
+/** The slug of a preset of the account. */
+export const presetName = z.string().min(1).max(256).nullish();
+
 export const jsonObject = z.custom<Record<string, unknown>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
   "must be an object",

@@ -398,9 +398,9 @@ const WARNED: readonly { readonly name: string; readonly given: object; readonly
     expected: ["route is not available: use provider.sort with partition none"],
   },
   {
-    name: "a preset",
-    given: { preset: "p", trace: { trace_id: "t" } },
-    expected: ["preset is not available and was left out", "trace is not available and was left out"],
+    name: "a cache of answers",
+    given: { cache_enabled: true, trace: { trace_id: "t" } },
+    expected: ["cache_enabled is not available and was left out", "trace is not available and was left out"],
   },
   { name: "metadata", given: { metadata: { a: "b" } }, expected: ["metadata is not passed on and not kept"] },
   // Passed on, it would be billed to the operator at a price that no endpoint lists.

@@ -22,6 +22,8 @@ export type AccountId = Brand<string, "AccountId">;
 export type KeyHash = Brand<string, "KeyHash">;
 /** A tenant's own provider credential; a UUID. */
 export type ByokId = Brand<string, "ByokId">;
+/** A preset, or a version of one; a UUID. */
+export type PresetId = Brand<string, "PresetId">;
 /** One lease of one isolate: the isolate's own random id, a dot and a number. */
 export type LeaseId = Brand<string, "LeaseId">;
 /** One per HTTP request, `req-...`. */
@@ -34,6 +36,7 @@ export const asRegionId = (text: string): RegionId => text as RegionId;
 export const asGenerationId = (text: string): GenerationId => text as GenerationId;
 export const asAccountId = (text: string): AccountId => text as AccountId;
 export const asKeyHash = (text: string): KeyHash => text as KeyHash;
+export const asPresetId = (text: string): PresetId => text as PresetId;
 export const asByokId = (text: string): ByokId => text as ByokId;
 export const asLeaseId = (text: string): LeaseId => text as LeaseId;
 export const asRequestId = (text: string): RequestId => text as RequestId;
@@ -87,11 +90,20 @@ export function newAccountId(home: Home, shard: number, random: RandomBytes): Ac
 
 /** A new credential id: a random UUID (version 4). */
 export function newByokId(random: RandomBytes): ByokId {
+  return randomUuid(random) as ByokId;
+}
+
+/** A new id of a preset, or of a version of one: a random UUID (version 4). */
+export function newPresetId(random: RandomBytes): PresetId {
+  return randomUuid(random) as PresetId;
+}
+
+function randomUuid(random: RandomBytes): string {
   const bytes = random(16);
   const hex = Array.from(bytes, (byte, at) =>
     (at === 6 ? (byte & 0x0f) | 0x40 : at === 8 ? (byte & 0x3f) | 0x80 : byte).toString(16).padStart(2, "0"),
   ).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") as ByokId;
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** `length` base62 characters for a key's secret part (32 carry 190 bits). */

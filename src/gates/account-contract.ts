@@ -15,6 +15,7 @@ import type { AccountRepliesRpc } from "./account-replies-contract.ts";
 import type { AccountByokRpc, ByokUse } from "./account-byok-contract.ts";
 import type { AccountPaymentsRpc } from "./account-payments-contract.ts";
 import type { AccountProviderStateRpc } from "./account-provider-state-contract.ts";
+import type { AccountPresetsRpc } from "./account-presets-contract.ts";
 import type { BudgetInterval } from "../limits/budget.ts";
 import type { TenantLimits, WantedTokens } from "../limits/tenant-limits.ts";
 import type { LeaseAnswer, LeaseReport } from "../ledger/lease.ts";
@@ -322,7 +323,8 @@ export interface AccountGateRpc
     AccountByokRpc,
     AccountPaymentsRpc,
     AccountRepliesRpc,
-    AccountProviderStateRpc {}
+    AccountProviderStateRpc,
+    AccountPresetsRpc {}
 
 /** How long a hold lives without renewal; isolates renew every 20 s. */
 export const HOLD_LIFE_MS: EpochMs = 60_000;

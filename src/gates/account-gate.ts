@@ -59,6 +59,8 @@ import { createPaymentsDesk } from "./account-payments-desk.ts";
 import { createPosting, NO_BOOKS } from "./account-posting.ts";
 import { createProviderStates } from "./account-provider-state.ts";
 import type { ProviderStateAnswer, ProviderStateCommand } from "./account-provider-state-contract.ts";
+import type { PresetAnswer, PresetCommand } from "./account-presets-contract.ts";
+import { createPresets } from "./account-presets.ts";
 import type { CreditRow } from "./account-rows.ts";
 import type { ReplyAnswer, ReplyCommand } from "./account-replies-contract.ts";
 import { claimOrWait, createReplies } from "./account-replies.ts";
@@ -102,6 +104,7 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
   });
   private readonly keptReplies = createReplies(this.ctx.storage);
   private readonly providerStates = createProviderStates(this.ctx.storage);
+  private readonly keptPresets = createPresets(this.ctx.storage);
 
   async admit(request: AdmitRequest, caller?: BranchCaller): Promise<Admission> {
     const news = branchNews(this.branches, caller, this.clock());
@@ -242,6 +245,10 @@ export class AccountGate extends DurableObject<Env> implements AccountGateRpc {
 
   async byokGrant(token: string): Promise<Result<ByokGrant | null, RouterError>> {
     return await this.with((memory) => byokGrant(memory, token, this.byokTerms, this.clock()) ?? null);
+  }
+
+  async presets(command: PresetCommand): Promise<Result<PresetAnswer, RouterError>> {
+    return await this.flatWith(() => this.keptPresets(command, this.clock()));
   }
 
   async credit(request: CreditRequest): Promise<Result<CreditReceipt, RouterError>> {

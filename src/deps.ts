@@ -15,6 +15,7 @@ import { capacityRuleOf } from "./gates/capacity-rule.ts";
 import { createAccountClient, type AccountClient } from "./gates/account-client.ts";
 import { accountBranchOf, accountGateOf } from "./gates/account-stub.ts";
 import { createByokClient, type ByokClient } from "./gates/byok-client.ts";
+import { createPresetClient, type PresetClient } from "./gates/presets-client.ts";
 import { openPayments, type Payments } from "./gates/payments.ts";
 import { createProviderClient, type EnvironmentProvider, type ProviderClient } from "./gates/provider-client.ts";
 import { splitCredentials } from "./gates/provider-credentials.ts";
@@ -50,6 +51,7 @@ interface Isolate {
   readonly accounts: AccountClient;
   readonly byok: ByokClient;
   readonly providerState: ProviderStateClient;
+  readonly presets: PresetClient;
   readonly providers: ProviderClient;
   readonly environment: (provider: ProviderId) => EnvironmentProvider;
   readonly network: Fetch;
@@ -94,6 +96,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     voucherGate: () => voucherGateOf(env),
+    presets: own.presets,
     payments: own.payments,
     providers,
     hasEnvironmentCredential: (provider) => environment(provider).secret !== null,
@@ -174,6 +177,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     }),
     byok: createByokClient({ clock: systemClock, gate, unseal }),
     providerState: createProviderStateClient({ clock: systemClock, random: systemRandomBytes, gate, settings }),
+    presets: createPresetClient({ clock: systemClock, gate }),
     providers: createProviderClient({
       clock: systemClock,
       gate: (provider, region, branch) => providerGateOf(env, provider, region, branch),

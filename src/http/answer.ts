@@ -2,13 +2,14 @@
  * From a dialect's body to its answer: what the generating routes of all dialects have in common. The spine does the work;
  * here stand the request's own facts, and the three forms of what comes back: refused, one body, a stream.
  */
-import { asRequestId, placeOfAccount } from "../core/ids.ts";
+import { asRequestId, placeOfAccount, type PresetId } from "../core/ids.ts";
 import type { Beside, Dialect } from "../dialects/dialect.ts";
 import { generate } from "../router/generate.ts";
 import type { Asker } from "../router/settlement.ts";
 import type { BillableRequest } from "./billable.ts";
 import { fail, type AppContext } from "./context.ts";
 import { faceOfFailure } from "./error-exhausted.ts";
+import { filledIn } from "./named-preset.ts";
 import { faceOf } from "./respond.ts";
 
 /** Longest value of a header that is kept with a generation. */
@@ -23,17 +24,24 @@ export async function answer(
 ): Promise<Response> {
   const { deps, wide } = context.var;
   const header = (name: string): string | null => context.req.header(name) ?? null;
-  const parsed = dialect.parse(billed.body, { ...path, header });
-  if (!parsed.ok) return fail(context, parsed.error);
-  const { user } = parsed.value.request;
+  const read = dialect.parse(billed.body, { ...path, header });
+  if (!read.ok) return fail(context, read.error);
+  let parsed = read.value;
+  let presetId: PresetId | undefined;
+  if (parsed.preset !== undefined) {
+    const filled = await filledIn(context, billed.caller.account, parsed, parsed.preset);
+    if (!filled.ok) return fail(context, filled.error);
+    ({ parsed, presetId } = filled.value);
+  }
+  const { user } = parsed.request;
   // The body wins over the header. Both name the conversation to routing and to the record.
-  const sessionId = parsed.value.sessionId ?? shortHeader(context, "x-session-id");
-  const asker = askerOf(context, billed, sessionId, user ?? null);
+  const sessionId = parsed.sessionId ?? shortHeader(context, "x-session-id");
+  const asker = askerOf(context, billed, sessionId, user ?? null, presetId);
   wide.set({ generation_id: asker.generationId });
   const generated = await generate(
     {
       dialect,
-      parsed: { ...parsed.value, sessionId },
+      parsed: { ...parsed, sessionId },
       attachments: billed.attachments,
       asker,
       home: placeOfAccount(asker.account)?.home ?? "gl",
@@ -41,7 +49,7 @@ export async function answer(
       userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
       wantsMetadata: wantsMetadata(context),
       // A task has no output that could be cut.
-      refusesClamp: parsed.value.request.task !== undefined || context.req.header("x-waypost-no-clamp") === "1",
+      refusesClamp: parsed.request.task !== undefined || context.req.header("x-waypost-no-clamp") === "1",
       signal: context.req.raw.signal,
       wide,
       copy: billed.copy,
@@ -70,6 +78,7 @@ function askerOf(
   { caller, generationId }: BillableRequest,
   sessionId: string | null,
   user: string | null,
+  presetId: PresetId | undefined,
 ): Asker {
   const { place, receivedAtMs, requestId } = context.var;
   const header = (name: string): string | null => shortHeader(context, name);
@@ -86,6 +95,7 @@ function askerOf(
     externalUser: user?.slice(0, HEADER_CHARS_MAX) ?? null,
     sessionId,
     clientPlace: place?.colo ?? null,
+    presetId,
   };
 }
 

@@ -25,6 +25,7 @@ import { registerListModels } from "./routes/list-models.ts";
 import { registerListProviders } from "./routes/list-providers.ts";
 import { registerListZdrEndpoints } from "./routes/list-zdr-endpoints.ts";
 import { registerMessages } from "./routes/messages.ts";
+import { registerPresets } from "./routes/presets.ts";
 import { registerPurchases } from "./routes/purchases.ts";
 import { registerReadByok } from "./routes/read-byok.ts";
 import { registerReadCredits } from "./routes/read-credits.ts";
@@ -41,6 +42,7 @@ import { registerTasks } from "./routes/tasks.ts";
 import { registerUpdateByok } from "./routes/update-byok.ts";
 import { registerStatement } from "./routes/statement.ts";
 import { registerUpdateKey } from "./routes/update-key.ts";
+import { registerWritePreset } from "./routes/write-preset.ts";
 
 /** The application. `depsOf` makes the ports of one request. */
 export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
@@ -77,6 +79,8 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerReadByok(api);
   registerUpdateByok(api);
   registerDeleteByok(api);
+  registerPresets(api);
+  registerWritePreset(api);
   registerAccountLimits(api);
   registerBudgets(api);
   registerReadOpenApi(api);

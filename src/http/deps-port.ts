@@ -9,6 +9,7 @@ import type { Result } from "../core/result.ts";
 import type { AccountGateRpc } from "../gates/account-contract.ts";
 import type { Payments } from "../gates/payments.ts";
 import type { VoucherGateRpc } from "../gates/voucher-contract.ts";
+import type { PresetClient } from "../gates/presets-client.ts";
 import type { ProviderClient } from "../gates/provider-client.ts";
 import type { ProviderGateRpc } from "../gates/provider-contract.ts";
 import type { Books } from "../ledger/shards.ts";
@@ -43,6 +44,7 @@ export interface Deps {
   readonly accountGate: (account: AccountId) => AccountGateRpc;
   readonly providerGate: (provider: ProviderId, region: RegionId) => ProviderGateRpc;
   readonly voucherGate: () => VoucherGateRpc;
+  readonly presets: PresetClient;
   /** Null: this deployment takes no payments. */
   readonly payments: Payments | null;
   readonly providers: ProviderClient;

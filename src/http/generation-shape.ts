@@ -85,7 +85,7 @@ export const GenerationShape = z.object({
   external_user: text,
   session_id: text,
   workspace_id: z.null(),
-  preset_id: z.null(),
+  preset_id: text.describe("The preset that the request named"),
   service_tier: z.null(),
   response_cache_source_id: z.null(),
 });
@@ -141,7 +141,7 @@ export function generationBody({ record, chargedNusd }: BookedGeneration): Gener
     external_user: record.externalUser,
     session_id: record.sessionId,
     workspace_id: null,
-    preset_id: null,
+    preset_id: record.presetId ?? null,
     service_tier: null,
     response_cache_source_id: null,
   };

@@ -36,6 +36,7 @@ import { listEmbeddingModelsOperation, listModelsOperation, listUserModelsOperat
 import { listProvidersOperation } from "./routes/list-providers.ts";
 import { listZdrEndpointsOperation } from "./routes/list-zdr-endpoints.ts";
 import { messagesOperations } from "./routes/messages.ts";
+import { presetOperations } from "./routes/presets.ts";
 import { purchaseOperations } from "./routes/purchases.ts";
 import { readByokOperation } from "./routes/read-byok.ts";
 import { readCreditsOperation } from "./routes/read-credits.ts";
@@ -53,6 +54,7 @@ import { taskOperations } from "./routes/tasks.ts";
 import { updateByokOperation } from "./routes/update-byok.ts";
 import { readAccountStatementOperation, readStatementOperation } from "./routes/statement.ts";
 import { updateKeyOperation } from "./routes/update-key.ts";
+import { writePresetOperations } from "./routes/write-preset.ts";
 
 /** The document itself; here rather than beside its route, because the route imports this file. */
 const readOpenApi: Operation = {
@@ -100,6 +102,8 @@ export const OPERATIONS: readonly Operation[] = [
   readByokOperation,
   updateByokOperation,
   deleteByokOperation,
+  ...presetOperations,
+  ...writePresetOperations,
   ...accountLimitsOperations,
   ...budgetOperations,
   createAccountOperation,

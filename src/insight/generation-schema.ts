@@ -87,6 +87,7 @@ const GenerationRecordSchema = z.object({
   clientPlace: text,
   catalogVersion: text,
   task: z.enum(["embeddings", "rerank", "moderation"]).optional(),
+  presetId: z.string().optional(),
 }) satisfies z.ZodType<GenerationRecord>;
 
 /** A stored record, or a sentence about what is wrong with the row. */

@@ -77,4 +77,6 @@ export interface GenerationRecord {
   readonly catalogVersion: string | null;
   /** What was asked for, where it was no conversation. */
   readonly task?: TaskKind | undefined;
+  /** The preset that the request named; absent: none. */
+  readonly presetId?: string | undefined;
 }

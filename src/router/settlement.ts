@@ -3,7 +3,7 @@
  */
 import type { EpochMs } from "../core/clock.ts";
 import type { FinishReason } from "../core/event.ts";
-import type { AccountId, GenerationId, KeyHash, RequestId } from "../core/ids.ts";
+import type { AccountId, GenerationId, KeyHash, PresetId, RequestId } from "../core/ids.ts";
 import { nusdToStored, NUSD_MAX, type NanoUsd } from "../core/money.ts";
 import type { TaskKind } from "../core/task.ts";
 import { completionTokens, NO_USAGE, type Usage } from "../core/usage.ts";
@@ -28,6 +28,8 @@ export interface Asker {
   readonly externalUser: string | null;
   readonly sessionId: string | null;
   readonly clientPlace: string | null;
+  /** Of the preset that the request named. */
+  readonly presetId?: PresetId | undefined;
 }
 
 export interface Bill {
@@ -184,5 +186,6 @@ function recordOf(asker: Asker, ending: Ending): GenerationRecord {
     clientPlace: asker.clientPlace,
     catalogVersion: ending.catalogVersion,
     ...(ending.task === undefined ? {} : { task: ending.task }),
+    ...(asker.presetId === undefined ? {} : { presetId: asker.presetId }),
   };
 }

@@ -11,6 +11,7 @@ import { startAimockUpstream } from "../e2e/upstream-aimock.ts";
 import { type Asker, createAsker } from "./openapi-asker.ts";
 import { type Contract, readContract } from "./openapi-contract.ts";
 import { probe } from "./openapi-probes.ts";
+import { probePresets } from "./preset-probes.ts";
 import { probeTasks } from "./task-probes.ts";
 
 const OwnDocument = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) });
@@ -32,6 +33,7 @@ async function main(file: string | undefined): Promise<number> {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${route}`),
     );
     const tenant = await makeTenant(server, "10");
+    await probePresets(ask, tenant);
     await probe(ask, server, tenant);
     await probeTasks(ask, tenant);
     return report(contract, ask, own);

@@ -8,15 +8,19 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { AccountByokRpc } from "../../gates/account-byok-contract.ts";
 import type { AccountDeskRpc, Identity } from "../../gates/account-contract.ts";
 import type { AccountPaymentsRpc } from "../../gates/account-payments-contract.ts";
+import type { AccountPresetsRpc } from "../../gates/account-presets-contract.ts";
 import type { AppContext } from "../context.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import { stored } from "../stored.ts";
+
+/** What the management routes ask of a gate. */
+type Desk = AccountDeskRpc & AccountByokRpc & AccountPaymentsRpc & AccountPresetsRpc;
 
 /** A caller whose key may be used now. */
 export interface Identified extends Identity {
   readonly caller: Caller;
   /** The gate of the caller's own account: nothing of another account can be reached through it. */
-  readonly gate: AccountDeskRpc & AccountByokRpc & AccountPaymentsRpc;
+  readonly gate: Desk;
 }
 
 /** An answer of a gate. @returns what the gate says, or `storage` when it cannot be reached. */
@@ -42,7 +46,7 @@ export async function identifyManager(context: AppContext): Promise<Result<Ident
 }
 
 /** The desk of a caller's account. */
-export function deskOf(context: AppContext, caller: Caller): AccountDeskRpc & AccountByokRpc & AccountPaymentsRpc {
+export function deskOf(context: AppContext, caller: Caller): Desk {
   return context.var.deps.accountGate(caller.account);
 }
 

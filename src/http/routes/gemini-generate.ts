@@ -14,6 +14,7 @@ import { GeminiBody } from "../../dialects/gemini-schema.ts";
 import { answer } from "../answer.ts";
 import { billable, billableHeaders, type BillableRequest } from "../billable.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { asFilled } from "../named-preset.ts";
 import type { Operation } from "../operation.ts";
 
 const GeminiReply = z.looseObject({
@@ -90,7 +91,8 @@ function callOf(context: AppContext): { readonly model: string; readonly method:
 async function countTokens(context: AppContext, billed: BillableRequest, model: string): Promise<Response> {
   const body = isObject(billed.body) ? (billed.body["generateContentRequest"] ?? billed.body) : billed.body;
   const header = (name: string): string | null => context.req.header(name) ?? null;
-  const parsed = gemini.parse(body, { model, header });
+  const read = gemini.parse(body, { model, header });
+  const parsed = read.ok ? await asFilled(context, billed.caller.account, read.value) : read;
   if (!parsed.ok) return fail(context, parsed.error);
   const [name = ""] = parsed.value.models;
   if (routerNameOf(name) === null) {

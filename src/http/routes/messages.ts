@@ -12,6 +12,7 @@ import { answer } from "../answer.ts";
 import { billable, billableHeaders, type BillableRequest } from "../billable.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
 import { deskOf, gateAnswer, PRIVATE } from "../middleware/identify.ts";
+import { asFilled } from "../named-preset.ts";
 import type { Operation } from "../operation.ts";
 
 const MessageReply = z.looseObject({
@@ -78,7 +79,8 @@ function named(work: (context: AppContext) => Promise<Response>): (context: AppC
 }
 
 async function countTokens(context: AppContext, { body, caller, attachments }: BillableRequest): Promise<Response> {
-  const parsed = anthropicMessages.parse(body, { header: (name) => context.req.header(name) ?? null });
+  const read = anthropicMessages.parse(body, { header: (name) => context.req.header(name) ?? null });
+  const parsed = read.ok ? await asFilled(context, caller.account, read.value) : read;
   if (!parsed.ok) return fail(context, parsed.error);
   const identity = await gateAnswer(deskOf(context, caller).identify(caller.keyHash));
   if (!identity.ok) return fail(context, identity.error);

@@ -112,6 +112,27 @@ test.each(MODELS)("%s streams each parallel call under an index of its own", asy
   expect(new Set(calls.map(({ id }) => id)).size).toBe(3);
 });
 
+test("presets are made, versioned, read, listed, and serve a chat", async () => {
+  const slug = "kind";
+  const { data: made } = await client.presets.createPresetsMessages({
+    slug,
+    messagesRequest: { model: "none/such", maxTokens: 64, messages: say(HELLO.prompt) },
+  });
+  const { data: newer } = await client.presets.createPresetsChatCompletions({
+    slug,
+    chatRequest: { model: MODEL, temperature: 0.5, messages: [{ role: "system", content: "Be kind." }] },
+  });
+  expect([made.designatedVersion?.version, newer.designatedVersion?.version]).toEqual([1, 2]);
+  expect((await client.presets.get({ slug })).data).toEqual(newer);
+  expect((await client.presets.getVersion({ slug, version: "1" })).data).toEqual(made.designatedVersion);
+  for await (const page of await client.presets.listVersions({ slug })) expect(page.result.totalCount).toBe(2);
+  for await (const page of await client.presets.list()) expect(page.result.data.map((one) => one.slug)).toEqual([slug]);
+  const answer = await complete({ model: `@preset/${slug}`, messages: say(HELLO.prompt) });
+  expect(answer).toMatchObject({ model: MODEL, choices: [{ message: { content: HELLO.text } }] });
+  await stage.generation(answer.id);
+  expect((await client.generations.getGeneration({ id: answer.id })).data.presetId).toBe(made.id);
+});
+
 test("an answer has the wanted structure", async () => {
   const answer = await complete({
     model: MODEL,

@@ -4,9 +4,11 @@
  */
 import { importKeySecrets, verifyKey, type KeySecrets } from "./accounts/keys.ts";
 import { openCredential } from "./accounts/seal.ts";
+import { BOUND_PROVIDER } from "./catalog/data/bound-provider.ts";
 import { resolveModel } from "./catalog/resolve.ts";
 import { createCatalogReader, type CatalogReader } from "./catalog/store.ts";
 import type { AccountId, KeyHash, ProviderId, RegionId } from "./core/ids.ts";
+import { createGathering } from "./core/gathered-lines.ts";
 import type { AddressRule } from "./core/public-url.ts";
 import type { Result } from "./core/result.ts";
 import { systemClock, systemRandomBytes } from "./core/system.ts";
@@ -27,6 +29,7 @@ import type { VoucherGate } from "./gates/voucher-gate.ts";
 import type { Deps, Settings } from "./http/deps-port.ts";
 import type { JobPorts, RefreshPorts } from "./jobs/ports.ts";
 import { openBooks, type Books } from "./ledger/shards.ts";
+import { aiBindingIn, BOUND, withAiBinding } from "./providers/ai-binding.ts";
 import { createAccessTokens, type AccessTokens } from "./providers/access-tokens.ts";
 import { DEADLINES, type Deadlines } from "./router/deadlines.ts";
 import { openPublicMedia } from "./router/open-media.ts";
@@ -92,7 +95,7 @@ export async function depsOf(env: Cloudflare.Env, context: ExecutionContext): Pr
     books,
     secrets,
     waitUntil,
-    log: env.PLACE === "cf" ? logLine : (line) => gatherLine(line, systemClock(), waitUntil),
+    log: env.PLACE === "cf" ? logLine : (line) => gather(line, systemClock(), waitUntil),
     accountGate: (account) => accountGateOf(env, account),
     providerGate: (provider, region) => providerGateOf(env, provider, region),
     voucherGate: () => voucherGateOf(env),
@@ -189,7 +192,7 @@ async function openIsolate(env: Cloudflare.Env): Promise<Isolate> {
     }),
     environment,
     unseal,
-    network: networkOf(env),
+    network: withAiBinding(networkOf(env), aiBindingIn(env), variable(env, "WAYPOST_AI_GATEWAY")),
     publicNetwork: publicNetworkOf(env, addressesOf(env).allowsPrivate),
     tenantNetwork: publicNetworkOf(env, false),
     accessTokens: createAccessTokens(systemClock),
@@ -249,7 +252,7 @@ function deadlinesOf(env: Cloudflare.Env): Deadlines {
   };
 }
 
-/** `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`: slug in capitals, everything else as `_`. */
+/** `<PROVIDER>_API_KEY` and `<PROVIDER>_BASE_URL`: slug in capitals, everything else as `_`; or the platform's binding. */
 function environmentOf(env: Cloudflare.Env): (provider: ProviderId) => EnvironmentProvider {
   // Provider -> what the environment says; bindings don't change, so never stale; as large as the catalog.
   const known = new Map<ProviderId, EnvironmentProvider>();
@@ -259,7 +262,9 @@ function environmentOf(env: Cloudflare.Env): (provider: ProviderId) => Environme
     const prefix = provider.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
     const secret = variable(env, `${prefix}_API_KEY`) ?? null;
     const baseUrl = variable(env, `${prefix}_BASE_URL`) ?? null;
-    const made = { secret, baseUrl };
+    // Where the operator sends its traffic itself, the binding is not asked.
+    const isBound = provider === BOUND_PROVIDER && baseUrl === null && aiBindingIn(env) !== null;
+    const made = isBound ? BOUND : { secret, baseUrl };
     known.set(provider, made);
     return made;
   };
@@ -357,7 +362,8 @@ function routerPorts(own: Isolate, waitUntil: (work: Promise<unknown>) => void):
       health: providers.health,
       switchedOff: providers.switchedOff,
       withCredential: providers.withCredential,
-      baseUrl: (provider) => environment(provider).baseUrl,
+      // The binding is the operator's: an account's own credential never goes there.
+      baseUrl: (provider) => (environment(provider) === BOUND ? null : environment(provider).baseUrl),
       report: (at, outcome, permit) => providers.report(at, outcome, permit, waitUntil),
       mayProbe: providers.mayProbe,
       permit: (at, capacity, ask) =>
@@ -370,30 +376,9 @@ function routerPorts(own: Isolate, waitUntil: (work: Promise<unknown>) => void):
   };
 }
 
+// On one machine lines go out together; what it holds is bounded there.
+const gather = createGathering(logLine);
+
 function logLine(line: string): void {
   console.log(line);
-}
-
-/** On one machine a line costs more than the event in it: lines of so many ms go out together. */
-const GATHER_MS = 20;
-/** However busy it is, this many at most. */
-const GATHER_LINES_MAX = 200;
-// Lines not yet written, and when whoever gathers them is due; at most GATHER_LINES_MAX, GATHER_MS old.
-let gathered: string[] = [];
-let gatherDueMs = 0;
-
-function gatherLine(line: string, nowMs: number, waitUntil: (work: Promise<unknown>) => void): void {
-  gathered.push(line);
-  if (gathered.length >= GATHER_LINES_MAX) return writeGathered();
-  // One that is overdue by as much again has died with its request: the next one takes over.
-  if (nowMs < gatherDueMs + GATHER_MS) return;
-  gatherDueMs = nowMs + GATHER_MS;
-  waitUntil(new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS)).then(writeGathered));
-}
-
-function writeGathered(): void {
-  if (gathered.length === 0) return;
-  const lines = gathered;
-  gathered = [];
-  logLine(lines.join("\n"));
 }

@@ -14,6 +14,7 @@ import { cutFailure, malformedFailure } from "./failure.ts";
 import { createChoiceReader, type ChoiceReader } from "./openai-choice.ts";
 import { failureInside, wireErrorOf } from "./openai-failure.ts";
 import { resolvedTarget } from "./openai-credential.ts";
+import { withChoices } from "./openai-bare.ts";
 import { createTextTemplate } from "./openai-template.ts";
 import { readingQuirks, type OpenAiQuirks } from "./openai-quirks.ts";
 import { usageOf } from "./usage-openai.ts";
@@ -81,13 +82,14 @@ export function createOpenAiDecoder(request: ChatRequest, target: Target): Strea
 }
 
 /** The events of a whole body. */
-export function decodeOpenAiReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[] {
+export function decodeOpenAiReply(sent: unknown, request: ChatRequest, target: Target): GenerationEvent[] {
   const reading = createReading(request, target);
   const out: GenerationEvent[] = [];
-  if (!isObject(body)) {
+  if (!isObject(sent)) {
     fail(reading, "it is no JSON object", null, out);
     return out;
   }
+  const body = withChoices(sent, true);
   if (failsInside(reading, body, () => JSON.stringify(body), out)) return out;
   if (!Array.isArray(body.choices) || body.choices.length === 0) {
     const usage = usageIn(body, undefined, reading.quirks);
@@ -118,8 +120,9 @@ function readFrame(reading: Reading, frame: SseFrame, out: GenerationEvent[]): v
   if (frame.event === "error" || chunk.error !== undefined || chunk.choices === undefined) {
     if (failsInside(reading, chunk, () => data, out)) return;
   }
-  readFacts(reading, chunk, out);
-  addUsage(reading, readChoices(reading, chunk, false, out), out);
+  const answer = chunk.choices === undefined ? withChoices(chunk, false) : chunk;
+  readFacts(reading, answer, out);
+  addUsage(reading, readChoices(reading, answer, false, out), out);
 }
 
 /** Usage comes last, except that nothing follows an error. */

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
+import { EndpointSchema } from "../../src/catalog/schema.ts";
 import { modelsDevList } from "../unit/catalog/import/lists.ts";
 import { serve, type Server } from "./serve.ts";
 
@@ -81,6 +82,9 @@ test("every block is known here", () => {
     "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: export MANAGEMENT_KEY=sk-wp-...",
     "sh: npm run catalog -- import https://models.dev/api.json",
+    // What the platform gives then: ai-binding.test.ts, in workerd.
+    "toml: [ai]",
+    "json: {",
     "sh: npm run deploy",
     // The map of the house.
     ": src/",
@@ -149,6 +153,12 @@ test("the TypeScript streams an answer", () => {
     env,
   });
   expect(answer).toContain(DEMO);
+});
+
+test("the endpoint that the operator adds is one", () => {
+  const endpoint = EndpointSchema.safeParse(JSON.parse(block("json", "replicate")));
+  expect(endpoint.error?.issues ?? []).toEqual([]);
+  expect(endpoint.data?.price?.hardware_second).toBe(1_400_000_000);
 });
 
 test("every route of the document is in the table", async () => {

@@ -60,7 +60,7 @@ export async function askOnce(
   over.addEventListener("abort", leave, { once: true });
   const reading: Reading = { text: "", status: null, generationId: null, clampedTo: null, lastByteAtMs: 0 };
   let hasBroken = false;
-  try {
+  const send = async (): Promise<void> => {
     const response = await fetch(`${apiBase}/chat/completions`, {
       method: "POST",
       headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json" },
@@ -68,6 +68,10 @@ export async function askOnce(
       signal: controller.signal,
     });
     await read(response, request, controller, reading);
+  };
+  try {
+    // Not by the signal alone: of a server that was killed, Node's fetch sometimes neither answers nor fails, ever.
+    await Promise.race([send(), leaving(controller.signal)]);
   } catch {
     hasBroken = true;
   }
@@ -84,6 +88,13 @@ export async function askOnce(
     return { ...base, ...answer, endedAtMs: noticedAtMs, how, toldNusd: null, fault };
   }
   return { ...base, ...answer, endedAtMs: lastByteAtMs === 0 ? noticedAtMs : lastByteAtMs };
+}
+
+/** Rejects when the client leaves. */
+export function leaving(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error("The client left.")), { once: true });
+  });
 }
 
 interface Reading {

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { formatUsd, parseUsd } from "../../src/core/money.ts";
 import type { Server } from "../e2e/serve.ts";
-import type { SoakAccount } from "./client.ts";
+import { leaving, type SoakAccount } from "./client.ts";
 import type { PublishedPrice } from "./judge.ts";
 import { picosOf } from "./judge.ts";
 import { MODELS } from "./plan.ts";
@@ -12,15 +12,24 @@ const CALL_MS_MAX = 30_000;
 
 /** Calls the API with the operator's key. Rejects when the server cannot be reached or says no. */
 async function operate(server: Server, method: string, path: string, body?: unknown): Promise<unknown> {
-  const answer = await fetch(`${server.apiBase}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${server.operatorKey}`, "content-type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(CALL_MS_MAX),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path} answered with ${answer.status}: ${text}`);
-  return JSON.parse(text);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), CALL_MS_MAX);
+  const send = async (): Promise<unknown> => {
+    const answer = await fetch(`${server.apiBase}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${server.operatorKey}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: late.signal,
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path} answered with ${answer.status}: ${text}`);
+    return JSON.parse(text);
+  };
+  try {
+    return await Promise.race([send(), leaving(late.signal)]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export async function publishCatalog(server: Server): Promise<void> {

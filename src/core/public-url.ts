@@ -53,8 +53,9 @@ export interface PublicAnswer {
  */
 export function publicUrl(text: string, rule: AddressRule = PUBLIC_ONLY): Result<URL, string> {
   if (text.length > URL_CHARS_MAX) return err(`must be a URL of at most ${URL_CHARS_MAX} characters`);
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) return err("must be a URL");
+  // Not `canParse`: once it is hot, Node 22 refuses every text with a letter between U+0080 and U+00FF.
+  const url = URL.parse(text);
+  if (url === null) return err("must be a URL");
   if (url.username !== "" || url.password !== "") return err("must not carry a user name or password");
   if (rule.allowsPrivate && (url.protocol === "http:" || url.protocol === "https:")) return ok(url);
   if (url.protocol !== "https:") return err(`must be an https URL, not ${url.protocol}`);
@@ -85,10 +86,10 @@ export async function fetchPublic(
     if (!isRedirect(response.status)) return ok({ response, url });
     const location = response.headers.get("location");
     await response.body?.cancel().catch(() => undefined);
-    if (location === null || !URL.canParse(location, url)) {
+    const next = location === null ? null : URL.parse(location, url);
+    if (next === null) {
       return err({ kind: "redirects", message: `${url.host} redirects without a usable Location.` });
     }
-    const next = new URL(location, url);
     if (next.origin !== url.origin) headers = carried(headers);
     target = publicUrl(next.href, rule);
   }

@@ -31,6 +31,11 @@ test.each([
   expect(publicUrl(text)).toMatchObject({ ok: true });
 });
 
+test("a host with an umlaut is public after many without one", () => {
+  for (let at = 0; at < 50_000; at++) publicUrl(`https://a.example/${at}`);
+  expect(publicUrl("https://bücher.example/")).toMatchObject({ ok: true });
+});
+
 /** Spellings of one address, and hosts, that lead inside. The host as `URL` writes it is what must be judged. */
 const INSIDE: readonly string[] = [
   // Loopback and "this host", in every spelling that a parser takes for them.

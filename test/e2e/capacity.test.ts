@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { isObject } from "../../src/core/json.ts";
+import { alone } from "./alone.ts";
 import { startCapacityUpstream, type CapacityUpstream } from "./capacity-upstream.ts";
 import { serve, type Server } from "./serve.ts";
 
@@ -16,6 +17,7 @@ const PROVIDERS = ["slots", "learn", "pair"] as const;
 let server: Server;
 let upstream: CapacityUpstream;
 
+alone();
 beforeAll(async () => {
   upstream = await startCapacityUpstream({
     takes: { "slots-key": 100, "learn-key": LEARNT, "pair-good": 100 },
@@ -117,10 +119,13 @@ const statusesOf = (replies: readonly Reply[]): Record<number, number> => {
 
 test("the operator's limit holds; a small account is served beside a large one; the rest hears an honest 429", async () => {
   const [crowd, single] = [await newKey(), await newKey()];
+  const startedMs = Date.now();
   const loud = many(60, () => ask(crowd, "test/slots"));
   await new Promise((resolve) => setTimeout(resolve, 100));
   const quiet = many(4, () => ask(single, "test/slots"));
   const [loudReplies, quietReplies] = [await Promise.all(loud), await Promise.all(quiet)];
+  // What is waited for is counted in answers, and those of a busy machine take longer.
+  const waitMaxS = Math.max(10, (3 * (Date.now() - startedMs)) / 1_000);
   expect(upstream.seen()["slots-key"]).toMatchObject({ throttled: 0, refused: 0 });
   expect(upstream.seen()["slots-key"]?.runningMax).toBe(SLOTS);
   expect(statusesOf(quietReplies)).toEqual({ 200: 4 });
@@ -131,7 +136,7 @@ test("the operator's limit holds; a small account is served beside a large one; 
   for (const { status, headers, body } of loudReplies) {
     if (status !== 429) continue;
     expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
-    expect(Number(headers.get("retry-after"))).toBeLessThanOrEqual(10);
+    expect(Number(headers.get("retry-after"))).toBeLessThanOrEqual(waitMaxS);
     expect(body).toMatchObject({ error: { code: 429, metadata: { error_type: "rate_limit_exceeded" } } });
   }
 });

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { estimateCompletionTokens, estimatePromptTokens } from "../../src/core/estimate.ts";
 import { openAiChat } from "../../src/dialects/openai-chat.ts";
+import { alone } from "./alone.ts";
 import { SLOW_WORDS, WORDS, type Call } from "./fault-upstream.ts";
 import {
   ask,
@@ -46,6 +47,7 @@ const models = new Map<string, readonly EndpointWish[]>([
 const PREFERENCES = { order: ["near", "bills", "dues"] };
 
 let world: FaultWorld;
+alone();
 beforeAll(async () => {
   world = await startFaultWorld(models);
 });

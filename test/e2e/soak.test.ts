@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { isClean, reportText } from "../chaos/report.ts";
 import { soak } from "../chaos/soak.ts";
+import { alone } from "./alone.ts";
 
 const options = {
   seed: Number(process.env["SOAK_SEED"] ?? Date.now() % 100_000),
@@ -15,6 +16,8 @@ const options = {
   script: null,
   jsonPath: undefined,
 } as const;
+
+alone();
 
 test("mixed traffic, upstream faults, clients that leave and two kills: the books are exact", async () => {
   const result = await soak(options, () => undefined);

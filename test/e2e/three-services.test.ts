@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { formatUsd } from "../../src/core/money.ts";
+import { alone } from "./alone.ts";
 import { makeTenant, type Tenant } from "./tenant.ts";
 import { MODEL, PRICE_NUSD, startTrio, type Trio } from "./trio.ts";
 
@@ -12,6 +13,7 @@ const MAX_TOKENS = 100;
 const WORST_NUSD = BigInt(MAX_TOKENS * PRICE_NUSD);
 
 let trio: Trio;
+alone();
 beforeAll(async () => {
   trio = await startTrio();
 });

@@ -43,8 +43,8 @@ export interface Followed {
   /** In place of `fetch`: the answer is a 200 with the stream or the last state, or what went wrong. Rejects like it. */
   send(url: string, init: Init, onBegun: () => void): Promise<Response>;
   /**
-   * The answer's stream. One that breaks off has used its hardware all the same, and nobody says how long: then the time
-   * since its first word counts, which is less.
+   * The answer's stream. One that breaks off, or whose last state is not to be had, has used its hardware all the same, and
+   * nobody says how long: then the time since its first word counts, which is less.
    */
   timed(stream: UpstreamStream): UpstreamStream;
   /** After a stream: its prediction's last state, if it can be had. Never rejects. */
@@ -113,8 +113,9 @@ function timedStream(stream: UpstreamStream, clock: Clock): UpstreamStream {
       if (events === null) return null;
       isTold ||= events.some((event) => event.type === "usage");
       if (firstMs === null && events.some(isContent)) firstMs = clock();
-      if (isTold || firstMs === null || events.at(-1)?.type !== "error") return events;
-      const work = { hardwareMs: Math.max(0, clock() - firstMs) };
+      const isEnd = events.some(({ type }) => type === "error" || type === "finish");
+      if (isTold || firstMs === null || !isEnd) return events;
+      const work = { hardwareMs: Math.max(1, clock() - firstMs) };
       return [{ type: "usage", usage: { ...NO_USAGE, work } }, ...events];
     },
   };

@@ -4,7 +4,7 @@ import { replicate } from "../../src/providers/replicate.ts";
 import { generate } from "../../src/router/generate.ts";
 import type { Fetch, RouterPorts } from "../../src/router/ports.ts";
 import { inputOf, portsOf } from "../unit/router/spine.ts";
-import { entryOf } from "../unit/router/world.ts";
+import { entryOf, NOW } from "../unit/router/world.ts";
 
 const BASE = "https://example.test/v1";
 const METRICS = { input_token_count: 7, output_token_count: 3, predict_time: 0.25 };
@@ -15,10 +15,17 @@ const SAID = "event: output\ndata: Hel\n\nevent: output\ndata: lo 🌱\n\n";
 
 type Script = Readonly<Record<string, (signal: AbortSignal | null | undefined) => Response>>;
 
-function portsWith(log: string[], script: Script): RouterPorts {
+/** An A100 with 80 GB: https://replicate.com/pricing. */
+const BY_THE_SECOND = { prompt: 0, completion: 0, hardware_second: 1_400_000_000 };
+
+function portsWith(log: string[], script: Script, more: object = {}): RouterPorts {
   const ports = portsOf(log);
   const entry = entryOf("test/m", [
-    { tag: "a", provider: { adapter: replicate.name, base_url: BASE }, endpoint: { upstream_model: "acme/parrot" } },
+    {
+      tag: "a",
+      provider: { adapter: replicate.name, base_url: BASE },
+      endpoint: { upstream_model: "acme/parrot", ...more },
+    },
   ]);
   const fetch: Fetch = async (url, init) => {
     const name = `${init.method ?? "GET"} ${url.slice(BASE.length)}`;
@@ -28,7 +35,9 @@ function portsWith(log: string[], script: Script): RouterPorts {
     return answer(init.signal);
   };
   const resolved = { entry, version: "v1", thinking: false, isFree: false, warnings: [] };
-  return { ...ports, resolve: async () => ({ ok: true, value: resolved }), fetch };
+  const admitted = { kind: "admitted", holdNusd: 2_000_000_000n, expiresAtMs: NOW + 60_000, lease: null } as const;
+  const accounts = { ...ports.accounts, admit: async () => admitted };
+  return { ...ports, accounts, resolve: async () => ({ ok: true, value: resolved }), fetch };
 }
 
 const CREATE = "POST /models/acme/parrot/predictions";
@@ -59,6 +68,18 @@ test("a buffered answer is asked for until it is there", async () => {
   const generated = await generate(inputOf(), portsWith(log, { [CREATE]: () => state("processing"), [STATE]: whole }));
   expect(generated).toMatchObject({ kind: "reply", body: { choices: [{ message: { content: "Hello 🌱" } }] } });
   expect(log.filter((line) => line.includes("/"))).toEqual([CREATE, STATE]);
+});
+
+test("hardware that is paid by the second is charged by the time that it was busy, streamed and buffered", async () => {
+  const done = "event: done\ndata: {}\n\n";
+  const script = { [CREATE]: () => state("starting"), [STREAM]: () => sse(SAID + done), [STATE]: whole };
+  for (const stream of [true, false]) {
+    const log: string[] = [];
+    const generated = await generate(inputOf({ stream }), portsWith(log, script, { price: BY_THE_SECOND }));
+    if (generated.kind === "stream") await new Response(generated.body).text();
+    // A quarter of a second at $0.0014.
+    await expect.poll(() => log, { timeout: 20_000 }).toContain("settle 350000");
+  }
 });
 
 test("a client that leaves stops the prediction, and pays for what it got", async () => {

@@ -36,7 +36,7 @@ type WireTextPart = WirePart & { type: "text" };
 
 function textPartsOf(content: string | readonly WireTextPart[], cacheControl: WireCacheControl): TextPart[] {
   if (typeof content === "string") return [{ type: "text", text: content, ...cached(cacheControl) }];
-  const parts: TextPart[] = content.map((part) => ({ type: "text", text: part.text, ...cached(part.cache_control) }));
+  const parts = content.map(textPartOf);
   return withBreakpoint(parts, cacheControl);
 }
 
@@ -53,12 +53,17 @@ function withBreakpoint<T extends Part>(parts: T[], cacheControl: WireCacheContr
   return parts;
 }
 
+function textPartOf({ text, cache_control: cache, prompt_cache_breakpoint: breakpoint }: WireTextPart): TextPart {
+  const wanted = cache ?? (breakpoint?.mode === "explicit" ? { type: "ephemeral" as const } : undefined);
+  return { type: "text", text, ...cached(wanted) };
+}
+
 /** One part in our own words. */
 export function partOf(wire: WirePart): Part {
   const cache = cached(wire.cache_control);
   switch (wire.type) {
     case "text":
-      return { type: "text", text: wire.text, ...cache };
+      return textPartOf(wire);
     case "image_url": {
       const { url, detail } = wire.image_url;
       return { type: "image", url, ...(detail === null || detail === undefined ? {} : { detail }), ...cache };

@@ -31,7 +31,13 @@ const PARTS_MAX = 4_096;
 const TOOLS_MAX = 1_024;
 const name = z.string().max(256).nullish();
 
-const textPart = z.looseObject({ type: z.literal("text"), text: z.string(), cache_control: cacheControl });
+/** A breakpoint has two names: OpenAI's own, and the one that other formats know. */
+const textPart = z.looseObject({
+  type: z.literal("text"),
+  text: z.string(),
+  prompt_cache_breakpoint: z.looseObject({ mode: z.literal("explicit") }).nullish(),
+  cache_control: cacheControl,
+});
 const imagePart = z.looseObject({
   type: z.literal("image_url"),
   image_url: z.looseObject({ url: imageUrl, detail: z.enum(["auto", "low", "high", "original"]).nullish() }),

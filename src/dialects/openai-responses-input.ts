@@ -158,7 +158,7 @@ function partOf(wire: WirePart): Part | undefined {
 function cached(wire: Exclude<WirePart, { readonly type: "refusal" }>): { cacheControl?: CacheControl } {
   const given = cacheControlOf(wire.cache_control);
   if (given !== undefined) return { cacheControl: given };
-  const isBreakpoint = wire.type === "input_text" && wire.prompt_cache_breakpoint?.mode === "explicit";
+  const isBreakpoint = wire.prompt_cache_breakpoint?.mode === "explicit";
   return isBreakpoint ? { cacheControl: { type: "ephemeral" } } : {};
 }
 

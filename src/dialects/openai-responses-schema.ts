@@ -33,18 +33,22 @@ const TOOLS_MAX = 1_024;
 const id = z.string().max(512).nullish();
 const status = z.string().max(32).nullish();
 
+/** Both names of a breakpoint: OpenAI's own, and the one that other formats know. */
+const breakpoint = {
+  prompt_cache_breakpoint: z.looseObject({ mode: z.literal("explicit") }).nullish(),
+  cache_control: cacheControl,
+};
 const textPart = z.looseObject({
   type: z.enum(["input_text", "output_text"]),
   text: z.string(),
-  prompt_cache_breakpoint: z.looseObject({ mode: z.literal("explicit") }).nullish(),
-  cache_control: cacheControl,
+  ...breakpoint,
 });
 const refusalPart = z.looseObject({ type: z.literal("refusal"), refusal: z.string() });
 const imagePart = z.looseObject({
   type: z.literal("input_image"),
   image_url: imageUrl,
   detail: z.enum(["auto", "low", "high", "original"]).nullish(),
-  cache_control: cacheControl,
+  ...breakpoint,
 });
 const filePart = z
   .looseObject({
@@ -53,7 +57,7 @@ const filePart = z
     file_data: fileData.nullish(),
     file_url: fileData.nullish(),
     file_id: z.string().max(512).nullish(),
-    cache_control: cacheControl,
+    ...breakpoint,
   })
   .refine((file) => [file.file_data, file.file_url, file.file_id].some((value) => typeof value === "string"), {
     error: "needs file_data (a data URL), file_url or file_id",
@@ -61,9 +65,9 @@ const filePart = z
 const audioPart = z.looseObject({
   type: z.literal("input_audio"),
   input_audio: z.looseObject({ data: audioData, format: z.string().min(1).max(32) }),
-  cache_control: cacheControl,
+  ...breakpoint,
 });
-const videoPart = z.looseObject({ type: z.literal("input_video"), video_url: videoUrl, cache_control: cacheControl });
+const videoPart = z.looseObject({ type: z.literal("input_video"), video_url: videoUrl, ...breakpoint });
 
 const userPart = z.discriminatedUnion("type", [textPart, imagePart, filePart, audioPart, videoPart]);
 const assistantPart = z.discriminatedUnion("type", [textPart, refusalPart]);

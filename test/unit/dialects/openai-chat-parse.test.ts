@@ -242,6 +242,7 @@ const MESSAGES: readonly { readonly name: string; readonly given: object; readon
       role: "user",
       content: [
         { type: "text", text: "look", cache_control: { type: "ephemeral", ttl: "5m" } },
+        { type: "text", text: "here", prompt_cache_breakpoint: { mode: "explicit" } },
         { type: "image_url", image_url: { url: "https://example.com/a.png", detail: "low" } },
         { type: "image_url", image_url: { url: png } },
         { type: "input_audio", input_audio: { data: "UklG", format: "wav" } },
@@ -255,6 +256,7 @@ const MESSAGES: readonly { readonly name: string; readonly given: object; readon
       role: "user",
       parts: [
         { type: "text", text: "look", cacheControl: { type: "ephemeral", ttl: "5m" } },
+        { type: "text", text: "here", cacheControl: { type: "ephemeral" } },
         { type: "image", url: "https://example.com/a.png", detail: "low" },
         { type: "image", url: png },
         { type: "audio", data: "UklG", format: "wav" },

@@ -32,6 +32,9 @@ import {
 /** Who can read the signatures of this format. */
 export const ANTHROPIC_FORMAT = "anthropic-claude-v1";
 
+/** The user's stands before the text. */
+const NAMELESS = "name in messages has no form here but for the user's, and was left out.";
+
 export interface Turn {
   readonly role: "user" | "assistant";
   readonly content: WireObject[];
@@ -54,6 +57,7 @@ export function conversationOf(messages: readonly Message[], notes: Notes): Conv
       case "system":
       case "developer":
         if (turns.length > 0) notes.warnings.add("System messages after the first turn were moved to the beginning.");
+        if (message.name !== undefined) notes.warnings.add(NAMELESS);
         for (const part of message.parts) if (part.text !== "") system.push(textBlock(part.text, part.cacheControl));
         break;
       case "user":
@@ -64,6 +68,7 @@ export function conversationOf(messages: readonly Message[], notes: Notes): Conv
         addToolResult(turns, toolResult(message, notes));
         break;
       case "assistant":
+        if (message.name !== undefined) notes.warnings.add(NAMELESS);
         addAssistant(turns, assistantBlocks(message, notes));
         break;
       default:

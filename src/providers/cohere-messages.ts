@@ -4,7 +4,15 @@
  * Source: https://docs.cohere.com/v2/reference/chat (accessed 2026-11-21).
  */
 import type { AssistantMessage, FilePart, Message, Part, ToolMessage, UserMessage } from "../core/chat.ts";
-import { joinedReasoning, parseDataUrl, refuse, textOfBase64, type Notes, type WireObject } from "./echo.ts";
+import {
+  FAILED_TOOL,
+  joinedReasoning,
+  parseDataUrl,
+  refuse,
+  textOfBase64,
+  type Notes,
+  type WireObject,
+} from "./echo.ts";
 
 /** The id of the reasoning entry that is a plan of tools. */
 export const TOOL_PLAN_ID = "tool_plan";
@@ -119,5 +127,6 @@ function toolMessage(message: ToolMessage, notes: Notes): WireObject {
     if (part.type === "text") texts.push(part.text);
     else refuse(notes, `This provider takes no ${part.type} in the result of a tool.`);
   }
+  if (message.isError === true) notes.warnings.add(FAILED_TOOL);
   return { role: "tool", tool_call_id: message.toolCallId, content: texts.join("\n") };
 }

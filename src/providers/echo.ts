@@ -94,6 +94,9 @@ export function writeTurn<T>(message: AssistantMessage, write: PieceWriter<T>): 
   return [...pieces, ...refused];
 }
 
+/** For formats where a result of a tool is its words alone. */
+export const FAILED_TOOL = "That a tool has failed has no form here: only what it said was sent.";
+
 /** A name, free among `tools`, for the tool that stands for a structured answer. */
 export function freeToolName(tools: readonly FunctionTool[]): string {
   let name = "json_response";

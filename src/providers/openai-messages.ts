@@ -12,6 +12,7 @@ import type {
   ReasoningDetail,
 } from "../core/chat.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { FAILED_TOOL } from "./echo.ts";
 import type { OpenAiQuirks } from "./openai-quirks.ts";
 
 /** A value on its way into JSON; undefined members are left out by JSON.stringify. */
@@ -54,16 +55,20 @@ function encodeMessage(message: Message, content: unknown, encoding: Encoding): 
         refusal: message.refusal,
         name: message.name,
         ...encodeReasoning(message, encoding),
-        tool_calls: message.toolCalls.length === 0 ? undefined : message.toolCalls.map(encodeToolCall),
+        tool_calls:
+          message.toolCalls.length === 0 ? undefined : message.toolCalls.map((call) => encodeToolCall(call, encoding)),
       };
     case "tool":
+      if (message.isError === true) encoding.warnings.add(FAILED_TOOL);
       return { role: "tool", tool_call_id: message.toolCallId, content };
     default:
       return message satisfies never;
   }
 }
 
-function encodeToolCall(call: AssistantMessage["toolCalls"][number]): Wire {
+function encodeToolCall(call: AssistantMessage["toolCalls"][number], encoding: Encoding): Wire {
+  if (call.cacheControl !== undefined)
+    encoding.warnings.add("cache_control of earlier tool calls has no form here and was left out.");
   return { id: call.id, type: "function", function: { name: call.name, arguments: call.input } };
 }
 

@@ -15,7 +15,7 @@ import type {
   ToolMessage,
 } from "../core/chat.ts";
 import { hash32 } from "../core/clock.ts";
-import { joinedReasoning, parseDataUrl, refuse, writeTurn, type Notes } from "./echo.ts";
+import { FAILED_TOOL, joinedReasoning, parseDataUrl, refuse, writeTurn, type Notes } from "./echo.ts";
 import type { ResponsesQuirks } from "./openai-responses-quirks.ts";
 
 /** A value on its way into JSON; undefined members are left out by JSON.stringify. */
@@ -29,6 +29,8 @@ const FILENAMES: Readonly<Record<string, string>> = {
   "application/json": "document.json",
   "text/plain": "document.txt",
 };
+
+const NAMELESS = "name in messages has no form here and was left out.";
 
 interface Writing {
   readonly quirks: ResponsesQuirks;
@@ -46,11 +48,12 @@ export function inputItems(request: ChatRequest, quirks: ResponsesQuirks, notes:
       case "system":
       case "developer":
       case "user":
-        if (message.name !== undefined) notes.warnings.add("name in messages has no form here and was left out.");
+        if (message.name !== undefined) notes.warnings.add(NAMELESS);
         if (message.parts.length > 0)
           items.push({ role: message.role, content: contentOf(message.parts, automatic, writing) });
         break;
       case "assistant":
+        if (message.name !== undefined) notes.warnings.add(NAMELESS);
         items.push(...assistantItems(message, writing));
         break;
       case "tool":
@@ -127,6 +130,7 @@ function breakpointOf(control: CacheControl | undefined, { quirks, notes }: Writ
 
 /** A result of a tool: a text, or parts where there is more than that. */
 function outputItem(message: ToolMessage, automatic: CacheControl | undefined, writing: Writing): Wire {
+  if (message.isError === true) writing.notes.warnings.add(FAILED_TOOL);
   const output = message.parts.length === 0 ? "" : contentOf(message.parts, automatic, writing);
   return { type: "function_call_output", call_id: callIdOf(message.toolCallId), output };
 }

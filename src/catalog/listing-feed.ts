@@ -3,6 +3,7 @@
  * and context in the text. Pure; every text is escaped.
  */
 import type { PublicModel } from "./listing.ts";
+import { CHOSEN_PRICE } from "./router-listing.ts";
 
 /** Where the feed is served: `https://host`, and the path of the API before `/models`. */
 export interface FeedPlace {
@@ -30,7 +31,11 @@ export function feedOf(models: readonly PublicModel[], { origin, path }: FeedPla
 
 function itemOf(model: PublicModel, base: string): string {
   const { prompt, completion } = model.pricing;
-  const facts = `${model.context_length} tokens of context; USD ${prompt} per prompt token, ${completion} per completion token.`;
+  const price =
+    prompt === CHOSEN_PRICE
+      ? "the price of the model that is chosen."
+      : `USD ${prompt} per prompt token, ${completion} per completion token.`;
+  const facts = `${model.context_length} tokens of context; ${price}`;
   const date = model.created > 0 ? `<pubDate>${new Date(model.created * 1_000).toUTCString()}</pubDate>` : "";
   return (
     `<item><title>${textOf(model.name)}</title><link>${textOf(`${base}/models/${model.id}/endpoints`)}</link>` +

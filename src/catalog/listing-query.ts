@@ -204,8 +204,8 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
     query.supportedParameters.every((name) => model.supported_parameters.includes(name)) &&
     query.words.every((word) => text.includes(word)) &&
     within(model.context_length, query.contextMinTokens, null) &&
-    within(usdPerM(row.promptPusd), query.promptPriceMinUsdPerM, query.promptPriceMaxUsdPerM) &&
-    within(usdPerM(row.completionPusd), query.outputPriceMinUsdPerM, query.outputPriceMaxUsdPerM) &&
+    isBetween(usdPerM(row.promptPusd), { min: query.promptPriceMinUsdPerM, max: query.promptPriceMaxUsdPerM }) &&
+    isBetween(usdPerM(row.completionPusd), { min: query.outputPriceMinUsdPerM, max: query.outputPriceMaxUsdPerM }) &&
     (query.arch === null || model.architecture.tokenizer.toLowerCase().startsWith(query.arch)) &&
     (query.authors.length === 0 || query.authors.includes(author)) &&
     (query.providers.length === 0 || query.providers.some((name) => row.providers.includes(name))) &&
@@ -213,7 +213,7 @@ function matches(row: ListingRow, query: ModelQuery, nowS: number): boolean {
     (!query.zdr || row.zdr) &&
     (query.region === null || row.regions.includes(query.region)) &&
     (query.category === null || model.categories.some((category) => category === query.category)) &&
-    (query.priceTiers.length === 0 || query.priceTiers.includes(model.price_tier)) &&
+    (query.priceTiers.length === 0 || query.priceTiers.includes(model.price_tier ?? "")) &&
     INDEXES.every((name) => isBetween(model.benchmarks?.artificial_analysis?.[name], query.indexes[name])) &&
     hasAge(model, nowS, query)
   );
@@ -227,8 +227,12 @@ function givesAny(model: PublicModel, outputModalities: readonly string[] | null
 }
 
 /** Pico-dollars per token are micro-dollars per million tokens. */
-function usdPerM(pricePusd: number): number {
-  return pricePusd / 1_000_000;
+function usdPerM(pricePusd: number | null): number | null {
+  return pricePusd === null ? null : pricePusd / 1_000_000;
+}
+
+function priceOf({ promptPusd, completionPusd }: ListingRow): number | null {
+  return promptPusd === null || completionPusd === null ? null : promptPusd + completionPusd;
 }
 
 function within(value: number, min: number | null, max: number | null): boolean {
@@ -259,9 +263,9 @@ function sorted(rows: readonly ListingRow[], sort: ModelSort | null): readonly L
     case "newest":
       return by((row) => -row.model.created);
     case "pricing-low-to-high":
-      return by((row) => row.promptPusd + row.completionPusd);
+      return by((row) => priceOf(row) ?? Number.POSITIVE_INFINITY);
     case "pricing-high-to-low":
-      return by((row) => -(row.promptPusd + row.completionPusd));
+      return by((row) => lastWithout(priceOf(row)));
     case "context-high-to-low":
       return by((row) => -row.model.context_length);
     case "latency-low-to-high":

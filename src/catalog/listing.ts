@@ -59,7 +59,8 @@ export interface PublicModel {
   /** The model behind a name that follows the newest of a family. */
   readonly alias_target?: { readonly name: string; readonly slug: string };
   readonly benchmarks?: Benchmarks;
-  readonly price_tier: PriceTier;
+  /** Null: it depends on the model that a router chooses. */
+  readonly price_tier: PriceTier | null;
   readonly categories: readonly Category[];
   readonly knowledge_cutoff: string | null;
   /** The day on which it is switched off. */
@@ -91,8 +92,9 @@ export interface PublicProvider {
 /** One row of the published list: the public model, and what the filters need to know about its endpoints. */
 export interface ListingRow {
   readonly model: PublicModel;
-  readonly promptPusd: number;
-  readonly completionPusd: number;
+  /** Null: it depends on the model that a router chooses. */
+  readonly promptPusd: number | null;
+  readonly completionPusd: number | null;
   /** Slugs and names of the providers, in lower case. */
   readonly providers: readonly string[];
   readonly regions: readonly ("eu" | "us")[];

@@ -16,7 +16,7 @@ export interface RouterName {
 }
 
 /** Each under its own name, and under the one that clients of OpenRouter know. */
-const KINDS: Readonly<Record<string, RouterKind>> = {
+export const ROUTER_NAMES: Readonly<Record<string, RouterKind>> = {
   "waypost/auto": "auto",
   "openrouter/auto": "auto",
   "waypost/free": "free",
@@ -33,7 +33,7 @@ export function routerNameOf(requested: string): RouterName | null {
   if (!read.ok) return null;
   const { base, lookups, sort } = read.value;
   const name = base.toLowerCase();
-  const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
+  const kind = Object.hasOwn(ROUTER_NAMES, name) ? ROUTER_NAMES[name] : undefined;
   const isPlain = lookups.length === 1 && lookups[0]?.name === base;
   return kind === undefined || !isPlain ? null : { kind, name: `waypost/${kind}`, sort };
 }

@@ -104,7 +104,8 @@ export const ModelShape = z.object({
     .describe("Results that others published, where the operator's catalog has them"),
   price_tier: z
     .enum(PRICE_TIERS)
-    .describe("Of three prompt tokens to one of completion: below $0.50 a million, below $5, above"),
+    .nullable()
+    .describe("Of three prompt tokens to one of completion: below $0.50 a million, below $5, above; null of routers"),
   categories: z.array(z.enum(CATEGORIES)).describe("What its author made it for"),
   knowledge_cutoff: z.string().nullable(),
   expiration_date: z.string().nullable().describe("The day on which it is switched off, YYYY-MM-DD"),

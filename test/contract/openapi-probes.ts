@@ -137,6 +137,9 @@ async function probeCatalog(ask: Asker, { key }: Tenant): Promise<void> {
       await ask({ operation, name: asking ? model : `${model} without a key`, params, key: asking, status: 200 });
     }
   }
+  const router = { author: "openrouter", slug: "auto" };
+  await ask({ operation: "GET /model/{author}/{slug}", name: "a router", params: router, status: 200 });
+  await ask({ operation: "GET /models/{author}/{slug}/endpoints", name: "a router", params: router, status: 200 });
   const params = { author: "nobody", slug: "nothing" };
   await ask({ operation: "GET /model/{author}/{slug}", name: "unknown", params, status: 404 });
   await ask({ operation: "GET /models/{author}/{slug}/endpoints", name: "unknown", params, status: 404 });

@@ -19,8 +19,8 @@ const endpointsOf = (answer: Answer) => dataOf<{ readonly endpoints: readonly En
 
 test("the list of models needs no key, says how many there are and may be cached", async () => {
   const answer = await ask("GET", "/models");
-  expect(answer).toMatchObject({ status: 200, body: { total_count: 3, links: { next: null } } });
-  expect(ids(answer)).toEqual(["forest/leaf", "forest/root", "grove/bark"]);
+  expect(answer).toMatchObject({ status: 200, body: { total_count: 5, links: { next: null } } });
+  expect(ids(answer)).toEqual(["forest/leaf", "forest/root", "grove/bark", "waypost/auto", "openrouter/auto"]);
   expect(answer.headers.get("cache-control")).toBe("public, max-age=120, stale-while-revalidate=3600");
   expect(answer.headers.get("access-control-allow-origin")).toBe("*");
   expect(dataOf<unknown[]>(answer)[0]).toMatchObject({ pricing: { prompt: "0.00000005", completion: "0.0000001" } });
@@ -28,21 +28,28 @@ test("the list of models needs no key, says how many there are and may be cached
 
 test.each([
   { name: "an author", query: "model_authors=grove", expected: ["grove/bark"] },
-  { name: "a least context", query: "context=100000", expected: ["forest/root"] },
+  { name: "a least context", query: "context=100000&model_authors=forest,grove", expected: ["forest/root"] },
   { name: "a highest price", query: "max_price=0.06", expected: ["forest/leaf"] },
-  { name: "zero retention", query: "zdr=true", expected: ["forest/leaf", "forest/root"] },
+  { name: "zero retention", query: "zdr=true&max_price=1000", expected: ["forest/leaf", "forest/root"] },
   { name: "words", query: "q=ROOT", expected: ["forest/root"] },
-  { name: "a provider", query: "providers=oak", expected: ["forest/root"] },
-  { name: "an output modality", query: "output_modalities=image", expected: ["grove/bark"] },
-  { name: "a sort", query: "sort=pricing-high-to-low", expected: ["forest/root", "grove/bark", "forest/leaf"] },
+  { name: "a provider", query: "providers=oak&max_price=1000", expected: ["forest/root"] },
+  { name: "an output modality", query: "output_modalities=image&max_price=1000", expected: ["grove/bark"] },
+  {
+    name: "a sort",
+    query: "sort=pricing-high-to-low&q=r&max_price=1000",
+    expected: ["forest/root", "grove/bark", "forest/leaf"],
+  },
 ])("models are filtered by $name", async ({ query, expected }) => {
   expect(ids(await ask("GET", `/models?${query}`))).toEqual(expected);
 });
 
 test("pages lead from one to the next and end, under either prefix", async () => {
   for (const prefix of ["/api/v1", "/v1"]) {
-    const first = await askAt(`${prefix}/models?limit=2&q=r`, "GET");
-    expect(first.body).toMatchObject({ total_count: 3, links: { next: `${prefix}/models?limit=2&q=r&offset=2` } });
+    const first = await askAt(`${prefix}/models?limit=2&max_price=1000`, "GET");
+    expect(first.body).toMatchObject({
+      total_count: 3,
+      links: { next: `${prefix}/models?limit=2&max_price=1000&offset=2` },
+    });
     const { next } = (first.body as { links: { next: string } }).links; // just matched
     const second = await askAt(next, "GET");
     expect(ids(second)).toEqual(["grove/bark"]);
@@ -100,13 +107,13 @@ test("a new catalog is a new list, with another tag", async () => {
 });
 
 test("models are counted by output modality", async () => {
-  expect((await ask("GET", "/models/count")).body).toEqual({ data: { count: 3 } });
-  expect((await ask("GET", "/models/count?output_modalities=image")).body).toEqual({ data: { count: 1 } });
+  expect((await ask("GET", "/models/count")).body).toEqual({ data: { count: 5 } });
+  expect((await ask("GET", "/models/count?output_modalities=image")).body).toEqual({ data: { count: 3 } });
 });
 
 test("the caller's own list is the whole list and is nobody else's to cache", async () => {
   const answer = await ask("GET", "/models/user", (await newTenant()).key);
-  expect(ids(answer)).toHaveLength(3);
+  expect(ids(answer)).toHaveLength(5);
   expect(answer.headers.get("cache-control")).toContain("no-store");
 });
 

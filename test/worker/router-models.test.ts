@@ -123,6 +123,44 @@ test.each(["waypost/auto", "openrouter/auto"])(
   },
 );
 
+test("routers are listed, counted and read, and have no endpoints of their own", async () => {
+  const list = (await ask("GET", "/models")).body as { data: { id: string; pricing: object }[]; total_count: number }; // as the list has it
+  const routers = list.data.filter(({ id }) => /^(waypost|openrouter)/.test(id));
+  const chosen = { prompt: "-1", completion: "-1" };
+  const nothing = { prompt: "0", completion: "0" };
+  expect(routers.map(({ id, pricing }) => [id, pricing])).toEqual([
+    ["waypost/auto", chosen],
+    ["openrouter/auto", chosen],
+    ["waypost/free", nothing],
+    ["openrouter/free", nothing],
+  ]);
+  expect((await ask("GET", "/models/count")).body).toEqual({ data: { count: list.total_count } });
+  for (const name of ["waypost/auto", "openrouter/auto", "OpenRouter/Auto:nitro"]) {
+    expect((await ask("GET", `/model/${name}`)).body).toEqual({ data: routers[0] });
+    expect(await ask("GET", `/models/${name}/endpoints`)).toMatchObject({
+      status: 200,
+      body: { data: { id: "waypost/auto", endpoints: [] } },
+    });
+  }
+  expect((await ask("GET", "/model/waypost/fast")).status).toBe(404);
+});
+
+test("a preset may name a router, and say what it chooses from", async () => {
+  const tenant = await newTenant(10n * USD);
+  const body = {
+    model: "openrouter/auto",
+    plugins: [{ id: "auto-router", cost_tier: "max", excluded_models: ["pond/t*"] }],
+  };
+  expect((await ask("POST", "/presets/dear/chat/completions", tenant.key, body)).status).toBe(200);
+  const answer = await send(tenant, "@preset/dear");
+  expect(answer).toMatchObject({ status: 200, body: { model: DEAR } });
+  const { id } = answer.body as { readonly id: string }; // as every answer has it
+  await vi.waitFor(async () => {
+    const record = await ask("GET", `/generation?id=${id}`, tenant.key);
+    expect(record).toMatchObject({ status: 200, body: { data: { model: DEAR, router: "waypost/auto" } } });
+  });
+});
+
 test("what the request needs decides before the price", async () => {
   const tenant = await newTenant(10n * USD);
   const seen = await send(tenant, "waypost/auto", { messages: [{ role: "user", content: IMAGE }] });

@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import * as z from "zod";
 import { countModels, parseModelQuery } from "../../catalog/listing-query.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { listedModels } from "../listed-models.ts";
 import type { Operation } from "../operation.ts";
 import { LISTING_CACHE_CONTROL } from "./list-models.ts";
 
@@ -28,11 +29,10 @@ export function registerCountModels(app: Hono<AppEnv>): void {
 }
 
 async function modelCount(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
   const wanted = new URL(context.req.url).searchParams.getAll("output_modalities");
   const parsed = parseModelQuery(new URLSearchParams(wanted.map((value) => ["output_modalities", value])));
   if (!parsed.ok) return fail(context, { kind: "bad_request", ...parsed.error });
-  const rows = await deps.catalog.listing(deps.waitUntil);
+  const rows = await listedModels(context);
   if (!rows.ok) return fail(context, rows.error);
   const body: z.infer<typeof CountBody> = {
     data: { count: countModels(rows.value, parsed.value.query.outputModalities) },

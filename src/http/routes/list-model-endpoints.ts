@@ -7,11 +7,13 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { CLIENT_BUCKETS, type ClientBucket } from "../../limits/health.ts";
 import { clientBucket } from "../../router/geography.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { listedRouter } from "../listed-models.ts";
 import { createSnapshotReader, statisticsOf, type StatisticsPorts } from "../live-statistics.ts";
 import { identify } from "../middleware/identify.ts";
 import { ModelEndpointsShape } from "../model-shape.ts";
 import type { Operation } from "../operation.ts";
-import { modelOfPath, modelPathParts } from "./read-model.ts";
+import { LISTING_CACHE_CONTROL } from "./list-models.ts";
+import { modelOfPath, modelPathParts, nameOfPath } from "./read-model.ts";
 
 export const listModelEndpointsOperation: Operation = {
   id: "listModelEndpoints",
@@ -40,6 +42,14 @@ async function listModelEndpoints(context: AppContext): Promise<Response> {
   const { deps } = context.var;
   const client = clientRegionOf(context);
   if (!client.ok) return fail(context, client.error);
+  const router = await listedRouter(context, nameOfPath(context));
+  if (!router.ok) return fail(context, router.error);
+  if (router.value !== null) {
+    // Whatever it chooses has endpoints; it has none of its own.
+    const { id, name, created, description, architecture } = router.value.model;
+    const data = { id, name, created, description, architecture, endpoints: [] };
+    return json({ data }, 200, { "Cache-Control": LISTING_CACHE_CONTROL });
+  }
   const found = await modelOfPath(context);
   if (!found.ok) return fail(context, found.error);
   const { entry } = found.value;

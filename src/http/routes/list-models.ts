@@ -7,6 +7,7 @@ import * as z from "zod";
 import { feedOf } from "../../catalog/listing-feed.ts";
 import { filterModels, parseModelQuery } from "../../catalog/listing-query.ts";
 import { fail, type AppContext, type AppEnv } from "../context.ts";
+import { listedModels } from "../listed-models.ts";
 import { pageResponse, type Page } from "../listing-page.ts";
 import { identify } from "../middleware/identify.ts";
 import { ModelPageShape } from "../model-shape.ts";
@@ -96,7 +97,7 @@ export function registerListModels(app: Hono<AppEnv>): void {
 
 /** `output`: nothing but models that give this. */
 async function modelPage(context: AppContext, cacheControl: string, output?: "embeddings"): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const { receivedAtMs } = context.var;
   const { searchParams: search, origin, search: queryText } = new URL(context.req.url);
   if (output !== undefined) search.set("output_modalities", output);
   const parsed = parseModelQuery(search);
@@ -104,7 +105,7 @@ async function modelPage(context: AppContext, cacheControl: string, output?: "em
     const { path, message } = parsed.error;
     return fail(context, { kind: "bad_request", message: `${path} ${message}`, path });
   }
-  const rows = await deps.catalog.listing(deps.waitUntil);
+  const rows = await listedModels(context);
   if (!rows.ok) return fail(context, rows.error);
   const { query } = parsed.value;
   const { path } = context.req;

@@ -6,6 +6,7 @@ import { resolveModel, type ResolvedModel } from "../../catalog/resolve.ts";
 import type { RouterError } from "../../core/error.ts";
 import { err, type Result } from "../../core/result.ts";
 import { fail, json, type AppContext, type AppEnv } from "../context.ts";
+import { listedRouter } from "../listed-models.ts";
 import { ModelShape } from "../model-shape.ts";
 import type { Operation } from "../operation.ts";
 import { LISTING_CACHE_CONTROL } from "./list-models.ts";
@@ -30,6 +31,9 @@ export function registerReadModel(app: Hono<AppEnv>): void {
 }
 
 async function readModel(context: AppContext): Promise<Response> {
+  const router = await listedRouter(context, nameOfPath(context));
+  if (!router.ok) return fail(context, router.error);
+  if (router.value !== null) return json({ data: router.value.model }, 200, { "Cache-Control": LISTING_CACHE_CONTROL });
   const found = await modelOfPath(context);
   if (!found.ok) return fail(context, found.error);
   const model = publicModel(found.value.entry);
@@ -43,10 +47,14 @@ async function readModel(context: AppContext): Promise<Response> {
  */
 export async function modelOfPath(context: AppContext): Promise<Result<ResolvedModel, RouterError>> {
   const { deps } = context.var;
-  const name = `${context.req.param("author") ?? ""}/${context.req.param("slug") ?? ""}`;
+  const name = nameOfPath(context);
   const found = await resolveModel(deps.catalog, name, deps.waitUntil);
   if (found.ok || found.error.kind !== "unknown_model") return found;
   return err(notFound(name, found.error.nearest, found.error.reason));
+}
+
+export function nameOfPath(context: AppContext): string {
+  return `${context.req.param("author") ?? ""}/${context.req.param("slug") ?? ""}`;
 }
 
 /** Longest piece of a client's own text that is repeated to it. */

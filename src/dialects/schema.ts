@@ -78,7 +78,14 @@ export const cacheControl = z
 export const modelName = z.string().min(1).max(256);
 
 /** The slug of a preset of the account. */
-export const presetName = z.string().min(1).max(256).nullish();
+export const presetName = z
+  .string()
+  .min(1)
+  .max(256)
+  .nullish()
+  .describe(
+    "The slug of a preset of the account, which says what the body leaves open; also `@preset/slug` as a model",
+  );
 
 export const jsonObject = z.custom<Record<string, unknown>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),

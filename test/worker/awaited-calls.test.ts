@@ -5,7 +5,7 @@
  */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import worker from "../../src/worker.ts";
 import { COUNTS_PATH, countBundle, HOLD_PATH, type Counts, type Entry } from "../bench/counting.ts";
 import { USD } from "./account-setup.ts";
@@ -23,12 +23,12 @@ async function send(path: string, init?: RequestInit): Promise<Response> {
 
 const counts = async (): Promise<Counts> => await (await send(COUNTS_PATH)).json<Counts>();
 
-async function chat(tenant: Tenant, stream: boolean): Promise<void> {
+async function chat(tenant: Tenant, stream: boolean, model = "forest/leaf"): Promise<void> {
   const answer = await send("/api/v1/chat/completions", {
     method: "POST",
     headers: { Authorization: `Bearer ${tenant.key}`, "Content-Type": "application/json" },
     body: JSON.stringify({
-      model: "forest/leaf",
+      model,
       messages: [{ role: "user", content: "Hi" }],
       max_tokens: 50,
       stream,
@@ -62,6 +62,9 @@ beforeAll(async () => {
       : Response.json(body);
   });
 });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 afterAll(() => {
   vi.unstubAllGlobals();
 });
@@ -76,4 +79,25 @@ test("a key's first request waits for one call of an object, those after it for 
   await send(`${HOLD_PATH}?ms=${HELD_MS}`);
   for (const stream of [false, true, false, true, false, true]) await chat(tenant, stream);
   expect((await counts()).awaited.slice(1)).toEqual([1, 0, 0, 0, 0, 0]);
+});
+
+test("a request that names a preset waits for no call either, once its isolate has a copy", async () => {
+  const tenant = await newTenant(100n * USD);
+  await send(`${HOLD_PATH}?ms=0`);
+  // However slow this machine is, the copy stays young.
+  vi.spyOn(Date, "now").mockReturnValue(Date.now());
+  const made = await send("/api/v1/presets/kind/chat/completions", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${tenant.key}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ model: "forest/leaf", temperature: 0.5 }),
+  });
+  expect(made.status).toBe(200);
+  await chat(tenant, false, "@preset/kind");
+  const { awaited: before, methods } = await counts();
+  expect(methods["presets"]).toBe(2);
+  await send(`${HOLD_PATH}?ms=${HELD_MS}`);
+  for (const stream of [false, true, false, true]) await chat(tenant, stream, "@preset/kind");
+  const after = await counts();
+  expect(after.awaited.slice(before.length)).toEqual([0, 0, 0, 0]);
+  expect(after.methods["presets"]).toBe(2);
 });

@@ -2,57 +2,25 @@
  * Media at an address, for a provider that fetches none: it stands in the request as base64, while it is still arriving. What
  * is wrong with the address is said to the client, costs nothing and counts against no provider.
  */
-import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { ask, newTenant, type Answer } from "./fixture.ts";
 import { gateOf, USD } from "./account-setup.ts";
+import { newTenant, type Answer } from "./fixture.ts";
+import { A_CAT, lookAt, publishEyes, aperiodicBytes } from "./media-setup.ts";
 
 const BYTES_MAX = 400_000;
-const FILE = Uint8Array.from({ length: 300_001 }, (_, at) => (at * 7919 + (at >> 8)) & 255);
+const FILE = aperiodicBytes(300_001);
 const BASE64 = Buffer.from(FILE).toString("base64");
 
-const endpoint = (provider: string) => ({
-  tag: provider,
-  provider,
-  upstream_model: "eye",
-  price: { prompt: 1_000, completion: 1_000 },
-  price_source: "test",
-  context_length: 1_000_000,
-  max_completion_tokens: 100,
-  supported_parameters: ["max_tokens"],
-  input_modalities: ["text", "image", "file"],
-});
-const model = (id: string, providers: readonly string[]) => ({
-  id,
-  canonical_slug: id,
-  name: id,
-  created_s: 1_790_000_000,
-  input_modalities: ["text", "image", "file"],
-  output_modalities: ["text"],
-  endpoints: providers.map(endpoint),
-});
-
 beforeAll(async () => {
-  const provider = (slug: string, quirks: object) => ({
-    slug,
-    name: slug,
-    adapter: "openai-compatible",
-    base_url: `https://${slug}.test/v1`,
-    quirks,
-    regions: [{ id: "here", latitude: null, longitude: null, jurisdiction: null, source: "test" }],
-    data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: "test" },
-    cancellation: { policy: "stops", source: "test" },
-  });
-  const providers = [
-    provider("blind", { inline_media: ["image", "file"], inline_bytes_max: BYTES_MAX }),
-    provider("keen", { inline_media: [] }),
-  ];
-  const models = [model("eye/blind", ["blind"]), model("eye/both", ["blind", "keen"])];
-  expect((await ask("PUT", "/admin/catalog", env.OPERATOR_KEY, { version: 1, providers, models })).status).toBe(200);
-  for (const { slug } of providers) {
-    const switched = await ask("PATCH", `/admin/providers/${slug}`, env.OPERATOR_KEY, { credential: "of-the-test" });
-    expect(switched.status).toBe(200);
-  }
+  const blind = { inline_media: ["image", "file"], inline_bytes_max: BYTES_MAX };
+  const adapter = "openai-compatible";
+  await publishEyes(
+    [
+      { slug: "blind", adapter, quirks: blind },
+      { slug: "keen", adapter, quirks: { inline_media: [] } },
+    ],
+    { "eye/blind": ["blind"], "eye/both": ["blind", "keen"] },
+  );
 });
 
 /** What stands at `https://media.example/<path>`. */
@@ -109,10 +77,7 @@ beforeEach(() => {
     }
     const provider = url.hostname.split(".")[0] ?? "";
     sent.push({ provider, body: await new Request(url, init as RequestInit).text() });
-    return Response.json({
-      choices: [{ index: 0, message: { role: "assistant", content: "A cat" }, finish_reason: "stop" }],
-      usage: { prompt_tokens: 900, completion_tokens: 2 },
-    });
+    return Response.json(A_CAT);
   });
 });
 afterEach(() => {
@@ -124,11 +89,7 @@ const file = (url: string) => ({ type: "file", file: { filename: "a.pdf", file_d
 
 async function look(modelId: string, parts: readonly object[]): Promise<Answer & { readonly chargedNusd: bigint }> {
   const tenant = await newTenant(10n * USD);
-  const answer = await ask("POST", "/chat/completions", tenant.key, {
-    model: modelId,
-    max_tokens: 10,
-    messages: [{ role: "user", content: [{ type: "text", text: "What is this?" }, ...parts] }],
-  });
+  const answer = await lookAt(tenant.key, modelId, parts);
   const view = async () => {
     const now = await gateOf(tenant.id).view();
     return now.ok ? now.value : undefined;

@@ -1,57 +1,21 @@
 /** A large image or file: it reaches each wire format whole, from its first or a later provider, and is counted by its size. */
-import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { ask, newTenant, type Answer } from "./fixture.ts";
 import { USD } from "./account-setup.ts";
+import { ask, newTenant, type Answer } from "./fixture.ts";
+import { A_CAT, lookAt, publishEyes, aperiodicBytes } from "./media-setup.ts";
 
 const ADAPTERS = ["openai-compatible", "anthropic", "gemini"] as const;
 type Adapter = (typeof ADAPTERS)[number];
 
-/** 3 MB of base64 without a period that a piece's length could hide. */
-const DATA = Buffer.from(Uint8Array.from({ length: 2_250_000 }, (_, at) => (at * 7919 + (at >> 8)) & 255)).toString(
-  "base64",
-);
-
-function endpoint(provider: string) {
-  return {
-    tag: provider,
-    provider,
-    upstream_model: "eye",
-    price: { prompt: 1_000, completion: 1_000 },
-    price_source: "test",
-    context_length: 1_000_000,
-    max_completion_tokens: 100,
-    supported_parameters: ["max_tokens"],
-    input_modalities: ["text", "image", "file"],
-  };
-}
-
-const model = (id: string, providers: readonly string[]) => ({
-  id,
-  canonical_slug: id,
-  name: id,
-  created_s: 1_790_000_000,
-  input_modalities: ["text", "image", "file"],
-  output_modalities: ["text"],
-  endpoints: providers.map(endpoint),
-});
+/** 3 MB of base64. */
+const DATA = Buffer.from(aperiodicBytes(2_250_000)).toString("base64");
 
 beforeAll(async () => {
-  const providers = ADAPTERS.map((adapter) => ({
-    slug: adapter,
-    name: adapter,
-    adapter,
-    base_url: `https://${adapter}.test/v1`,
-    regions: [{ id: "here", latitude: null, longitude: null, jurisdiction: null, source: "test" }],
-    data_policy: { training: false, retains_prompts: false, retention_days: 0, zdr: true, source: "test" },
-    cancellation: { policy: "stops", source: "test" },
-  }));
-  const models = [...ADAPTERS.map((adapter) => model(`eye/${adapter}`, [adapter])), model("eye/any", ADAPTERS)];
-  expect((await ask("PUT", "/admin/catalog", env.OPERATOR_KEY, { version: 1, providers, models })).status).toBe(200);
-  for (const adapter of ADAPTERS) {
-    const switched = await ask("PATCH", `/admin/providers/${adapter}`, env.OPERATOR_KEY, { credential: "of-the-test" });
-    expect(switched.status).toBe(200);
-  }
+  const each = ADAPTERS.map((adapter) => [`eye/${adapter}`, [adapter]] as const);
+  await publishEyes(
+    ADAPTERS.map((adapter) => ({ slug: adapter, adapter })),
+    { ...Object.fromEntries(each), "eye/any": ADAPTERS },
+  );
 });
 
 interface Sent {
@@ -63,10 +27,7 @@ let sent: Sent[] = [];
 let failing: readonly string[] = [];
 
 const REPLIES: Readonly<Record<Adapter, unknown>> = {
-  "openai-compatible": {
-    choices: [{ index: 0, message: { role: "assistant", content: "A cat" }, finish_reason: "stop" }],
-    usage: { prompt_tokens: 900, completion_tokens: 2 },
-  },
+  "openai-compatible": A_CAT,
   anthropic: {
     type: "message",
     role: "assistant",
@@ -102,11 +63,7 @@ const PARTS = {
 
 async function look(modelId: string, kind: keyof typeof PARTS): Promise<Answer> {
   const tenant = await newTenant(10n * USD);
-  return await ask("POST", "/chat/completions", tenant.key, {
-    model: modelId,
-    max_tokens: 10,
-    messages: [{ role: "user", content: [{ type: "text", text: "What is this?" }, PARTS[kind]] }],
-  });
+  return await lookAt(tenant.key, modelId, [PARTS[kind]]);
 }
 
 test.each(ADAPTERS.flatMap((adapter) => [{ adapter, kind: "image" } as const, { adapter, kind: "file" } as const]))(

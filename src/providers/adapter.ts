@@ -149,6 +149,8 @@ export interface Adapter {
   authorize?(request: OutgoingRequest, target: Target, ports: AuthorizePorts): Promise<Authorized> | null;
   /** Absent: the first answer is the answer. */
   readonly following?: Following;
+  /** Earlier calls must come with the reasoning that led to them, though nobody has signed it. Absent: they need not. */
+  needsPlainReasoning?(quirks: JsonObject): boolean;
   createDecoder(request: ChatRequest, target: Target): StreamDecoder;
   /** Events of a whole buffered answer (parsed JSON); an error object in a 200 gives one `error` event. */
   decodeReply(body: unknown, request: ChatRequest, target: Target): GenerationEvent[];

@@ -17,6 +17,10 @@ export const openAiCompatible: Adapter = {
     const { inline_media: kinds, inline_bytes_max: bytes } = readingQuirks(quirks);
     return kinds.includes(kind) ? bytes : null;
   },
+  needsPlainReasoning(quirks) {
+    const { reasoning_echo: echo, reasoning_formats: formats } = readingQuirks(quirks);
+    return (echo === "reasoning_content" || echo === "reasoning") && formats.includes("unknown");
+  },
   encode: encodeOpenAi,
   createDecoder: createOpenAiDecoder,
   decodeReply: decodeOpenAiReply,

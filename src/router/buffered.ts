@@ -20,7 +20,7 @@ export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Gener
     return refused(unansweredError(job, run), explain(input, route, run.attempts));
   }
   const { candidate } = run.answer;
-  const answered = withCarriedState(run.answer.answered, job, ports);
+  const answered = withCarriedState(run.answer.answered, candidate, job, ports);
   const collector = createCollector();
   for (
     let events: typeof answered.first | null = answered.first;

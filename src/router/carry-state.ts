@@ -3,7 +3,8 @@
  * that keep nothing of an answer but its calls. Up to an id's length the state is in the id itself, sealed; what is longer
  * is kept in the account's gate, beside the answer and never before it.
  *
- * The state of a call is what came before it and after the call before it. Calls without any keep their provider's id, and
+ * The state of a call is what came before it and after the call before it: what is signed or encrypted, and plain reasoning
+ * where the provider refuses calls without it. Calls without any keep their provider's id, and
  * so do all calls for a client that was seen to send state back, and answers to requests without tools.
  */
 import type { ChatRequest, ReasoningDetail } from "../core/chat.ts";
@@ -19,20 +20,26 @@ import {
   type StateEntry,
 } from "../core/provider-state.ts";
 import type { AccountId } from "../core/ids.ts";
+import { adapterNamed } from "../providers/registry.ts";
 import { STATE_BYTES_MAX } from "../gates/account-provider-state-contract.ts";
 import type { Answered } from "./attempt.ts";
-import type { Job } from "./job.ts";
+import type { Job, Returned } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
+import type { Candidate } from "./score.ts";
+import { quirksOf } from "./try-candidate.ts";
 
 /** Characters of reasoning before one call; of longer ones nothing is kept. What seals a state adds some bytes. */
 const STATE_CHARS_MAX = STATE_BYTES_MAX / 4;
 
 /** The answer with ids that carry its state; the same one where there is nothing to carry. */
-export function withCarriedState(answered: Answered, job: Job, ports: RouterPorts): Answered {
+export function withCarriedState(answered: Answered, { provider }: Candidate, job: Job, ports: RouterPorts): Answered {
   const { input, route } = job;
-  if (route.request.tools.length === 0 || (input.returnsState ?? returnsState(route.request))) return answered;
+  if (route.request.tools.length === 0) return answered;
+  const takesPlain = adapterNamed(provider.adapter)?.needsPlainReasoning?.(quirksOf(provider)) === true;
+  const { hasAny, hasSigned } = input.returned ?? returnedBy(route.request);
+  if (takesPlain ? hasAny : hasSigned) return answered;
   const keepsNothing = input.parsed.provider?.["zdr"] === true;
-  const carry = createCarrier({ account: input.asker.account, keepsNothing }, ports);
+  const carry = createCarrier({ account: input.asker.account, keepsNothing, takesPlain }, ports);
   const { first, stream } = answered;
   let isBegun = false;
   return {
@@ -49,11 +56,12 @@ export function withCarriedState(answered: Answered, job: Job, ports: RouterPort
   };
 }
 
-/** Whether the client has sent back what a provider signed for an earlier call. */
-export function returnsState({ messages }: ChatRequest): boolean {
-  return messages.some(
-    (message) => message.role === "assistant" && message.toolCalls.length > 0 && message.reasoning.some(isState),
+/** What a client has sent back itself of the reasoning before earlier calls. */
+export function returnedBy({ messages }: ChatRequest): Returned {
+  const details = messages.flatMap((message) =>
+    message.role === "assistant" && message.toolCalls.length > 0 ? message.reasoning : [],
   );
+  return { hasSigned: details.some(isState), hasAny: details.length > 0 };
 }
 
 /** One choice, since its last call. */
@@ -82,6 +90,8 @@ interface Owner {
   readonly account: AccountId;
   /** The request wants nothing kept: what an id cannot hold is lost. */
   readonly keepsNothing: boolean;
+  /** The provider needs reasoning back that nobody has signed. */
+  readonly takesPlain: boolean;
 }
 
 /** Takes batches of one answer's events, and gives them back with ids that carry state. */
@@ -97,17 +107,17 @@ export function createCarrier(owner: Owner, ports: CarryPorts): (events: Events)
         choices.set(event.choice, since);
       }
       if (event.type === "text-delta") since.textChars += event.text.length;
-      else if (event.type === "reasoning-delta") addPiece(since, event.detail);
-      else found.push(...stateOf(since, event.id, place));
+      else if (event.type === "reasoning-delta") addPiece(since, event.detail, owner);
+      else found.push(...stateOf(since, event.id, place, owner));
     }
     return found.length === 0 ? events : renamed(events, found, owner, ports);
   };
 }
 
-function addPiece(since: Since, detail: ReasoningDetail): void {
+function addPiece(since: Since, detail: ReasoningDetail, { takesPlain }: Owner): void {
   const { text, summary, data, signature } = detail;
   since.entryChars += [text, summary, data, signature].reduce((chars, piece) => chars + (piece?.length ?? 0), 0);
-  since.hasState ||= isState(detail);
+  since.hasState ||= isState(detail) || (takesPlain && Boolean(text ?? summary));
   if (since.entryChars > STATE_CHARS_MAX) return;
   const key = `${detail.index ?? ""} ${detail.type}`;
   const before = since.entries.get(key);
@@ -127,7 +137,7 @@ function joined(before: ReasoningDetail, after: ReasoningDetail): ReasoningDetai
 }
 
 /** What belongs to the call that begins here; what is state, and what shares its entry. */
-function stateOf(since: Since, callId: string, place: number): Found[] {
+function stateOf(since: Since, callId: string, place: number, { takesPlain }: Owner): Found[] {
   const { hasState } = since;
   const isTooLong = since.entryChars > STATE_CHARS_MAX;
   const all = [...since.entries.values()];
@@ -136,7 +146,7 @@ function stateOf(since: Since, callId: string, place: number): Found[] {
   if (!hasState) return [];
   const indexes = new Set(all.filter(({ detail }) => isState(detail)).map(({ detail }) => detail.index));
   const entries = all.filter(
-    ({ detail }) => isState(detail) || (detail.index !== undefined && indexes.has(detail.index)),
+    ({ detail }) => takesPlain || isState(detail) || (detail.index !== undefined && indexes.has(detail.index)),
   );
   return [{ place, state: { callId, entries }, isTooLong }];
 }

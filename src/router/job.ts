@@ -13,6 +13,12 @@ import type { PlanRun } from "./run-plan.ts";
 import type { Asker } from "./settlement.ts";
 import type { StepTerms } from "./steps.ts";
 
+/** Whether earlier calls came with reasoning that is signed or encrypted, and with any at all. */
+export interface Returned {
+  readonly hasSigned: boolean;
+  readonly hasAny: boolean;
+}
+
 export interface GenerateInput {
   readonly dialect: Dialect;
   readonly parsed: ParsedBody;
@@ -29,8 +35,8 @@ export interface GenerateInput {
   /** Fires when the client leaves. */
   readonly signal: AbortSignal;
   readonly wide: WideEvent;
-  /** The client sends back what providers must see again; absent: as the request itself shows. */
-  readonly returnsState?: boolean | undefined;
+  /** What the client itself has sent back of reasoning; absent: as the request shows. */
+  readonly returned?: Returned | undefined;
   /** Takes a copy of the answer; null for nearly all. */
   readonly copy?: AnswerCopy | null | undefined;
   /** The rim's wording of errors that happen after the first byte. */

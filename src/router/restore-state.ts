@@ -17,7 +17,7 @@ import {
   type StatefulId,
 } from "../core/provider-state.ts";
 import type { FoundStates } from "../gates/provider-state-client.ts";
-import { returnsState } from "./carry-state.ts";
+import { returnedBy } from "./carry-state.ts";
 import type { GenerateInput } from "./job.ts";
 import type { RouterPorts } from "./ports.ts";
 
@@ -28,7 +28,7 @@ const LOST = "The provider's state of an earlier tool call was not found and was
 const NOT_KEPT =
   "The provider's state of an earlier tool call was too long for its id and is not kept (zero data retention, or its size).";
 
-type Conversation = Pick<GenerateInput, "parsed" | "returnsState"> & {
+type Conversation = Pick<GenerateInput, "parsed" | "returned"> & {
   readonly asker: Pick<GenerateInput["asker"], "account" | "keyHash">;
 };
 type StatePorts = Pick<RouterPorts, "providerState">;
@@ -60,7 +60,7 @@ async function restored<Input extends Conversation>(input: Input, ports: StatePo
   const names = new Map([...ids].map(([id, { front }]) => [id, states.get(id)?.callId ?? front]));
   return {
     ...input,
-    returnsState: returnsState(request),
+    returned: returnedBy(request),
     parsed: {
       ...parsed,
       request: { ...request, messages: request.messages.map((message) => restoredMessage(message, states, names)) },
@@ -108,7 +108,7 @@ function restoredMessage(
     return toolCallId === undefined ? message : { ...message, toolCallId };
   }
   if (message.role !== "assistant" || !message.toolCalls.some(({ id }) => names.has(id))) return message;
-  const isWanted = !message.reasoning.some(isState) && message.toolCalls.some(({ id }) => states.has(id));
+  const isWanted = !message.reasoning.some(isState) && bringsMore(message, states);
   const whole = isWanted ? withStates(message, states) : message;
   return {
     ...whole,
@@ -118,6 +118,12 @@ function restoredMessage(
       return id === undefined ? detail : { ...detail, id };
     }),
   };
+}
+
+/** Whether there is state for its calls, of which what the client shows is not the whole. */
+function bringsMore({ toolCalls, reasoning }: AssistantMessage, states: ReadonlyMap<string, CallState>): boolean {
+  const entries = toolCalls.flatMap(({ id }) => states.get(id)?.entries ?? []);
+  return reasoning.length === 0 ? entries.length > 0 : entries.some(({ detail }) => isState(detail));
 }
 
 type Piece =

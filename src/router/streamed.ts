@@ -122,7 +122,10 @@ async function deliver(
   const { answered, candidate } = run.answer;
   try {
     const steps = createSteps(job, candidate, ports);
-    return await pump(withCarriedState(answered, job, ports), renderer, client.writer, meter, { steps, exhaust });
+    return await pump(withCarriedState(answered, candidate, job, ports), renderer, client.writer, meter, {
+      steps,
+      exhaust,
+    });
   } catch {
     return { kind: "broken", failure: malformedFailure("it could not be translated", null, "") };
   }

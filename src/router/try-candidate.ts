@@ -196,9 +196,14 @@ function targetOf({ endpoint, provider, region }: Candidate, { credential }: Gra
     credential: credential.secret,
     supportedParameters: endpoint.supported_parameters,
     maxCompletionTokens: endpoint.max_completion_tokens,
-    quirks: provider.quirks as Target["quirks"], // z.json() types its leaves more widely than Json
+    quirks: quirksOf(provider),
     userHash: input.userHash,
   };
+}
+
+/** What a provider does differently. */
+export function quirksOf({ quirks }: Candidate["provider"]): Target["quirks"] {
+  return quirks as Target["quirks"]; // z.json() types its leaves more widely than Json
 }
 
 /** Remembers how the account's own credential fared. What the request itself did wrong says nothing about it. */

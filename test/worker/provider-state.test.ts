@@ -31,7 +31,8 @@ let sent: Sent[];
 /** What the upstream answers, in order. */
 let answers: unknown[];
 
-const provider = (slug: string, adapter: string) => ({
+const provider = (slug: string, adapter: string, quirks: object = {}) => ({
+  quirks,
   slug,
   name: slug.toUpperCase(),
   adapter,
@@ -71,18 +72,20 @@ beforeAll(async () => {
         provider("google", "gemini"),
         provider("claude", "anthropic"),
         provider("plain", "openai-compatible"),
+        provider("seeker", "openai-compatible", { reasoning_echo: "reasoning_content" }),
       ],
       models: [
         model("google/thinker", "google", "gemini-3-pro-preview"),
         model("claude/thinker", "claude", "claude-sonnet-4-5"),
         model("plain/talker", "plain", "wood"),
+        model("seeker/thinker", "seeker", "wood"),
       ],
     },
     ADAPTERS,
   );
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
   await publish(parsed.value, env.CATALOG, Date.now());
-  for (const slug of ["google", "claude", "plain"]) {
+  for (const slug of ["google", "claude", "plain", "seeker"]) {
     await ask("PATCH", `/admin/providers/${slug}`, env.OPERATOR_KEY, { credential: `key-of-${slug}-0123456789` });
   }
 });
@@ -296,6 +299,29 @@ test("a stream gives the same ids, and the text that stood between keeps its pla
   await heard(tenant, "claude/thinker", [HELLO, { ...(said as object), content: "I look." }, ...results]);
   const use = { type: "tool_use", id: "toolu_1", name: "look", input: {} };
   expect(assistantTurnsSent()).toEqual([[thought, { type: "text", text: "I look." }, use]]);
+});
+
+test.each([
+  { name: "in the id", thought: "Hm." },
+  { name: "in the account's gate", thought: LONG },
+])("a provider that refuses calls without their reasoning gets it, signed or not: $name", async ({ thought }) => {
+  const tenant = await newTenant(USD);
+  const called = { id: "call_1", type: "function", function: { name: "look", arguments: "{}" } };
+  const message = { role: "assistant", content: null, reasoning_content: thought, tool_calls: [called] };
+  const usage = { prompt_tokens: 10, completion_tokens: 5 };
+  answers = [
+    { choices: [{ index: 0, message, finish_reason: "tool_calls" }], usage },
+    { choices: [] },
+    claudeAnswer(SHORT),
+  ];
+  const first = await heard(tenant, "seeker/thinker", [HELLO]);
+  await heard(tenant, "seeker/thinker", [HELLO, ...turn(first)]);
+  const { messages } = JSON.parse(sent.at(-1)?.body ?? "{}") as { messages: readonly unknown[] };
+  expect(messages[1]).toEqual(message);
+  expect(messages[2]).toMatchObject({ role: "tool", tool_call_id: "call_1" });
+  const switched = await heard(tenant, "claude/thinker", [HELLO, ...turn(first)]);
+  expect(switched.warning).toContain("Reasoning of another provider");
+  expect(sent.at(-1)?.body).not.toContain(JSON.stringify(thought).slice(1, -1));
 });
 
 test("another tenant gets nothing of an id, wherever its state is; its own conversation goes on", async () => {

@@ -67,12 +67,30 @@ export const PACKAGE_BASE_URLS: Readonly<Record<string, string>> = {
   "venice-ai-sdk-provider": "https://api.venice.ai/api/v1", // https://docs.venice.ai/api-reference
 };
 
+/** Reasoning that OpenRouter takes back, whoever made it: `ReasoningFormat` of its OpenAPI file 1.0.0, as in the overlay. */
+const OPENROUTER_FORMATS = [
+  "unknown",
+  "openai-responses-v1",
+  "azure-openai-responses-v1",
+  "bedrock-openai-responses-v1",
+  "bedrock-xai-responses-v1",
+  "xai-responses-v1",
+  "meta-responses-v1",
+  "anthropic-claude-v1",
+  "google-gemini-v1",
+] as const;
+
 /** The provider behind OpenRouter's own list: https://openrouter.ai/docs/api-reference */
-export const OPENROUTER: ImportHost & { readonly quirks: Readonly<Record<string, string | boolean>> } = {
+export const OPENROUTER: ImportHost & { readonly quirks: Readonly<Record<string, string | boolean | string[]>> } = {
   slug: "openrouter",
   adapter: "openai-compatible",
   baseUrl: "https://openrouter.ai/api/v1",
-  quirks: { reasoning_style: "openrouter", reasoning_echo: "reasoning_details", cache_control: true },
+  quirks: {
+    reasoning_style: "openrouter",
+    reasoning_echo: "reasoning_details",
+    reasoning_formats: [...OPENROUTER_FORMATS],
+    cache_control: true,
+  },
 };
 
 const compatible = (slug: string, baseUrl: string, bare = false): ImportHost => ({

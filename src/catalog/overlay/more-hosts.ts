@@ -17,6 +17,19 @@ import type { Feed, ProviderSeed } from "./seed.ts";
 
 type ProviderDocument = z.input<typeof ProviderSchema>;
 
+/** Reasoning that OpenRouter takes back, whoever made it: `ReasoningFormat` of its OpenAPI file 1.0.0. */
+const OPENROUTER_FORMATS = [
+  "unknown",
+  "openai-responses-v1",
+  "azure-openai-responses-v1",
+  "bedrock-openai-responses-v1",
+  "bedrock-xai-responses-v1",
+  "xai-responses-v1",
+  "meta-responses-v1",
+  "anthropic-claude-v1",
+  "google-gemini-v1",
+];
+
 /** Slug, name, base URL, country of the company, and the page that says so. */
 type Row = readonly [string, string, string, string | null, string];
 
@@ -232,6 +245,8 @@ export const MORE_PROVIDERS: readonly ProviderSeed[] = [
         quirks: {
           reasoning_style: "openrouter",
           reasoning_fields: ["reasoning"],
+          reasoning_echo: "reasoning_details",
+          reasoning_formats: OPENROUTER_FORMATS,
           cache_control: true,
           extra_body: { provider: { sort: "price", allow_fallbacks: false } },
         },

@@ -78,7 +78,7 @@ const cells = CLIENTS.filter(({ dialect }) => dialect.name !== "completions").fl
 async function askAgain(cell: Cell, wanted: Ask): Promise<Sent> {
   const { request } = parsed(cell, wanted);
   const base = { models: ["a/b"], provider: null, sessionId: null, warnings: [] };
-  const input = { asker: ASKER, parsed: { ...base, request }, returnsState: undefined };
+  const input = { asker: ASKER, parsed: { ...base, request }, returned: undefined };
   const restored = await withRestoredState(input, { providerState });
   const encoded = cell.adapter.encode(restored.parsed.request, targetOf(cell.wire));
   if (!encoded.ok) throw new Error(encoded.error);
@@ -90,7 +90,7 @@ async function forgottenTurn({ cell, stream }: { readonly cell: Cell; readonly s
   const asked = ask(cell, { feature: "reasoning", stream });
   const events = eventsOf(cell, asked, { thought: true, calls: words.CALLS, end: "tools" }, stream);
   const carry = createCarrier(
-    { account: ASKER.account, keepsNothing: false },
+    { account: ASKER.account, keepsNothing: false, takesPlain: false },
     { providerState, waitUntil: () => undefined },
   );
   const heard = rendered(cell.client, asked.echo, await carry(events), stream);

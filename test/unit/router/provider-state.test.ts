@@ -7,6 +7,7 @@ import { ok } from "../../../src/core/result.ts";
 import type { SealedState } from "../../../src/gates/account-provider-state-contract.ts";
 import { createProviderStateClient, type ProviderStateClient } from "../../../src/gates/provider-state-client.ts";
 import { createCarrier } from "../../../src/router/carry-state.ts";
+import type { Returned } from "../../../src/router/job.ts";
 import { withRestoredState } from "../../../src/router/restore-state.ts";
 import { NOW } from "./world.ts";
 
@@ -18,6 +19,8 @@ interface World {
   readonly providerState: ProviderStateClient;
   readonly kept: Map<string, SealedState>;
   readonly done: Promise<unknown>[];
+  /** Of the provider that answers. */
+  readonly takesPlain?: boolean;
   reads: number;
 }
 
@@ -70,11 +73,11 @@ interface Told {
 
 /** What a client gets of an answer that comes in these batches. */
 async function told(
-  { providerState, done }: World,
+  { providerState, done, takesPlain = false }: World,
   ...batches: readonly (readonly GenerationEvent[])[]
 ): Promise<Told> {
   const carry = createCarrier(
-    { account: ACCOUNT, keepsNothing: false },
+    { account: ACCOUNT, keepsNothing: false, takesPlain },
     { providerState, waitUntil: (work) => void done.push(work) },
   );
   const events: GenerationEvent[] = [];
@@ -99,9 +102,9 @@ async function restored({ providerState }: World, ...messages: readonly Message[
     sessionId: null,
     warnings: ["before"],
   };
-  const input = { parsed, asker: { account: ACCOUNT, keyHash: KEY }, returnsState: undefined as boolean | undefined };
+  const input = { parsed, asker: { account: ACCOUNT, keyHash: KEY }, returned: undefined as Returned | undefined };
   const out = await withRestoredState(input, { providerState });
-  return { messages: out.parsed.request.messages, warnings: out.parsed.warnings, returnsState: out.returnsState };
+  return { messages: out.parsed.request.messages, warnings: out.parsed.warnings, returned: out.returned };
 }
 
 const said = (say: string) => ({ type: "text", text: say }) as const;
@@ -206,13 +209,13 @@ test("what the client sends itself wins, and costs no look at the gate; text alo
   const theirs = [entry(0, { text: "Hm!", signature: "theirs" })];
   const first = await restored(own, assistant(ids, { reasoning: theirs }));
   expect(first.messages).toMatchObject([{ toolCalls: [{ id: "call_0" }], reasoning: theirs }]);
-  expect(first.returnsState).toBe(true);
+  expect(first.returned).toEqual({ hasSigned: true, hasAny: true });
   expect(own.reads).toBe(0);
   await Promise.all(own.done);
   const second = await restored(own, assistant(ids, { reasoning: [{ type: "reasoning.text", text: "Hm" }] }));
   expect(second.messages).toMatchObject([{ reasoning: [entry(0, { text: "Hm", signature: long })] }]);
   expect(second.messages[0]).toHaveProperty("reasoning.length", 1);
-  expect(second.returnsState).toBe(false);
+  expect(second.returned).toEqual({ hasSigned: false, hasAny: true });
   expect(own.reads).toBe(1);
 });
 
@@ -263,4 +266,17 @@ test("choices carry their own state", async () => {
   const reasoningOf = async (id: string | undefined) => (await restored(own, assistant([id ?? ""]))).messages;
   expect(await reasoningOf(ids[0])).toMatchObject([{ toolCalls: [{ id: "b" }], reasoning: [{ signature: "one" }] }]);
   expect(await reasoningOf(ids[1])).toMatchObject([{ toolCalls: [{ id: "a" }], reasoning: [{ signature: "nought" }] }]);
+});
+
+test("plain reasoning rides where the provider needs it back, once: a client that shows it keeps its own", async () => {
+  const answer = [thought({ text: "Hm, ", index: 0 }), thought({ text: "so.", index: 0 }), call(0)];
+  expect((await told(world(), answer)).ids).toEqual(["call_0"]);
+  const own: World = { ...world(), takesPlain: true };
+  const { ids } = await told(own, answer);
+  const bare = await restored(own, assistant(ids));
+  expect(bare.messages).toMatchObject([{ toolCalls: [{ id: "call_0" }], reasoning: [entry(0, { text: "Hm, so." })] }]);
+  const theirs = [{ type: "reasoning.text", text: "Hm." } as const];
+  const shown = await restored(own, assistant(ids, { reasoning: theirs }));
+  expect(shown.messages).toMatchObject([{ toolCalls: [{ id: "call_0" }], reasoning: theirs }]);
+  expect(shown.returned).toEqual({ hasSigned: false, hasAny: true });
 });

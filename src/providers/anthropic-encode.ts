@@ -44,7 +44,7 @@ export function encodeAnthropic(request: ChatRequest, target: Target): Result<En
       accept: request.stream ? "text/event-stream" : "application/json",
       "x-api-key": target.credential,
       "anthropic-version": ANTHROPIC_VERSION,
-      ...betasOf(request, said.value),
+      ...betaHeaderOf(request, said.value),
     },
     body: JSON.stringify(said.value.body),
     warnings: said.value.warnings,
@@ -89,10 +89,10 @@ export function anthropicBodyOf(request: ChatRequest, target: Target): Result<An
   return ok({ body, refersToFiles: conversation.refersToFiles, warnings: [...notes.warnings] });
 }
 
-/** Trial features: what the conversation needs, and what the client names. */
-function betasOf(
+/** Trial features as a header: what the conversation needs, and what the client names. */
+export function betaHeaderOf(
   { betas = [] }: ChatRequest,
-  { refersToFiles }: AnthropicBody,
+  { refersToFiles }: Pick<AnthropicBody, "refersToFiles">,
 ): { readonly "anthropic-beta"?: string } {
   const all = [...(refersToFiles ? [FILES_BETA] : []), ...betas];
   return all.length === 0 ? {} : { "anthropic-beta": all.join(",") };

@@ -224,6 +224,8 @@ function putClaude(request: ChatRequest, target: Target, plan: ThinkingPlan, dra
   if (sampling["top_k"] !== undefined) additional["top_k"] = sampling["top_k"];
   if (plan.thinking !== null) additional["thinking"] = plan.thinking;
   if (plan.effort !== null) additional["output_config"] = { effort: plan.effort };
+  // The field of the Messages API on Bedrock, which Converse passes on (our own knowledge).
+  if (request.betas !== undefined && request.betas.length > 0) additional["anthropic_beta"] = request.betas;
 }
 
 /**

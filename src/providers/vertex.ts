@@ -20,7 +20,7 @@ import type {
   Target,
 } from "./adapter.ts";
 import { createAnthropicDecoder, decodeAnthropicReply } from "./anthropic-decode.ts";
-import { anthropicBodyOf } from "./anthropic-encode.ts";
+import { anthropicBodyOf, betaHeaderOf } from "./anthropic-encode.ts";
 import { classifyAnthropicFailure } from "./anthropic-failure.ts";
 import { createGeminiDecoder, decodeGeminiReply } from "./gemini-decode.ts";
 import { geminiBodyOf } from "./gemini-encode.ts";
@@ -71,6 +71,8 @@ function encodeVertex(request: ChatRequest, target: Target): Result<EncodedReque
       "content-type": "application/json",
       accept: request.stream ? "text/event-stream" : "application/json",
       ...(isKey ? { "x-goog-api-key": target.credential } : {}),
+      // No file was uploaded there.
+      ...(isClaude(target) ? betaHeaderOf(request, { refersToFiles: false }) : {}),
     },
     body: JSON.stringify(said.value.body),
     warnings: said.value.warnings,

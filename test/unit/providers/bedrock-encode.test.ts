@@ -246,6 +246,14 @@ test("the automatic breakpoint gives way when four are set, and one that is ther
   expect(body).toEqual({ messages: [{ role: "user", content: [{ text: "a" }, { cachePoint: { type: "default" } }] }] });
 });
 
+test("trial features that the client names are fields of Claude's own, and of nobody else's", () => {
+  const betas = ["interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"];
+  expect(encode({ betas }).body).toMatchObject({ additionalModelRequestFields: { anthropic_beta: betas } });
+  const nova = encode({ betas }, { upstreamModel: "amazon.nova-pro-v1:0" });
+  expect(JSON.stringify(nova.body)).not.toContain("beta");
+  expect(encode({}).body).not.toHaveProperty("additionalModelRequestFields");
+});
+
 test("fields of the model's own pass, but never over ours", () => {
   const { body } = encode({
     sampling: { top_k: 5 },

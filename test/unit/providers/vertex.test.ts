@@ -82,6 +82,18 @@ describe("addresses", () => {
     expect(encoded).toMatchObject({ ok: true, value: { url } });
   });
 
+  test("trial features that the client names are a header for Claude, and for nobody else", () => {
+    const request = { ...HELLO, betas: ["interleaved-thinking-2025-05-14", "other-2026-01-01"] };
+    const headersFor = (upstreamModel: string) => {
+      const encoded = vertex.encode(request, targetOf({ upstreamModel }));
+      return encoded.ok ? encoded.value.headers : null;
+    };
+    expect(headersFor("claude-sonnet-4-5")).toMatchObject({
+      "anthropic-beta": "interleaved-thinking-2025-05-14,other-2026-01-01",
+    });
+    expect(headersFor("gemini-2.5-flash")).not.toHaveProperty("anthropic-beta");
+  });
+
   test.each([
     {
       name: "Claude with an API key",

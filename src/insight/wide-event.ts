@@ -30,6 +30,8 @@ export interface WideFields {
   readonly streamed: boolean;
   readonly cancelled: boolean;
   readonly estimated: boolean;
+  /** The provider counted more than can be true; what was delivered was counted instead. */
+  readonly usage_doubted: boolean;
   readonly finish_reason: string;
   readonly prompt_tokens: number;
   readonly completion_tokens: number;

@@ -111,7 +111,8 @@ export function holdWayOf(request: ChatRequest, candidates: readonly Candidate[]
   return candidates.every(isSeen) ? "steps" : "whole";
 }
 
-function mayReason(request: ChatRequest, { endpoint, model }: Candidate): boolean {
+/** Whether an answer of this candidate may hold reasoning that nobody sees. */
+export function mayReason(request: ChatRequest, { endpoint, model }: Candidate): boolean {
   if (model.reasoning_mandatory) return true;
   return endpoint.supported_parameters.includes("reasoning") && !isReasoningOff(request.reasoning);
 }

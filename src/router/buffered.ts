@@ -3,16 +3,14 @@ import { createCollector } from "../core/collect.ts";
 import { withCarriedState } from "./carry-state.ts";
 import { billFor, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type Generated, type Job } from "./job.ts";
-import { createMeter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
-import { witnessFor } from "./witness.ts";
-import { runJob, unansweredError, warningHeaders } from "./serve.ts";
+import { meterOf, runJob, unansweredError, warningHeaders } from "./serve.ts";
 
 /** Waits for the whole answer. The settlement is queued before the reply is returned. */
 export async function serveBuffered(job: Job, ports: RouterPorts): Promise<Generated> {
   const { input, route } = job;
   const run = await runJob(job, ports);
-  const meter = createMeter(route.promptTokens, witnessFor(route.request));
+  const meter = meterOf(job, run);
   if (run.answer === null) {
     ports.waitUntil(
       finish(job, run, meter, { kind: "unanswered" }, billFor(job, run, meter, { kind: "unanswered" }), ports),

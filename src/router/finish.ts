@@ -171,6 +171,7 @@ function note(job: Job, run: PlanRun, ending: Ending): void {
     streamed: ending.streamed,
     cancelled: ending.cancelled,
     estimated: bill.isEstimated,
+    ...(bill.isDoubted === true ? { usage_doubted: true } : {}),
     prompt_tokens: promptTokens(bill.usage),
     completion_tokens: completionTokens(bill.usage),
     cost_nusd: Number(bill.charged.totalNusd),

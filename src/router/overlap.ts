@@ -10,11 +10,10 @@ import type { NanoUsd } from "../core/money.ts";
 import { createCancellation } from "./cancellation.ts";
 import { billFor } from "./finish.ts";
 import type { GenerateInput, Job } from "./job.ts";
-import { createMeter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import type { Route } from "./route.ts";
 import type { PlanRun } from "./run-plan.ts";
-import { runJob } from "./serve.ts";
+import { meterOf, runJob } from "./serve.ts";
 import { NO_BILL, settlementOf } from "./settlement.ts";
 
 /** A job that runs before its admission. */
@@ -66,7 +65,7 @@ export async function writeOff({ job, running }: Overlap, ports: RouterPorts): P
   const run = await running;
   const { answer } = run;
   if (answer === null) return cancellation.end();
-  const meter = createMeter(route.promptTokens);
+  const meter = meterOf(job, run);
   let isComplete = true;
   try {
     let events: readonly GenerationEvent[] | null = answer.answered.first;

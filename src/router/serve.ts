@@ -4,8 +4,11 @@ import type { Dialect } from "../dialects/dialect.ts";
 import { secretsOf } from "./byok.ts";
 import { clientBucket } from "./geography.ts";
 import type { Job } from "./job.ts";
+import { createMeter, type Meter } from "./meter.ts";
+import { NO_ANSWER, plausibleOf } from "./plausible.ts";
 import type { RouterPorts } from "./ports.ts";
 import { runPlan, type PlanRun } from "./run-plan.ts";
+import { witnessFor } from "./witness.ts";
 
 /** Longest value of `X-Waypost-Warning`; what is beyond is counted. */
 const WARNING_CHARS_MAX = 2_000;
@@ -29,6 +32,13 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
     },
     ports,
   );
+}
+
+/** A meter for the answer of `run`. */
+export function meterOf({ route }: Job, { answer }: PlanRun): Meter {
+  const { request, promptTokens } = route;
+  const plausible = answer === null ? NO_ANSWER : plausibleOf(request, answer.candidate, promptTokens);
+  return createMeter(promptTokens, plausible, witnessFor(request));
 }
 
 /** Keeps the generation's hold alive; cheap to call often. */

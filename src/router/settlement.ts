@@ -41,6 +41,8 @@ export interface Bill {
   readonly surchargeNusd?: NanoUsd;
   /** The prompt was counted by us, too. */
   readonly isPromptEstimated?: boolean | undefined;
+  /** The provider's count could not be true. */
+  readonly isDoubted?: boolean | undefined;
   /** What it would have cost with the operator's credential, where the account's own served. */
   readonly list?: Cost;
 }
@@ -52,10 +54,11 @@ export const NO_BILL: Bill = { usage: NO_USAGE, isEstimated: false, charged: FRE
 /** What `metered` costs at `candidate`. A broken answer without a single completion token is free. */
 export function billOf(metered: Metered, candidate: Candidate, images: number, isComplete: boolean): Bill {
   const { price, upstream_price: upstreamPrice } = candidate.endpoint;
-  const { usage, isEstimated, isPromptEstimated } = metered;
+  const { usage, isEstimated, isPromptEstimated, isDoubted } = metered;
   if (price === null || upstreamPrice === null || (!isComplete && completionTokens(usage) === 0)) return NO_BILL;
   const list = costOf(usage, price, images);
-  const bill = { usage, isEstimated, isPromptEstimated, charged: list, upstream: costOf(usage, upstreamPrice, images) };
+  const upstream = costOf(usage, upstreamPrice, images);
+  const bill = { usage, isEstimated, isPromptEstimated, isDoubted, charged: list, upstream };
   return candidate.byok === undefined ? bill : { ...bill, charged: feeOf(list, candidate.byok.feeBps), list };
 }
 

@@ -9,14 +9,13 @@ import { withCarriedState } from "./carry-state.ts";
 import { openClient, type ClientEnd } from "./client-writer.ts";
 import { billAfterCut, billFor, CREDIT_CUT, finish, tailOf, type HowEnded } from "./finish.ts";
 import { explain, refused, type AnswerCopy, type Generated, type Job } from "./job.ts";
-import { createMeter, type Meter } from "./meter.ts";
+import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
 import { pump } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
-import { abandon, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
+import { abandon, meterOf, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 import { NO_BILL, type Bill } from "./settlement.ts";
 import { createSteps } from "./steps.ts";
-import { witnessFor } from "./witness.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
@@ -31,7 +30,7 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
   const early = await within(running, COMMIT_MS);
   if (early !== null && early.answer === null) {
     const ended: HowEnded = { kind: "unanswered" };
-    const meter = createMeter(route.promptTokens);
+    const meter = meterOf(job, early);
     ports.waitUntil(finish(job, early, meter, ended, billFor(job, early, meter, ended), ports));
     return refused(unansweredError(job, early), explain(input, route, early.attempts));
   }
@@ -78,9 +77,9 @@ async function serve(
   client: ClientEnd,
   ports: RouterPorts,
 ): Promise<void> {
-  const { input, route } = job;
+  const { input } = job;
   const run = early ?? (await running);
-  const meter = createMeter(route.promptTokens, witnessFor(route.request));
+  const meter = meterOf(job, run);
   const renderer = input.dialect.createStreamRenderer(headOf(job, run));
   // The headers are out: what the endpoint cannot take is said in a comment rather than not at all.
   if (early === null) await client.writer.write(warningComment(run, input.dialect));

@@ -85,7 +85,7 @@ beforeEach(() => {
     return Response.json({
       id: "up-1",
       choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
-      usage: { prompt_tokens: 1_000, completion_tokens: 1_000 },
+      usage: { prompt_tokens: 1_000, completion_tokens: 100 },
     });
   });
 });

@@ -20,7 +20,10 @@ const USAGE = { prompt_tokens: 100, completion_tokens: 200 };
 
 type Answer = (secret: string) => Response;
 const good: Answer = () =>
-  Response.json({ choices: [{ index: 0, message: { content: "Hello" }, finish_reason: "stop" }], usage: USAGE });
+  Response.json({
+    choices: [{ index: 0, message: { content: "Hello ".repeat(20) }, finish_reason: "stop" }],
+    usage: USAGE,
+  });
 const status =
   (code: number): Answer =>
   (secret) =>

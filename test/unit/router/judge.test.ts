@@ -7,6 +7,7 @@ import type { Judged } from "../../../src/limits/quality.ts";
 import { judge } from "../../../src/router/judge.ts";
 import { createMeter } from "../../../src/router/meter.ts";
 import { witnessFor } from "../../../src/router/witness.ts";
+import { PLAUSIBLE } from "./world.ts";
 
 const LOOK = {
   type: "function",
@@ -48,7 +49,7 @@ function judged(
   supported = BOTH,
 ): Judged | undefined {
   const request = requestOf(body);
-  const meter = createMeter(1, witnessFor(request));
+  const meter = createMeter(1, PLAUSIBLE, witnessFor(request));
   for (const event of events) meter.add([event]);
   return meter.witness === null ? undefined : judge(meter.witness.read(), request, supported);
 }
@@ -204,7 +205,7 @@ test("an answer that is too long to keep is not judged, and one just within is",
 });
 
 test("only requests with tools or structured output have a witness", () => {
-  expect(createMeter(1).witness).toBeNull();
+  expect(createMeter(1, PLAUSIBLE).witness).toBeNull();
   expect(witnessFor(requestOf({}))).toBeNull();
   expect(witnessFor(requestOf({ response_format: { type: "text" } }))).toBeNull();
   expect(witnessFor(requestOf({ tools: [WAIT] }))).not.toBeNull();

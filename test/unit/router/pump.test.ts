@@ -6,6 +6,7 @@ import { completionTokens, NO_USAGE } from "../../../src/core/usage.ts";
 import { createMeter } from "../../../src/router/meter.ts";
 import { pump, type PumpEnd } from "../../../src/router/pump.ts";
 import { timeoutFailure } from "../../../src/router/deadlines.ts";
+import { PLAUSIBLE } from "./world.ts";
 
 const say = (text: string): GenerationEvent => ({ type: "text-delta", choice: 0, text });
 const USED: GenerationEvent = { type: "usage", usage: { ...NO_USAGE, inputText: 3, outputText: 7 } };
@@ -36,7 +37,7 @@ async function run(
   const [first = [], ...rest] = batches;
   let written = "";
   let writes = 0;
-  const meter = createMeter(3);
+  const meter = createMeter(3, PLAUSIBLE);
   const end = await pump(
     {
       kind: "answered",

@@ -9,11 +9,18 @@ import {
 import { asModelId, asProviderId, type ProviderId } from "../../../src/core/ids.ts";
 import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
 import type { RequestFacts } from "../../../src/router/filter.ts";
+import type { Plausible } from "../../../src/router/plausible.ts";
 import type { Candidate } from "../../../src/router/score.ts";
 import type { PlanInput } from "../../../src/router/plan.ts";
 import { parsePreferences, type Preferences } from "../../../src/router/preferences.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 
+/** What an answer can count of a model that does not reason, with room for a long prompt. */
+export const PLAUSIBLE: Plausible = {
+  promptTokensMax: 1_000,
+  unseenTokens: { allowed: 0, possible: 0 },
+  unseenOfReasoner: { allowed: 500, possible: 8_000 },
+};
 export const NOW = 1_800_000_000_000;
 export const FRANKFURT = { latitude: 50.1, longitude: 8.7, country: "DE", continent: "EU", colo: "FRA" };
 export const SEOUL = { latitude: 37.6, longitude: 127, country: "KR", continent: "AS", colo: "ICN" };

@@ -1,15 +1,14 @@
 /**
- * One upstream's answer as batches of generation events: bytes -> frames -> adapter decoder.
+ * One upstream's answer as batches of generation events, as its bytes arrive (event-reader.ts decodes them).
  * Never rejects: what breaks on the way becomes an `error` event, once, and ends the stream.
  */
 import type { Clock } from "../core/clock.ts";
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
-import { createEventStreamSplitter } from "../core/event-stream.ts";
-import { createSseSplitter, type SseFrame } from "../core/sse.ts";
+import type { SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
-import { malformedFailure } from "../providers/failure.ts";
 import { createBacklogReader, READ_BYTES } from "./backlog.ts";
+import { createEventReader } from "./event-reader.ts";
 
 /** Bounds of the pause before a read; see backlog.ts for what they buy. */
 const PAUSE_MS_MIN = 1;
@@ -38,7 +37,7 @@ export function createUpstreamStream(
   last?: () => Promise<readonly SseFrame[]>,
 ): UpstreamStream {
   const reader = createBacklogReader(body, clock);
-  const splitter = framing === "sse" ? createSseSplitter() : createEventStreamSplitter();
+  const events = createEventReader(decoder, framing);
   let pauseMs = 0;
   /** More than one read takes has arrived: a large frame must not be paused for at each piece. */
   let isBehind = false;
@@ -46,39 +45,22 @@ export function createUpstreamStream(
 
   const decode = (bytes: Uint8Array): GenerationEvent[] => {
     isBehind = bytes.byteLength === READ_BYTES;
-    const events: GenerationEvent[] = [];
-    const frames = splitter.feed(bytes);
-    for (const frame of frames) {
-      for (const event of decoder.feed(frame)) {
-        events.push(event);
-        if (event.type === "error") {
-          isOver = true;
-          return events;
-        }
-      }
-    }
-    pauseMs = pauseAfter(frames.length, pauseMs);
-    const fault = splitter.fault();
-    if (fault !== null) {
-      isOver = true;
-      events.push({ type: "error", failure: malformedFailure(fault, null, "") });
-    }
-    return events;
+    const decoded = events.feed(bytes);
+    pauseMs = pauseAfter(events.frames(), pauseMs);
+    isOver = events.isOver();
+    return decoded;
   };
 
   const finish = (further: readonly SseFrame[]): GenerationEvent[] => {
     isOver = true;
-    const events = [...splitter.end(), ...further].flatMap((frame) => decoder.feed(frame));
-    events.push(...decoder.end());
-    const at = events.findIndex((event) => event.type === "error");
-    return at === -1 ? events : events.slice(0, at + 1);
+    return events.end(further);
   };
 
   /** A body that breaks after the answer's own end has lost nothing. */
   const broken = (): GenerationEvent[] => {
     isOver = true;
-    const events = decoder.end();
-    return events.some((event) => event.type === "error") ? [{ type: "error", failure: failureOf() }] : events;
+    const ending = decoder.end();
+    return ending.some((event) => event.type === "error") ? [{ type: "error", failure: failureOf() }] : ending;
   };
 
   return {

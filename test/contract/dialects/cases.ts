@@ -10,12 +10,21 @@ import type { ChatRequest } from "../../../src/core/chat.ts";
 import type { GenerationEvent } from "../../../src/core/event.ts";
 import type { Json } from "../../../src/core/json.ts";
 import { anthropicMessages } from "../../../src/dialects/anthropic-messages.ts";
+import { completions } from "../../../src/dialects/completions.ts";
 import type { Beside, Dialect } from "../../../src/dialects/dialect.ts";
+import { gemini, geminiArray } from "../../../src/dialects/gemini.ts";
 import { openAiChat } from "../../../src/dialects/openai-chat.ts";
 import { openAiResponses } from "../../../src/dialects/openai-responses.ts";
 
-/** Every dialect that answers a conversation. */
-export const DIALECTS: readonly Dialect[] = [openAiChat, openAiResponses, anthropicMessages];
+/** Every dialect that answers a conversation, each form of its streams. Tasks have theirs in unit/dialects/tasks.test.ts. */
+export const DIALECTS: readonly Dialect[] = [
+  openAiChat,
+  openAiResponses,
+  anthropicMessages,
+  gemini,
+  geminiArray,
+  completions,
+];
 
 export interface DialectCase {
   readonly name: string;

@@ -13,15 +13,18 @@ interface Line {
   readonly payload?: unknown;
 }
 
-/** The bytes of one line. */
-export function eventStreamMessage(line: Line): Buffer {
+/** The bytes of one line; `payload` stands for that of the line, as it is. */
+export function eventStreamMessage(
+  line: Line,
+  payload = line.payload === undefined ? "" : JSON.stringify(line.payload),
+): Buffer {
   const headers: Record<string, string> =
     line.exception !== undefined
       ? { ":message-type": "exception", ":exception-type": line.exception, ":content-type": "application/json" }
       : line.error !== undefined
         ? { ":message-type": "error", ":error-code": line.error, ":error-message": line.message ?? "" }
         : { ":event-type": line.event ?? "", ":content-type": "application/json", ":message-type": "event" };
-  return encodeMessage(headers, line.payload === undefined ? "" : JSON.stringify(line.payload));
+  return encodeMessage(headers, payload);
 }
 
 function encodeMessage(headers: Readonly<Record<string, string>>, payload: string): Buffer {

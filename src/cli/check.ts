@@ -51,6 +51,10 @@ const GROUPS: readonly (readonly Step[])[] = [
       name: "model",
       run: () => run("npm", ["run", "--silent", "model", "--", "--count", "5000", "--seed", "1"], QUIET),
     },
+    {
+      name: "mutants",
+      run: () => run("npm", ["run", "--silent", "mutants", "--", "--streams", "100000", "--seed", "1"], QUIET),
+    },
   ],
   [{ name: TESTS, run: () => run(binary("vitest"), ["run", "--config", "test/vitest.config.ts", ...REPORTERS]) }],
 ];

@@ -1,6 +1,6 @@
 /**
  * `npm run mutants -- --streams 1000000 --seed 7`: as many mutated streams as wanted through every decoder and the money
- * behind it (providers/ordeal.ts); `npm test` runs 100,000 of them with seed 1. Spread evenly over the recorded streams,
+ * behind it (providers/ordeal.ts); a step of `npm test` runs 100,000 of them with seed 1. Spread evenly over the recorded streams,
  * on one core, about 5,000 a second. Exit code 1 when one fails: its stream and the seed that makes it again are printed.
  */
 import { parseArgs } from "node:util";

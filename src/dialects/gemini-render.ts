@@ -1,7 +1,8 @@
 /**
  * A streamed answer as chunks of `GenerateContentResponse`: server-sent events with `?alt=sse`, else the elements of one
- * JSON array. Each content event becomes one chunk at most.
- * Finish reasons and usage stand in the last chunks. A stream that breaks ends with a chunk that holds `error`.
+ * JSON array. Each content event becomes one chunk at most. Finish reasons and usage stand in the last one, together: the
+ * chats of Google's SDK forget a turn in which any chunk has no content. A stream that breaks ends with a chunk that holds
+ * `error`.
  * Source: https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent (accessed 2026-11-21).
  */
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
@@ -29,43 +30,34 @@ export interface Framing {
 export const AS_EVENTS: Framing = { first: "data: ", next: "data: ", after: "\r\n\r\n", last: "" };
 export const AS_ARRAY: Framing = { first: "[", next: ",\r\n", after: "", last: "]" };
 
+/** The format's reason, and the parts that go with it. */
+interface Ending {
+  readonly reason: string;
+  readonly parts: readonly JsonObject[];
+}
+
 interface OpenChoice {
   readonly maker: PartMaker;
-  isFinished: boolean;
+  /** Null as long as the choice goes on. */
+  ending: Ending | null;
 }
+
+/** What stands where there is nothing to say: clients take a candidate without content for none. */
+const NOTHING: readonly JsonObject[] = [{ text: "" }];
 
 /** A renderer for one answer. */
 export function createGeminiRenderer(head: AnswerHead, framing: Framing): StreamRenderer {
-  const shows = showsThoughts(head);
   const names = JSON.stringify(namesOf(head)).slice(1);
-  const choices = new Map<number, OpenChoice>();
+  const { choices, openOf } = createOpenChoices(showsThoughts(head));
   let hasBegun = false;
 
-  const openOf = (choice: number): OpenChoice => {
-    const known = choices.get(choice);
-    if (known !== undefined) return known;
-    const fresh = { maker: createPartMaker(shows), isFinished: false };
-    choices.set(choice, fresh);
-    return fresh;
-  };
   const framed = (json: string): string => {
     const before = hasBegun ? framing.next : framing.first;
     hasBegun = true;
     return before + json + framing.after;
   };
-  const candidate = (choice: number, members: string): string =>
-    framed(`{"candidates":[{${members}"index":${choice}}],${names}`);
   const content = (choice: number, parts: readonly JsonObject[]): string =>
-    parts.length === 0 ? "" : candidate(choice, `"content":{"parts":${JSON.stringify(parts)},"role":"model"},`);
-  const finish = (choice: number, open: OpenChoice, reason: FinishReason, native: string | null): string => {
-    if (open.isFinished) return "";
-    open.isFinished = true;
-    const parts = open.maker.end();
-    const reasonText = finishReasonOf(reason, native, open.maker.hasRefused());
-    // Clients take a candidate without content for none.
-    const said = JSON.stringify(parts.length === 0 ? [{ text: "" }] : parts);
-    return candidate(choice, `"content":{"parts":${said},"role":"model"},"finishReason":"${reasonText}",`);
-  };
+    parts.length === 0 ? "" : framed(`{"candidates":[${candidate(choice, parts)}],${names}`);
   const rendered = (event: GenerationEvent): string => {
     switch (event.type) {
       // The spine acts on these two: the last usage comes with the tail, a failure with `fail`.
@@ -76,7 +68,8 @@ export function createGeminiRenderer(head: AnswerHead, framing: Framing): Stream
       case "outcome":
         return "";
       case "finish":
-        return finish(event.choice, openOf(event.choice), event.reason, event.nativeReason);
+        finish(openOf(event.choice), event.reason, event.nativeReason);
+        return "";
       case "logprobs":
         return logprobs(event.choice, event.logprobs);
       default:
@@ -86,7 +79,9 @@ export function createGeminiRenderer(head: AnswerHead, framing: Framing): Stream
   const logprobs = (choice: number, piece: Json): string => {
     openOf(choice);
     const result = logprobsResultOf([piece]);
-    return result === null ? "" : candidate(choice, `"logprobsResult":${JSON.stringify(result)},`);
+    if (result === null) return "";
+    const members = `"logprobsResult":${JSON.stringify(result)},`;
+    return framed(`{"candidates":[${candidate(choice, NOTHING, members)}],${names}`);
   };
 
   return {
@@ -96,16 +91,54 @@ export function createGeminiRenderer(head: AnswerHead, framing: Framing): Stream
       return out;
     },
     end(tail) {
-      let out = "";
       if (choices.size === 0) openOf(0);
       const { reason, nativeReason } = tail.cut ?? { reason: "stop" as const, nativeReason: null };
-      for (const [choice, open] of choices) out += finish(choice, open, reason, nativeReason);
+      const ended: string[] = [];
+      for (const [choice, open] of choices) {
+        const ending = finish(open, reason, nativeReason);
+        const parts = ending.parts.length === 0 ? NOTHING : ending.parts;
+        ended.push(candidate(choice, parts, `"finishReason":"${ending.reason}",`));
+      }
       const metadata = tail.metadata === null ? "" : `"openrouter_metadata":${JSON.stringify(tail.metadata)},`;
-      return `${out}${framed(`{"usageMetadata":${JSON.stringify(usageMetadataOf(tail))},${metadata}${names}`)}${framing.last}`;
+      const usage = `"usageMetadata":${JSON.stringify(usageMetadataOf(tail))}`;
+      return `${framed(`{"candidates":[${ended.join(",")}],${usage},${metadata}${names}`)}${framing.last}`;
     },
     fail(face, tail) {
+      let out = "";
+      for (const [choice, { ending }] of choices) out += content(choice, ending?.parts ?? []);
       const usage = `"usageMetadata":${JSON.stringify(usageMetadataOf(tail))}`;
-      return `${framed(`{"error":${JSON.stringify(errorJson(face))},${usage},${names}`)}${framing.last}`;
+      return `${out}${framed(`{"error":${JSON.stringify(errorJson(face))},${usage},${names}`)}${framing.last}`;
     },
   };
+}
+
+interface OpenChoices {
+  /** In the order they began. */
+  readonly choices: ReadonlyMap<number, OpenChoice>;
+  openOf(choice: number): OpenChoice;
+}
+
+function createOpenChoices(shows: boolean): OpenChoices {
+  const choices = new Map<number, OpenChoice>();
+  return {
+    choices,
+    openOf(choice) {
+      const known = choices.get(choice);
+      if (known !== undefined) return known;
+      const fresh: OpenChoice = { maker: createPartMaker(shows), ending: null };
+      choices.set(choice, fresh);
+      return fresh;
+    },
+  };
+}
+
+function candidate(choice: number, parts: readonly JsonObject[], members = ""): string {
+  return `{"content":{"parts":${JSON.stringify(parts)},"role":"model"},${members}"index":${choice}}`;
+}
+
+/** Ends a choice; the first reason counts. */
+function finish(open: OpenChoice, reason: FinishReason, native: string | null): Ending {
+  const parts = open.maker.end();
+  open.ending ??= { reason: finishReasonOf(reason, native, open.maker.hasRefused()), parts };
+  return open.ending;
 }

@@ -90,8 +90,7 @@ test("streams are events where they are asked for, else one array, and cost what
     expect(chunks).toMatchObject([
       { candidates: [{ content: { parts: [{ text: "Hel" }] } }] },
       { candidates: [{ content: { parts: [{ text: "lo" }] } }] },
-      { candidates: [{ finishReason: "STOP" }] },
-      { usageMetadata: { totalTokenCount: 5 } },
+      { candidates: [{ finishReason: "STOP" }], usageMetadata: { totalTokenCount: 5 } },
     ]);
   }
   const last = (JSON.parse(array.text) as { usageMetadata?: { cost: number }; responseId: string }[]).at(-1);

@@ -76,6 +76,8 @@ export function parseOpenAiChat(body: unknown): Result<ParsedBody, BadRequest> {
     sessionId: wire.session_id ?? null,
     ...given("auto", autoWishesOf(wire.plugins)),
     warnings: warnings(),
+    // The usage comes in any case; this says in whose form.
+    ...(wire.stream_options?.["include_usage"] === true ? { echo: { include_usage: true } } : {}),
   });
 }
 

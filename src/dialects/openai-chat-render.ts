@@ -1,8 +1,10 @@
 /**
  * A streamed answer as OpenAI chat chunks. Each content event becomes one chunk, so that clients see the upstream's
  * cadence; the hot one (a text delta) is two strings around one JSON.stringify. Every delta carries role and content
- * (old clients want both), `finish_reason` comes once per choice, usage once, in the last chunk before `[DONE]`, with
- * `choices: []`. A stream that breaks ends with its error chunk and without `[DONE]`.
+ * (old clients want both), `finish_reason` comes once per choice, usage once, in the last chunk before `[DONE]`. Who asks for
+ * it in OpenAI's words (`stream_options.include_usage`) gets OpenAI's form, `choices: []`: @langchain/openai counts a usage
+ * beside a choice twice. Everybody else gets OpenRouter's, beside one choice that says nothing: @langchain/openrouter
+ * passes over chunks without a choice. A stream that breaks ends with its error chunk and without `[DONE]`.
  * Shape: ChatStreamChunk of @openrouter/sdk 1.3.19, whose schemas the tests hold every chunk against.
  */
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
@@ -83,7 +85,9 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
       // Every choice ends with a reason, even where the upstream forgot it.
       const { reason, nativeReason } = tail.cut ?? { reason: "stop", nativeReason: null };
       for (const choice of choices.unfinished()) out += finish(choice, reason, nativeReason);
-      return `${out}${opening}"choices":[],${tailMembers(tail)}${closing}${sseData("[DONE]")}`;
+      // Without a finish: LangChain joins one that comes twice into one word.
+      const beside = head.echo?.["include_usage"] === true ? "]" : `{"index":0,"delta":{${EMPTY_DELTA}},${QUIET}`;
+      return `${out}${opening}"choices":[${beside},${tailMembers(tail)}${closing}${sseData("[DONE]")}`;
     },
     fail(face, tail) {
       const choice = `{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}`;

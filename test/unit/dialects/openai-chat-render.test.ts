@@ -107,7 +107,7 @@ test("a text answer, byte for byte", () => {
     `${start}"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}\n\n` +
       `${start}"choices":[{"index":0,"delta":{"role":"assistant","content":"lo\\n"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}\n\n` +
       `${start}"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop","native_finish_reason":"end_turn","logprobs":null}]}\n\n` +
-      `${start}"choices":[],"usage":${JSON.stringify(USAGE)}}\n\n` +
+      `${start}"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null,"logprobs":null}],"usage":${JSON.stringify(USAGE)}}\n\n` +
       "data: [DONE]\n\n",
   );
 });
@@ -193,8 +193,8 @@ const DELTAS: readonly {
 
 test.each(DELTAS)("$name becomes its delta", ({ events, expected }) => {
   const deltas = chunksOf(streamed(events)).flatMap((chunk) => chunk.choices.map((choice) => choice.delta));
-  expect(deltas.slice(0, -1)).toEqual(expected);
-  expect(deltas.at(-1)).toEqual(base);
+  // The chunks that finish and that tell the usage say nothing.
+  expect(deltas).toEqual([...expected, base, base]);
 });
 
 test("logprobs are a chunk of their own", () => {
@@ -219,7 +219,7 @@ test("every choice ends once, in the order it began, even where the upstream for
 
 test("an answer without any event still ends well", () => {
   const chunks = chunksOf(streamed([]));
-  expect(chunks.map((chunk) => chunk.choices.map((choice) => choice.finish_reason))).toEqual([["stop"], []]);
+  expect(chunks.map((chunk) => chunk.choices.map((choice) => choice.finish_reason))).toEqual([["stop"], [null]]);
 });
 
 test("what the upstream says of itself is on every chunk from then on", () => {
@@ -246,7 +246,24 @@ test("usage comes once, at the last chunk, with the route explanation when it wa
     }),
   );
   expect(chunks.map((chunk) => "usage" in chunk)).toEqual([false, false, true]);
-  expect(chunks[2]).toMatchObject({ choices: [], usage: { ...USAGE, estimated: true }, openrouter_metadata: metadata });
+  expect(chunks[2]).toMatchObject({
+    choices: [{ index: 0, delta: base, finish_reason: null }],
+    usage: { ...USAGE, estimated: true },
+    openrouter_metadata: metadata,
+  });
+});
+
+test("who asks for the usage in OpenAI's words gets it in OpenAI's form, without a choice", () => {
+  const body = { model: "a/b", messages: [{ role: "user", content: "Hi" }], stream: true };
+  const echoOf = (stream_options: unknown) => {
+    const parsed = openAiChat.parse({ ...body, stream_options });
+    return parsed.ok ? parsed.value.echo : parsed.error;
+  };
+  const echo = { include_usage: true };
+  expect(echoOf({ include_usage: true })).toEqual(echo);
+  const chunks = chunksOf(streamed([text("a"), finish], { head: { ...head, echo } }));
+  expect(chunks.at(-1)).toMatchObject({ choices: [], usage: USAGE });
+  for (const other of [undefined, null, {}, { include_usage: false }]) expect(echoOf(other)).toBeUndefined();
 });
 
 test("reasoning that is not wanted is not shown", () => {

@@ -102,6 +102,7 @@ export function parseAnthropicMessages(body: unknown, beside?: Pick<Beside, "hea
     ...named.value,
     provider,
     sessionId: wire.session_id ?? null,
+    mustNameLimit: true,
     ...given("auto", autoWishesOf(wire.plugins)),
     warnings: warnings(),
   });

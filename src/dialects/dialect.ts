@@ -23,6 +23,8 @@ export interface ParsedBody {
   /** The `provider` object as given; `router/preferences.ts` reads it. */
   readonly provider: JsonObject | null;
   readonly sessionId: string | null;
+  /** The format has every request name a limit of output, so that one beyond reach is a guess and no wish. */
+  readonly mustNameLimit?: true;
   /** What `waypost/auto` may choose from; absent: what it finds best. */
   readonly auto?: AutoWishes | undefined;
   /** One sentence per thing that was accepted but will not be honoured. */

@@ -20,6 +20,7 @@ import type { RequestFacts } from "./filter.ts";
 import { clientBucket, type Place } from "./geography.ts";
 import { reasonableModels } from "./mandatory-reasoning.ts";
 import { byStanding, namedModels, type RouterChoice } from "./named-models.ts";
+import { reachableLimit } from "./output-limit.ts";
 import { plan, type Plan } from "./plan.ts";
 import type { RouterPorts } from "./ports.ts";
 import { parsePreferences } from "./preferences.ts";
@@ -103,17 +104,20 @@ async function routeOnce(
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 
-  const request = withThinking(parsed.request, first.thinking);
-  const { promptTokens, facts } = request === parsed.request ? asked : factsOf(request, input.attachments);
   const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
+  const credentials = ports.providers.withCredential(slugs);
+  const byok = byokRules(input.byok, input.keyHash, ports.byok.isCooling);
+  const thought = withThinking(parsed.request, first.thinking);
+  const { request, warnings: cuts } = reachableLimit(thought, parsed, resolved, { credentials, byok });
+  const { promptTokens, facts } = request === parsed.request ? asked : factsOf(request, input.attachments);
   const sticky = stickyKeyOf(input, resolved);
   const made = plan({
     models: resolved.map(({ entry, sort }) => ({ entry, sort })),
     preferences: preferences.value,
     facts,
     switchedOff: ports.providers.switchedOff(),
-    credentials: ports.providers.withCredential(slugs),
-    byok: byokRules(input.byok, input.keyHash, ports.byok.isCooling),
+    credentials,
+    byok,
     accountHome: input.home,
     allowedProviders: input.restriction?.allowedProviders,
     place: input.place,
@@ -135,6 +139,7 @@ async function routeOnce(
         .filter((model) => !mayUse(model))
         .map(({ entry }) => `${entry.model.id} was not tried: this API key may not use it.`),
       ...able.value.warnings,
+      ...cuts,
       ...resolved.flatMap((model) => model.warnings),
       ...made.warnings,
     ],

@@ -6,6 +6,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { runInNewContext } from "node:vm";
+import type Anthropic from "@anthropic-ai/sdk";
+import type { GoogleGenAI } from "@google/genai";
+import type { ChatOpenAI } from "@langchain/openai";
+import type { ChatOpenRouter } from "@langchain/openrouter";
+import type { OpenRouter } from "@openrouter/sdk";
+import { generateText, type LanguageModel } from "ai";
+import type OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { EndpointSchema } from "../../src/catalog/schema.ts";
@@ -27,6 +35,33 @@ const BLOCKS: readonly Block[] = [...README.matchAll(/^```(\w*)\n([\s\S]*?)^```$
 const COMMANDS = new Set(
   [...README.matchAll(/(?:^|`|=\S+ )(np[mx] [^`\n]+)/gm)].map(([, command = ""]) => command.trim()),
 );
+
+/** The table of clients: what each line says it is made with. */
+const CLIENTS = [...README.matchAll(/^\| `([@\w/-]+)` \| `((?:new )?\w+\(\{.*\}\))` \|$/gm)].map(
+  ([, name = "", made = ""]) => ({ package: name, made }),
+);
+const HELLO = [{ role: "user" as const, content: "Say hello." }];
+const MODEL = "openai/gpt-4o-mini";
+const byAiSdk = async (provider: (model: string) => LanguageModel): Promise<string> =>
+  (await generateText({ model: provider(MODEL), prompt: "Say hello." })).text;
+const byLangChain = async (chat: ChatOpenAI | ChatOpenRouter): Promise<string> =>
+  (await chat.invoke("Say hello.")).text;
+/** The first request to each client of the table. */
+const ASKED: Readonly<Record<string, (client: never) => Promise<string | null | undefined>>> = {
+  openai: async ({ chat }: OpenAI) =>
+    (await chat.completions.create({ model: MODEL, messages: HELLO })).choices[0]?.message.content,
+  "@anthropic-ai/sdk": async ({ messages }: Anthropic) =>
+    JSON.stringify((await messages.create({ model: MODEL, max_tokens: 500, messages: HELLO })).content),
+  "@google/genai": async ({ models }: GoogleGenAI) =>
+    (await models.generateContent({ model: MODEL, contents: "Say hello." })).text,
+  "@openrouter/sdk": async ({ chat }: OpenRouter) =>
+    JSON.stringify(await chat.send({ chatRequest: { model: MODEL, messages: HELLO, stream: false } })),
+  "@langchain/openai": byLangChain,
+  "@langchain/openrouter": byLangChain,
+  "@ai-sdk/openai": byAiSdk,
+  "@ai-sdk/anthropic": byAiSdk,
+  "@openrouter/ai-sdk-provider": byAiSdk,
+};
 
 let server: Server;
 let env: NodeJS.ProcessEnv;
@@ -89,6 +124,10 @@ test("every block is known here", () => {
     // The map of the house.
     ": src/",
   ]);
+});
+
+test("every client is known here", () => {
+  expect(CLIENTS.map((client) => client.package)).toEqual(Object.keys(ASKED));
 });
 
 test("every npm command is known here, and its script exists", () => {
@@ -159,6 +198,15 @@ test("the endpoint that the operator adds is one", () => {
   const endpoint = EndpointSchema.safeParse(JSON.parse(block("json", "replicate")));
   expect(endpoint.error?.issues ?? []).toEqual([]);
   expect(endpoint.data?.price?.hardware_second).toBe(1_400_000_000);
+});
+
+test.each(CLIENTS)("$package is made as the table says, and answers", async ({ package: name, made }) => {
+  const factory = /^(?:new )?(\w+)\(/.exec(made)?.[1] ?? "no factory";
+  const module = (await import(name)) as Readonly<Record<string, unknown>>; // whatever the package exports
+  const expression = made.replaceAll("http://127.0.0.1:8787", server.url);
+  const around = { [factory]: module[factory], model: MODEL, apiKey: server.key };
+  const client = runInNewContext(expression, around) as never; // each asker knows its own client
+  expect(await ASKED[name]?.(client)).toContain(DEMO);
 });
 
 test("every route of the document is in the table", async () => {

@@ -4,6 +4,7 @@
  * A prompt that no case knows gets aimock's own 404. SLOW takes seconds to stream, so that an abort is in mid-stream.
  */
 import { type ChatCompletionRequest, LLMock } from "@copilotkit/aimock";
+import { type Recorded, startWireRecorder } from "./wire-recorder.ts";
 
 /** One model per wire format; aimock answers for its provider. */
 export const MODELS = ["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5", "google/gemini-2.5-flash"] as const;
@@ -23,11 +24,15 @@ export const SLOW = {
   abortAfterChars: 30,
 } as const;
 
-/** Needs the picture to have travelled all the way: without one, the answer is another. */
+/** A PNG of one pixel. */
+const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
+/** Needs the picture to have travelled all the way: without its bytes, the answer is another. */
 export const PICTURE = {
   prompt: "What is in the picture?",
-  /** A PNG of one pixel. */
-  url: "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==",
+  mediaType: "image/png",
+  data: PIXEL,
+  url: `data:image/png;base64,${PIXEL}`,
   seen: "One pixel.",
   unseen: "There is no picture.",
 } as const;
@@ -84,19 +89,31 @@ export interface AimockUpstream {
   readonly env: Readonly<Record<string, string>>;
   /** What the provider was asked, as aimock understood it, oldest first. */
   requests(): readonly ChatCompletionRequest[];
+  /** The same in the provider's own format, as it came over the wire. */
+  recorded(): readonly Recorded[];
   stop(): Promise<void>;
 }
 
 /** Starts the providers on a free loopback port. */
 export async function startAimockUpstream(): Promise<AimockUpstream> {
   const mock = new LLMock({ host: "127.0.0.1", port: 0, logLevel: "silent" });
+  await mock.start();
+  const recorder = await startWireRecorder(mock.url);
   const usage = { prompt_tokens: USAGE.prompt, completion_tokens: USAGE.completion };
   const toolCalls = TOOLS.calls.map((call) => ({ name: call.name, arguments: JSON.stringify(call.arguments) }));
+  const personByTool = ({ tools }: ChatCompletionRequest) => ({
+    toolCalls: [{ name: tools?.[0]?.function.name ?? "", arguments: JSON.stringify(PERSON.value) }],
+    usage,
+  });
   mock.on({ userMessage: TOOLS.prompt, hasToolResult: true }, { content: TOOLS.text, usage });
   mock.on({ userMessage: TOOLS.prompt }, { toolCalls, usage });
   mock.on({ userMessage: HELLO.prompt }, { content: HELLO.text, usage }, { chunkSize: 5 });
+  // Clients that ask for a structure by a tool that must be called.
+  mock.on({ userMessage: PERSON.prompt, predicate: hasTool }, personByTool);
   mock.on({ userMessage: PERSON.prompt }, { content: JSON.stringify(PERSON.value), usage }, { chunkSize: 7 });
   mock.on({ userMessage: SLOW.prompt }, { content: SLOW.text, usage }, { chunkSize: 10, latency: SLOW.pauseMs });
+  // aimock itself knows of pictures in OpenAI's format only.
+  const hasPicture = (): boolean => recorder.recorded().at(-1)?.body.includes(PICTURE.data) ?? false;
   mock.on({ userMessage: PICTURE.prompt, predicate: hasPicture }, { content: PICTURE.seen, usage });
   mock.on({ userMessage: PICTURE.prompt }, { content: PICTURE.unseen, usage });
   mock.on({ userMessage: THOUGHT.prompt }, { content: THOUGHT.text, reasoning: THOUGHT.reasoning, usage });
@@ -109,8 +126,7 @@ export async function startAimockUpstream(): Promise<AimockUpstream> {
     { index: 1, relevance_score: 0.9 },
     { index: 0, relevance_score: 0.1 },
   ]);
-  await mock.start();
-  const origin = mock.url.replace(/\/$/, "");
+  const { origin } = recorder;
   return {
     env: {
       OPENAI_API_KEY: "sk-upstream",
@@ -123,10 +139,14 @@ export async function startAimockUpstream(): Promise<AimockUpstream> {
       GOOGLE_AI_STUDIO_BASE_URL: `${origin}/v1beta`,
     },
     requests: () => mock.getRequests().map(({ body }) => body as ChatCompletionRequest),
-    stop: () => mock.stop(),
+    recorded: recorder.recorded,
+    async stop() {
+      await recorder.stop();
+      await mock.stop();
+    },
   };
 }
 
-function hasPicture({ messages }: ChatCompletionRequest): boolean {
-  return messages.some(({ content }) => Array.isArray(content) && content.some(({ type }) => type !== "text"));
+function hasTool({ tools }: ChatCompletionRequest): boolean {
+  return tools !== undefined && tools.length > 0;
 }

@@ -32,6 +32,15 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** The one that the clients share, opened by who asks first. */
+let shared: Promise<Stage> | null = null;
+
+/** For the tests of one file: whoever closes it closes it for all. */
+export function sharedStage(): Promise<Stage> {
+  shared ??= openStage();
+  return shared;
+}
+
 export async function openStage(): Promise<Stage> {
   const upstream = await startAimockUpstream();
   const server = await serve({ env: upstream.env });

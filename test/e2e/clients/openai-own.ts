@@ -1,135 +1,21 @@
-/** The `openai` client against a real server: what its users do, and what each answer cost. */
+/**
+ * What only the `openai` package does: aborts, the catalog, embeddings and the other tasks, its own errors, reasoning in
+ * Responses. Part of clients.test.ts.
+ */
 import OpenAI from "openai";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { makeTenant } from "../tenant.ts";
-import { HELLO, MODEL, MODELS, PERSON, PICTURE, SLOW, STOPPABLE, TOOLS, USAGE } from "../upstream-aimock.ts";
-import { openStage, say, type Stage } from "./stage.ts";
+import { HELLO, MODEL, MODELS, SLOW, STOPPABLE, THOUGHT, USAGE } from "../upstream-aimock.ts";
+import { costIn } from "./client.ts";
+import { makeOpenAi } from "./openai.ts";
+import { say, sharedStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
 let client: OpenAI;
 
 beforeAll(async () => {
-  stage = await openStage();
-  client = new OpenAI({ baseURL: stage.server.apiBase, apiKey: stage.tenant.key, maxRetries: 0, timeout: 30_000 });
-});
-afterAll(() => stage?.close());
-
-/** What the API adds to OpenAI's usage. */
-interface Priced {
-  readonly cost: number;
-}
-
-const tools = Object.entries(TOOLS.schemas).map(([name, parameters]) => ({
-  type: "function" as const,
-  function: { name, parameters: { ...parameters } },
-}));
-
-test.each(MODELS)(
-  "%s answers a chat, and its cost is the listed price, in the answer and in /generation",
-  async (model) => {
-    const answer = await client.chat.completions.create({ model, messages: say(HELLO.prompt) });
-    expect(answer.choices[0]?.message.content).toBe(HELLO.text);
-    expect(answer.choices[0]?.finish_reason).toBe("stop");
-    expect(answer.usage).toMatchObject({
-      prompt_tokens: USAGE.prompt,
-      completion_tokens: USAGE.completion,
-      total_tokens: USAGE.prompt + USAGE.completion,
-    });
-    // `cost` is ours beside OpenAI's fields.
-    const { cost } = answer.usage as unknown as Priced;
-    expect(cost).toBeCloseTo(await stage.listedCost(model), 9);
-    expect(await stage.generation(answer.id)).toMatchObject({
-      id: answer.id,
-      total_cost: cost,
-      cancelled: false,
-      estimated: false,
-      streamed: false,
-      native_tokens_prompt: USAGE.prompt,
-      native_tokens_completion: USAGE.completion,
-    });
-  },
-);
-
-test.each(MODELS)("%s streams in pieces, with usage and cost in the last chunk", async (model) => {
-  const stream = await client.chat.completions.create({ model, messages: say(HELLO.prompt), stream: true });
-  let text = "";
-  let pieces = 0;
-  const costs: number[] = [];
-  const finishes: string[] = [];
-  let id = "";
-  for await (const chunk of stream) {
-    id = chunk.id;
-    const [choice] = chunk.choices;
-    if (choice?.delta.content) {
-      text += choice.delta.content;
-      pieces++;
-    }
-    if (choice?.finish_reason && !chunk.usage) finishes.push(choice.finish_reason);
-    if (chunk.usage) costs.push((chunk.usage as unknown as Priced).cost);
-  }
-  expect({ text, finishes, costs: costs.length }).toEqual({ text: HELLO.text, finishes: ["stop"], costs: 1 });
-  expect(pieces).toBeGreaterThan(1);
-  expect(await stage.generation(id)).toMatchObject({ total_cost: costs[0], streamed: true, cancelled: false });
-});
-
-test.each(MODELS)("%s calls several tools in parallel, and goes on with their results", async (model) => {
-  const asked = await client.chat.completions.create({ model, messages: say(TOOLS.prompt), tools });
-  const message = asked.choices[0]?.message;
-  const calls = (message?.tool_calls ?? []).filter((call) => call.type === "function");
-  expect(asked.choices[0]?.finish_reason).toBe("tool_calls");
-  expect(calls.map((call) => ({ name: call.function.name, arguments: JSON.parse(call.function.arguments) }))).toEqual(
-    TOOLS.calls,
-  );
-  expect(new Set(calls.map(({ id }) => id)).size).toBe(3);
-  if (message === undefined) throw new Error("no message");
-  const answer = await client.chat.completions.create({
-    model,
-    tools,
-    messages: [
-      ...say(TOOLS.prompt),
-      message,
-      ...calls.map(({ id }) => ({ role: "tool" as const, tool_call_id: id, content: "18 degrees" })),
-    ],
-  });
-  expect(answer.choices[0]?.message.content).toBe(TOOLS.text);
-});
-
-test.each(MODELS)("%s streams parallel tool calls that its stream helper puts together", async (model) => {
-  const stream = client.chat.completions.stream({ model, messages: say(TOOLS.prompt), tools });
-  const completion = await stream.finalChatCompletion();
-  const calls = (completion.choices[0]?.message.tool_calls ?? []).filter((call) => call.type === "function");
-  expect(calls.map((call) => ({ name: call.function.name, arguments: JSON.parse(call.function.arguments) }))).toEqual(
-    TOOLS.calls,
-  );
-  expect(completion.choices[0]?.finish_reason).toBe("tool_calls");
-});
-
-test.each(MODELS)("%s answers in the wanted structure", async (model) => {
-  const completion = await client.chat.completions.parse({
-    model,
-    messages: say(PERSON.prompt),
-    response_format: {
-      type: "json_schema",
-      json_schema: { name: "person", strict: true, schema: { ...PERSON.schema } },
-    },
-  });
-  expect(JSON.parse(completion.choices[0]?.message.content ?? "")).toEqual(PERSON.value);
-});
-
-test("an image reaches the model", async () => {
-  const answer = await client.chat.completions.create({
-    model: MODEL,
-    messages: [
-      {
-        role: "user",
-        content: [
-          { type: "text", text: PICTURE.prompt },
-          { type: "image_url", image_url: { url: PICTURE.url, detail: "low" } },
-        ],
-      },
-    ],
-  });
-  expect(answer.choices[0]?.message.content).toBe(PICTURE.seen);
+  stage = await sharedStage();
+  client = makeOpenAi(stage);
 });
 
 test.each(MODELS)("%s aborted in mid-stream is charged for what was delivered, and says so", async (model) => {
@@ -250,10 +136,10 @@ test("vectors come as the client asks for them, and cost their tokens", async ()
     expect(embedding.length).toBeGreaterThan(1);
     expect(packed.data[at]?.embedding).toEqual(embedding.map(Math.fround));
   }
-  // `cost` and `id` are ours beside OpenAI's fields.
-  const { id, usage } = plain as unknown as { id: string; usage: Priced };
-  expect(usage.cost).toBeGreaterThan(0);
-  expect(await stage.generation(id)).toMatchObject({ total_cost: usage.cost, native_tokens_completion: 0 });
+  // `id` is ours beside OpenAI's fields, and so is the cost.
+  const { id, usage } = plain as typeof plain & { readonly id: string };
+  expect(costIn(usage)).toBeGreaterThan(0);
+  expect(await stage.generation(id)).toMatchObject({ total_cost: costIn(usage), native_tokens_completion: 0 });
 });
 
 test("texts are judged for nothing, and continued in the older form", async () => {
@@ -265,4 +151,25 @@ test("texts are judged for nothing, and continued in the older form", async () =
   const stream = await client.completions.create({ model: MODEL, prompt: HELLO.prompt, stream: true });
   for await (const chunk of stream) text += chunk.choices[0]?.text ?? "";
   expect(text).toBe(HELLO.text);
+});
+
+test("a response has its reasoning before its text", async () => {
+  const thought = await client.responses.create({
+    model: MODELS[1],
+    input: THOUGHT.prompt,
+    reasoning: { effort: "low" },
+    max_output_tokens: 4096,
+  });
+  expect(thought.output).toMatchObject([
+    { type: "reasoning", content: [{ type: "reasoning_text", text: THOUGHT.reasoning }] },
+    { type: "message", content: [{ text: THOUGHT.text }] },
+  ]);
+});
+
+test("a response that is to be stored is refused with the client's own error", async () => {
+  const asked = client.responses.create({ model: MODEL, input: "x", store: true });
+  await expect(asked).rejects.toMatchObject({
+    status: 400,
+    error: { code: 400, message: expect.stringContaining("not stored") },
+  });
 });

@@ -1,8 +1,8 @@
 /**
  * The test projects. `unit` runs in Node and touches nothing outside the house; `contract` loops over the registries;
  * `worker` runs inside workerd with the bindings of wrangler.toml, its D1 migrated before each file; `e2e` talks to real
- * processes started as `npm start` does, two files at a time, and `e2e-alone` one after the other what measures moments or
- * brings its own load. None of them needs the network.
+ * processes started as `npm start` does, and `e2e-alone` those of its files that measure moments or bring a load of their
+ * own: they take turns, and only those that just wait do so side by side (e2e/alone.ts). None of them needs the network.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";
@@ -28,6 +28,11 @@ const ALONE = ["capacity", "crash", "disconnects", "faults", "soak", "three-serv
   (name) => `test/e2e/${name}.test.ts`,
 );
 
+/** Threads start in half the time of processes, and there are many files. */
+const pure = { pool: "threads", testTimeout: 60_000 } as const;
+/** What the bundle imports, by the names it imports it by. */
+const LIBRARIES = ["aws4fetch", "drizzle-orm", "drizzle-orm/d1", "drizzle-orm/sqlite-core", "hono", "stripe", "zod"];
+
 export default defineConfig({
   root,
   test: {
@@ -38,11 +43,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 },
+        test: { ...pure, name: "unit", include: ["test/unit/**/*.test.ts"] },
       },
       {
         extends: true,
-        test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 30_000 },
+        test: { ...pure, name: "contract", include: ["test/contract/**/*.test.ts"] },
       },
       {
         extends: true,
@@ -63,21 +68,22 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
-          // In one piece: else Vite warns of each of its hundred files, whose sources are not in the package.
-          deps: { optimizer: { ssr: { enabled: true, include: ["stripe"] } } },
+          // Each in one piece: workerd is started anew for each file, and is sent every module one by one. Besides, Vite
+          // warns of each of the hundred files of stripe, whose sources are not in the package.
+          deps: { optimizer: { ssr: { enabled: true, include: LIBRARIES } } },
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["test/worker/setup.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
         extends: true,
-        test: { ...e2e, name: "e2e", exclude: ALONE, sequence: { groupOrder: 1 } },
+        test: { ...e2e, name: "e2e", exclude: ALONE, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
-        test: { ...e2e, name: "e2e-alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 2 } },
+        test: { ...e2e, name: "e2e-alone", include: ALONE, maxConcurrency: 16, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -172,6 +172,8 @@ export const ProviderSchema = z.strictObject({
   /** Declared deviations from the adapter's family; the adapter validates them. */
   quirks: z.record(z.string(), z.json()).default({}),
   markup_bps: z.int().min(0).max(100_000).default(0),
+  /** Follows addresses of YouTube. */
+  youtube: z.boolean().optional(),
   headquarters: z
     .string()
     .regex(/^[A-Z]{2}$/, "must be two capital letters")

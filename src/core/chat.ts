@@ -32,9 +32,19 @@ export interface AudioPart extends Cacheable {
   readonly data: string;
   readonly format: string;
 }
+/** `url` is http(s) or a data URL. */
 export interface VideoPart extends Cacheable {
   readonly type: "video";
   readonly url: string;
+  readonly range?: VideoRange | undefined;
+  /** Pictures that stand for the video, in order, `url` the first of them: some models take a video so. */
+  readonly frames?: readonly string[] | undefined;
+}
+/** What of a video is looked at, in seconds from its start, and how many frames of each second. Absent: all; as usual. */
+export interface VideoRange {
+  readonly startS?: number | undefined;
+  readonly endS?: number | undefined;
+  readonly fps?: number | undefined;
 }
 /** `data` is http(s) or a data URL. */
 export interface FilePart extends Cacheable {

@@ -6,7 +6,7 @@
  * guessed without a margin, because they are charged by it. At most SAMPLE_CHARS_MAX characters of a text are read.
  */
 import type { Attachments } from "./attachments.ts";
-import type { ChatRequest, Message, Part } from "./chat.ts";
+import type { ChatRequest, Message, Part, VideoPart } from "./chat.ts";
 import type { EmbeddingInput } from "./task.ts";
 
 /** Longest text that is read whole; of a longer one as many characters are read in evenly spaced blocks. */
@@ -43,13 +43,14 @@ const TOKENS_PER_REMOTE_VIDEO = 20_000;
 const MEDIA_TOKENS_MAX = 500_000;
 const BASE64_BYTES_PER_CHAR = 0.75;
 /**
- * A second of audio is 32 tokens and one of video 263 for Gemini
+ * A second of audio is 32 tokens and one of video 263 for Gemini (295 with its sound)
  * (https://geminibyexample.com/027-calculate-input-tokens/, stored copy read 2026-11-21). We take a second of audio as
  * 32 kB uncompressed and 8 kB compressed, one of video as 1 Mbit; what a byte of a file holds is our guess.
  */
 const PCM_BYTES_PER_TOKEN = 1_000;
 const AUDIO_BYTES_PER_TOKEN = 250;
 const VIDEO_BYTES_PER_TOKEN = 480;
+const VIDEO_TOKENS_PER_S = 295;
 const FILE_BYTES_PER_TOKEN = 10;
 
 /**
@@ -135,9 +136,7 @@ function partTokens(part: Part, charsOf: CharsOf): number {
       return mediaTokens(charsOf(part.data), isPlain ? PCM_BYTES_PER_TOKEN : AUDIO_BYTES_PER_TOKEN);
     }
     case "video":
-      return part.url.startsWith("data:")
-        ? mediaTokens(charsOf(part.url), VIDEO_BYTES_PER_TOKEN)
-        : TOKENS_PER_REMOTE_VIDEO;
+      return videoTokens(part, charsOf);
     case "file":
       return part.data?.startsWith("data:") === true
         ? mediaTokens(charsOf(part.data), FILE_BYTES_PER_TOKEN)
@@ -145,6 +144,17 @@ function partTokens(part: Part, charsOf: CharsOf): number {
     default:
       return part satisfies never;
   }
+}
+
+/** By its frames, by the seconds that are looked at where both ends are told, by its size; else a constant. */
+function videoTokens({ url, range, frames }: VideoPart, charsOf: CharsOf): number {
+  if (frames !== undefined && frames.length > 0) return frames.length * TOKENS_PER_IMAGE;
+  if (range?.endS !== undefined) {
+    const seconds = Math.max(1, range.endS - (range.startS ?? 0));
+    return Math.min(MEDIA_TOKENS_MAX, Math.ceil(seconds * VIDEO_TOKENS_PER_S * Math.max(1, range.fps ?? 1)));
+  }
+  if (url.startsWith("data:")) return mediaTokens(charsOf(url), VIDEO_BYTES_PER_TOKEN);
+  return TOKENS_PER_REMOTE_VIDEO;
 }
 
 function mediaTokens(base64Chars: number, bytesPerToken: number): number {

@@ -9,6 +9,7 @@ import { isMark } from "../core/attachments.ts";
 import type { AssistantMessage, Message, Part, PieceKind, ReasoningDetail, TextPart, ToolCall } from "../core/chat.ts";
 import type { JsonObject } from "../core/json.ts";
 import { ok, type Result } from "../core/result.ts";
+import { isYouTube, videoRange } from "../core/video.ts";
 import { refuse, type BadRequest, type Warn } from "./body.ts";
 import { GEMINI_FORMAT, unpackReasoning } from "./gemini-reasoning.ts";
 import type { GeminiBody, WireBlob, WireContent, WireFileData, WirePart } from "./gemini-schema.ts";
@@ -185,8 +186,9 @@ function addUserParts(
       messages.push({ role: "tool", toolCallId, ...resultOf(part.functionResponse) });
       continue;
     }
-    if (part.videoMetadata) warn(`${path}.videoMetadata is not passed on`);
     const said = partOf(part);
+    if (part.videoMetadata && said?.type !== "video") warn(`${path}.videoMetadata is not passed on`);
+    if (isResolutionLost(part, said)) warn(`${path}.mediaResolution is not passed on`);
     if (said !== null) parts.push(said);
   }
   if (parts.length > 0) messages.push({ role: "user", parts });
@@ -207,9 +209,29 @@ function resultOf(wire: NonNullable<WirePart["functionResponse"]>): { parts: rea
 }
 
 function partOf(wire: WirePart): Part | null {
-  if (wire.inlineData) return mediaOf(wire.inlineData);
-  if (wire.fileData) return remoteOf(wire.fileData);
+  const media = wire.inlineData ? mediaOf(wire.inlineData) : wire.fileData ? remoteOf(wire.fileData) : null;
+  if (media?.type === "image") {
+    const detail = DETAILS[wire.mediaResolution?.level ?? ""];
+    return detail === undefined ? media : { ...media, detail };
+  }
+  if (media?.type === "video") {
+    const { startOffset, endOffset, fps } = wire.videoMetadata ?? {};
+    return { ...media, ...videoRange(startOffset, endOffset, fps) };
+  }
+  if (media !== null) return media;
   return typeof wire.text === "string" ? { type: "text", text: wire.text } : null;
+}
+
+/** The resolutions that other formats have a word for. */
+const DETAILS: Readonly<Record<string, "low" | "high">> = {
+  MEDIA_RESOLUTION_LOW: "low",
+  MEDIA_RESOLUTION_HIGH: "high",
+};
+
+function isResolutionLost({ mediaResolution }: WirePart, said: Part | null): boolean {
+  const level = mediaResolution?.level ?? "MEDIA_RESOLUTION_UNSPECIFIED";
+  if (level === "MEDIA_RESOLUTION_UNSPECIFIED") return false;
+  return said?.type !== "image" || said.detail === undefined;
 }
 
 /** Short names of sound, where they differ from the media type's. */
@@ -234,7 +256,7 @@ function remoteOf({ fileUri, mimeType, displayName }: WireFileData): Part {
   const family = mimeType?.toLowerCase().split("/")[0];
   const isHttp = /^https?:\/\//i.test(fileUri);
   if (isHttp && family === "image") return { type: "image", url: fileUri };
-  if (isHttp && family === "video") return { type: "video", url: fileUri };
+  if (isHttp && (family === "video" || isYouTube(fileUri))) return { type: "video", url: fileUri };
   return {
     type: "file",
     ...(isHttp ? { data: fileUri } : { fileId: fileUri }),

@@ -6,6 +6,7 @@
  */
 import * as z from "zod";
 import { isObject } from "../core/json.ts";
+import { DURATION } from "../core/video.ts";
 import { between, callId, jsonObject, MODELS_MAX, modelName, presetName, tokens, wholeBetween } from "./schema.ts";
 
 const CONTENTS_MAX = 10_000;
@@ -35,6 +36,17 @@ const fileData = z.looseObject({
 export type WireFileData = z.infer<typeof fileData>;
 const functionResponsePart = z.looseObject({ inlineData: blob.nullish(), fileData: fileData.nullish() });
 
+const duration = z.string().regex(DURATION, 'must be seconds such as "12.5s"').nullish();
+const resolution = z
+  .enum([
+    "MEDIA_RESOLUTION_UNSPECIFIED",
+    "MEDIA_RESOLUTION_LOW",
+    "MEDIA_RESOLUTION_MEDIUM",
+    "MEDIA_RESOLUTION_HIGH",
+    "MEDIA_RESOLUTION_ULTRA_HIGH",
+  ])
+  .nullish();
+
 /** What a part may hold, one of them each. */
 const PART_KINDS = ["text", "inlineData", "fileData", "functionCall", "functionResponse"] as const;
 /** What the API knows beside them, and nobody here runs. */
@@ -47,6 +59,10 @@ const part = z
     thoughtSignature: z.string().max(SIGNATURE_CHARS_MAX).nullish(),
     inlineData: blob.nullish(),
     fileData: fileData.nullish(),
+    videoMetadata: z
+      .looseObject({ startOffset: duration, endOffset: duration, fps: z.number().positive().max(60).nullish() })
+      .nullish(),
+    mediaResolution: z.looseObject({ level: resolution }).nullish(),
     functionCall: z
       .looseObject({
         id: z.union([callId, z.literal("")]).nullish(),

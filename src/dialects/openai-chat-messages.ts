@@ -2,7 +2,8 @@
  * Messages and parts of the OpenAI chat format in our own words. Input has passed the schema, so nothing fails here;
  * what cannot be carried is reported in `warnings`. Text is never copied or changed.
  */
-import type { CacheControl, Message, Part, ReasoningDetail, TextPart, ToolCall } from "../core/chat.ts";
+import type { CacheControl, Message, Part, ReasoningDetail, TextPart, ToolCall, VideoRange } from "../core/chat.ts";
+import { videoRange } from "../core/video.ts";
 import { cacheControlOf, type Warn, type WireCacheControl } from "./body.ts";
 import type { WireAssistantMessage, WireMessage, WirePart, WireReasoningDetail } from "./openai-chat-schema.ts";
 
@@ -72,7 +73,9 @@ export function partOf(wire: WirePart): Part {
       return { type: "audio", data: wire.input_audio.data, format: wire.input_audio.format, ...cache };
     case "video_url":
     case "input_video":
-      return { type: "video", url: wire.video_url.url, ...cache };
+      return { type: "video", url: wire.video_url.url, ...rangeOf(wire), ...cache };
+    case "video":
+      return { type: "video", url: wire.video[0] ?? "", frames: wire.video, ...rangeOf(wire), ...cache };
     case "file": {
       const { filename, file_data: data, file_id: fileId } = wire.file;
       return {
@@ -86,6 +89,22 @@ export function partOf(wire: WirePart): Part {
     default:
       return wire satisfies never;
   }
+}
+
+interface WireRange {
+  readonly fps?: number | null | undefined;
+  readonly video_metadata?:
+    | {
+        readonly fps?: number | null | undefined;
+        readonly start_offset?: string | null | undefined;
+        readonly end_offset?: string | null | undefined;
+      }
+    | null
+    | undefined;
+}
+
+function rangeOf({ fps, video_metadata: metadata }: WireRange): { readonly range?: VideoRange } {
+  return videoRange(metadata?.start_offset, metadata?.end_offset, metadata?.fps ?? fps);
 }
 
 function assistantOf(wire: WireAssistantMessage, at: number, warn: Warn): Message {

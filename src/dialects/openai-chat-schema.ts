@@ -6,6 +6,7 @@
  * counts that no document limits are limited by us.
  */
 import * as z from "zod";
+import { DURATION } from "../core/video.ts";
 import { plugins } from "./plugins.ts";
 import {
   audioData,
@@ -29,6 +30,8 @@ const MESSAGES_MAX = 10_000;
 /** Parts, tool calls, reasoning entries of one message. */
 const PARTS_MAX = 4_096;
 const TOOLS_MAX = 1_024;
+/** The newest models take 512 and some more; the provider says where its own limit lies. */
+const FRAMES_MAX = 2_048;
 const name = z.string().max(256).nullish();
 
 /** A breakpoint has two names: OpenAI's own, and the one that other formats know. */
@@ -49,9 +52,25 @@ const audioPart = z.looseObject({
   cache_control: cacheControl,
 });
 const video = z.looseObject({ url: videoUrl });
-const videoPart = z.looseObject({ type: z.literal("video_url"), video_url: video, cache_control: cacheControl });
+const fps = z.number().positive().max(60).nullish();
+const duration = z.string().regex(DURATION, 'must be seconds such as "12.5s"').nullish();
+/** `fps` as Qwen takes it, `video_metadata` with the names of Gemini. */
+const videoShape = {
+  video_url: video,
+  fps,
+  video_metadata: z.looseObject({ fps, start_offset: duration, end_offset: duration }).nullish(),
+  cache_control: cacheControl,
+};
+const videoPart = z.looseObject({ type: z.literal("video_url"), ...videoShape });
 /** The older spelling of `video_url`. */
-const inputVideoPart = z.looseObject({ type: z.literal("input_video"), video_url: video, cache_control: cacheControl });
+const inputVideoPart = z.looseObject({ type: z.literal("input_video"), ...videoShape });
+/** A video as pictures, in order: Qwen's own form. */
+const framesPart = z.looseObject({
+  type: z.literal("video"),
+  video: z.array(imageUrl).min(1).max(FRAMES_MAX),
+  fps,
+  cache_control: cacheControl,
+});
 const filePart = z.looseObject({
   type: z.literal("file"),
   file: z
@@ -65,7 +84,15 @@ const filePart = z.looseObject({
     }),
   cache_control: cacheControl,
 });
-export const part = z.discriminatedUnion("type", [textPart, imagePart, audioPart, videoPart, inputVideoPart, filePart]);
+export const part = z.discriminatedUnion("type", [
+  textPart,
+  imagePart,
+  audioPart,
+  videoPart,
+  inputVideoPart,
+  framesPart,
+  filePart,
+]);
 export type WirePart = z.infer<typeof part>;
 
 const textContent = z.union([z.string(), z.array(textPart).max(PARTS_MAX)]);

@@ -139,6 +139,10 @@ function partBlock(part: Part, notes: Notes): WireObject | null {
     case "file":
       return fileBlock(part, notes);
     case "video":
+      if (part.frames !== undefined) return refuse(notes, "This provider takes a video, not its frames.");
+      if (part.range !== undefined) {
+        notes.warnings.add("What of a video is looked at cannot be said here: all of it is sent.");
+      }
       return videoBlock(part.url, notes);
     case "audio":
       return refuse(notes, "This provider takes no audio input.");

@@ -6,8 +6,18 @@
  * Sources: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini-api/docs/thought-signatures
  * (accessed 2026-11-21).
  */
-import type { AssistantMessage, Message, Part, ReasoningDetail, ToolMessage, UserMessage } from "../core/chat.ts";
+import type {
+  AssistantMessage,
+  ImagePart,
+  Message,
+  Part,
+  ReasoningDetail,
+  ToolMessage,
+  UserMessage,
+  VideoPart,
+} from "../core/chat.ts";
 import { stringOf } from "../core/json.ts";
+import { durationOf, isYouTube } from "../core/video.ts";
 import { joinedReasoning, parseDataUrl, refuse, toolInputOf, type Notes, type WireObject } from "./echo.ts";
 
 /** Who can read the signatures of this format. */
@@ -48,7 +58,7 @@ export function contentsOf(messages: readonly Message[], rules: ContentsRules, n
         for (const part of message.parts) if (part.text !== "") system.push({ text: part.text });
         break;
       case "user":
-        add(contents, { role: "user", parts: userParts(message, notes) });
+        add(contents, { role: "user", parts: userParts(message, rules, notes) });
         break;
       case "assistant":
         for (const call of message.toolCalls) toolNames.set(call.id, call.name);
@@ -99,12 +109,8 @@ function addToolResponse(contents: Content[], parts: readonly WireObject[]): voi
   else if (parts.length > 0) contents.push({ role: "user", parts: [...parts] });
 }
 
-function userParts(message: UserMessage, notes: Notes): WireObject[] {
-  const parts: WireObject[] = [];
-  for (const part of message.parts) {
-    const said = partOf(part, notes);
-    if (said !== null) parts.push(said);
-  }
+function userParts(message: UserMessage, rules: ContentsRules, notes: Notes): WireObject[] {
+  const parts = message.parts.flatMap((part) => partsOf(part, rules, notes));
   const first = parts[0];
   const text = stringOf(first?.["text"]);
   if (first !== undefined && message.name !== undefined && text !== undefined)
@@ -112,17 +118,24 @@ function userParts(message: UserMessage, notes: Notes): WireObject[] {
   return parts;
 }
 
-function partOf(part: Part, notes: Notes): WireObject | null {
+/** One part, or none; a video that came as pictures is as many. */
+function partsOf(part: Part, rules: ContentsRules, notes: Notes): WireObject[] {
+  if (part.type === "video" && part.frames !== undefined) {
+    notes.warnings.add("The frames of a video are sent as pictures here, one after the other.");
+    return part.frames.map((url) => mediaPart(url, "image", notes)).filter((said) => said !== null);
+  }
+  const said = partOf(part, rules, notes);
+  return said === null ? [] : [said];
+}
+
+function partOf(part: Part, rules: ContentsRules, notes: Notes): WireObject | null {
   switch (part.type) {
     case "text":
       return part.text === "" ? null : { text: part.text };
     case "image":
-      if (part.detail !== undefined && part.detail !== "auto") {
-        notes.warnings.add("The detail of an image cannot be set here and was left out.");
-      }
-      return mediaPart(part.url, "image", notes);
+      return withResolution(mediaPart(part.url, "image", notes), part, rules, notes);
     case "video":
-      return mediaPart(part.url, "video", notes);
+      return videoPart(part, rules, notes);
     case "audio":
       return { inlineData: { mimeType: audioType(part.format), data: part.data } };
     case "file":
@@ -132,6 +145,35 @@ function partOf(part: Part, notes: Notes): WireObject | null {
     default:
       return part satisfies never;
   }
+}
+
+/** https://ai.google.dev/gemini-api/docs/generate-content/media-resolution (excerpt read 2026-11-21): from Gemini 3 on. */
+const RESOLUTIONS = { low: "MEDIA_RESOLUTION_LOW", high: "MEDIA_RESOLUTION_HIGH" } as const;
+
+function withResolution(
+  media: WireObject | null,
+  { detail }: ImagePart,
+  { generation }: ContentsRules,
+  notes: Notes,
+): WireObject | null {
+  if (media === null || detail === undefined || detail === "auto") return media;
+  if (generation >= 3 && detail !== "original") return { ...media, mediaResolution: { level: RESOLUTIONS[detail] } };
+  notes.warnings.add("The detail of an image cannot be set here and was left out.");
+  return media;
+}
+
+/** Vertex AI wants the type of every address; a page of YouTube has none of its own. */
+function videoPart({ url, range }: VideoPart, { withIds }: ContentsRules, notes: Notes): WireObject | null {
+  const media =
+    isYouTube(url) && !withIds ? { fileData: { mimeType: "video/mp4", fileUri: url } } : mediaPart(url, "video", notes);
+  if (media === null || range === undefined) return media;
+  const { startS, endS, fps } = range;
+  const videoMetadata = {
+    ...(startS === undefined ? {} : { startOffset: durationOf(startS) }),
+    ...(endS === undefined ? {} : { endOffset: durationOf(endS) }),
+    ...(fps === undefined ? {} : { fps }),
+  };
+  return { ...media, videoMetadata };
 }
 
 function mediaPart(url: string, what: "image" | "video" | "file", notes: Notes): WireObject | null {
@@ -179,9 +221,10 @@ function audioType(format: string): string {
 function responseParts(
   message: ToolMessage,
   toolNames: ReadonlyMap<string, string>,
-  { generation, withIds }: ContentsRules,
+  rules: ContentsRules,
   notes: Notes,
 ): readonly WireObject[] {
+  const { generation, withIds } = rules;
   const name = toolNames.get(message.toolCallId);
   if (name === undefined) {
     refuse(notes, "A tool message answers a call that is not in the conversation.");
@@ -192,10 +235,7 @@ function responseParts(
   for (const part of message.parts) {
     if (part.cacheControl !== undefined) noteCache(notes);
     if (part.type === "text") texts.push(part.text);
-    else {
-      const said = partOf(part, notes);
-      if (said !== null) media.push(said);
-    }
+    else media.push(...partsOf(part, rules, notes));
   }
   // Older models take media beside the response, not inside it.
   const isInside = generation >= 3 && media.length > 0;
@@ -210,13 +250,11 @@ function responseParts(
   return [{ functionResponse: answer }, ...(isInside ? [] : media)];
 }
 
-function modelParts(message: AssistantMessage, { generation, withIds }: ContentsRules, notes: Notes): WireObject[] {
+function modelParts(message: AssistantMessage, rules: ContentsRules, notes: Notes): WireObject[] {
+  const { generation, withIds } = rules;
   const reasoning = joinedReasoning(message.reasoning).filter((detail) => isOurs(detail, notes));
   const parts: WireObject[] = thoughtParts(reasoning);
-  for (const part of message.parts) {
-    const said = partOf(part, notes);
-    if (said !== null) parts.push(said);
-  }
+  for (const part of message.parts) parts.push(...partsOf(part, rules, notes));
   if (message.refusal !== undefined && message.refusal !== "") parts.push({ text: message.refusal });
   const calls: WireObject[] = message.toolCalls.map((call) => {
     const args = toolInputOf(call.name, call.input, notes);

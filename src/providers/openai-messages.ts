@@ -10,6 +10,7 @@ import type {
   Message,
   Part,
   ReasoningDetail,
+  VideoPart,
 } from "../core/chat.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { FAILED_TOOL } from "./echo.ts";
@@ -89,7 +90,7 @@ function encodeContent(
   }
   const out: Wire[] = [];
   for (const [at, part] of parts.entries()) {
-    const encoded = encodePart(part);
+    const encoded = encodePart(part, encoding);
     if (encoded === undefined) return err("A file part needs its data or the id of a file.");
     const wanted = part.cacheControl ?? (at === parts.length - 1 ? automatic : undefined);
     out.push({ ...encoded, cache_control: cacheControlOf(wanted, encoding) });
@@ -99,7 +100,7 @@ function encodeContent(
 
 /** The parts that the format knows for the message's role. */
 function sayable(message: Message, encoding: Encoding): readonly Part[] {
-  if (message.role !== "assistant") return message.parts;
+  if (message.role !== "assistant") return message.parts.flatMap((part) => asPictures(part, encoding));
   const kept = message.parts.filter((part) => part.type === "text");
   if (kept.length < message.parts.length) {
     encoding.warnings.add(
@@ -109,22 +110,47 @@ function sayable(message: Message, encoding: Encoding): readonly Part[] {
   return kept;
 }
 
-function encodePart(part: Part): Wire | undefined {
+/** The frames of a video as pictures, where nobody would know them for a video. */
+function asPictures(part: Part, { quirks, warnings }: Encoding): readonly Part[] {
+  if (part.type !== "video" || part.frames === undefined || quirks.video_frames) return [part];
+  warnings.add("The frames of a video are sent as pictures here, one after the other.");
+  const { frames, cacheControl } = part;
+  const last = frames.length - 1;
+  return frames.map((url, at) => ({ type: "image", url, ...(at === last ? { cacheControl } : {}) }));
+}
+
+function encodePart(part: Part, encoding: Encoding): Wire | undefined {
   switch (part.type) {
     case "text":
       return { type: "text", text: part.text };
     case "image":
       return { type: "image_url", image_url: { url: part.url, detail: part.detail } };
     case "audio":
-      return { type: "input_audio", input_audio: { data: part.data, format: part.format } };
+      return { type: "input_audio", input_audio: { data: audioData(part.data, encoding), format: part.format } };
     case "video":
-      return { type: "video_url", video_url: { url: part.url } };
+      return encodeVideo(part, encoding);
     case "file":
       if (part.data === undefined && part.fileId === undefined) return undefined;
       return { type: "file", file: { filename: part.filename, file_data: part.data, file_id: part.fileId } };
     default:
       return part satisfies never;
   }
+}
+
+function audioData(base64: string, { quirks }: Encoding): string {
+  return quirks.audio_data === "data_url" ? `data:;base64,${base64}` : base64;
+}
+
+function encodeVideo({ url, range, frames }: VideoPart, { quirks, warnings }: Encoding): Wire {
+  const { startS, endS, fps } = range ?? {};
+  if (startS !== undefined || endS !== undefined) {
+    warnings.add("Where a video begins and ends cannot be said here: all of it is sent.");
+  }
+  if (!quirks.video_frames) {
+    if (fps !== undefined) warnings.add("The frame rate of a video cannot be set here and was left out.");
+    return { type: "video_url", video_url: { url } };
+  }
+  return frames === undefined ? { type: "video_url", video_url: { url }, fps } : { type: "video", video: frames, fps };
 }
 
 function cacheControlOf(wanted: CacheControl | undefined, encoding: Encoding): Wire | undefined {

@@ -84,6 +84,10 @@ export const OpenAiQuirksSchema = z.strictObject({
   reasoning_formats: z.array(name).default(["unknown"]),
 
   // Media.
+  /** `fps` and lists of frames are understood beside `video_url`: Qwen's own form. Elsewhere a list goes as pictures. */
+  video_frames: z.boolean().default(false),
+  /** `data_url`: audio is sent as a data URL instead of the base64 alone. */
+  audio_data: z.enum(["base64", "data_url"]).default("base64"),
   /** Kinds that must stand in the request: the provider fetches no addresses of them. */
   inline_media: z.array(z.enum(["image", "video", "file"])).default(["file"]),
   /** The largest of them, in bytes. */

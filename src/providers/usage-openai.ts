@@ -43,7 +43,8 @@ export function usageOf(wire: unknown, quirks: OpenAiQuirks): Usage | undefined 
   const cacheWrite1h = take(written1h);
   const cacheWrite = take(written - written1h);
   const inputAudio = take(count(inDetails.audio_tokens));
-  const inputImage = take(count(inDetails.image_tokens));
+  // Where pictures have a price of their own, it is that of a video's, too.
+  const inputImage = take(count(inDetails.image_tokens) + count(inDetails.video_tokens));
   const inputText = left;
   left = completionTotal;
   const outputReasoning = take(reasoning);

@@ -18,6 +18,8 @@ export interface RequestFacts {
   readonly parameters: readonly string[];
   /** Kinds of input parts other than text. */
   readonly modalities: ReadonlySet<string>;
+  /** A video is named by an address of YouTube, which the provider must follow itself. Absent: none is. */
+  readonly hasYouTube?: boolean | undefined;
   /** Kinds of output that the client asked for; null: it did not say. */
   readonly outputModalities: readonly string[] | null;
   readonly promptTokensEstimate: number;
@@ -155,6 +157,7 @@ function refusalOf(
     listRefusal(model, endpoint, provider, rules) ??
     (price === null ? { reason: "not_priced", detail: "no price is known" } : null) ??
     policyRefusal(model, endpoint, provider, rules.preferences) ??
+    youTubeRefusal(provider, rules.facts) ??
     capabilityRefusal(model, endpoint, rules) ??
     (price === null || rules.preferences.maxPrice === null
       ? null
@@ -226,6 +229,11 @@ function policyRefusal(
 /** A name admits its own forms: `h100` means `h100-sxm` as well, and never the other way round. */
 export function isHardware(wanted: string, found: string | undefined): boolean {
   return found !== undefined && (found === wanted || found.startsWith(`${wanted}-`));
+}
+
+function youTubeRefusal(provider: Provider, { hasYouTube }: RequestFacts): Verdict | null {
+  if (hasYouTube !== true || provider.youtube === true) return null;
+  return { reason: "modality", detail: "takes no videos of YouTube" };
 }
 
 function capabilityRefusal(model: ListedModel, endpoint: PricedEndpoint, rules: FilterRules): Verdict | null {

@@ -10,6 +10,7 @@ import type { ChatRequest, Message, Part } from "../core/chat.ts";
 import type { RandomBytes } from "../core/clock.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { isYouTube } from "../core/video.ts";
 import type { MediaKind } from "../providers/adapter.ts";
 
 /** Addresses that one request may have fetched for it. */
@@ -105,6 +106,8 @@ export function namedMedia(request: ChatRequest, rule: InlineRule): NamedMedia {
 
 function mediaOf(part: Part): { readonly kind: MediaKind; readonly url: string } | null {
   if (part.type === "text" || part.type === "audio") return null;
+  // A page to watch is no file: nobody fetches it.
+  if (part.type === "video" && (part.frames !== undefined || isYouTube(part.url))) return null;
   const url = part.type === "file" ? part.data : part.url;
   return url === undefined || !/^https?:/i.test(url) ? null : { kind: part.type, url };
 }

@@ -10,6 +10,7 @@ import type { Attachments } from "../core/attachments.ts";
 import { estimatePromptTokens, longestPromptTokens } from "../core/estimate.ts";
 import type { AccountId, Home, KeyHash, ModelId, RequestId } from "../core/ids.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { holdsYouTube } from "../core/video.ts";
 import type { ParsedBody } from "../dialects/dialect.ts";
 import type { Restriction } from "../gates/account-contract.ts";
 import type { ByokView } from "../gates/byok-client.ts";
@@ -158,6 +159,7 @@ function factsOf(
   const facts = {
     parameters: requestedParameters(request),
     modalities: inputModalities(request.messages),
+    hasYouTube: holdsYouTube(request.messages),
     outputModalities: request.modalities ?? null,
     promptTokensEstimate: longestPromptTokens(request, promptTokens),
     maxOutputTokens: request.maxOutputTokens ?? null,

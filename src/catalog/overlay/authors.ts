@@ -89,6 +89,8 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
       name: "Google AI Studio",
       adapter: "gemini",
       base_url: "https://generativelanguage.googleapis.com/v1beta",
+      // https://ai.google.dev/gemini-api/docs/video-understanding (accessed 2026-11-21)
+      youtube: true,
       regions: [GLOBAL_REGION],
       data_policy: retainedFor(
         55,
@@ -416,6 +418,9 @@ export const AUTHOR_PROVIDERS: readonly ProviderSeed[] = [
         reasoning_budget_field: "thinking_budget",
         reasoning_fields: ["reasoning_content"],
         cache_control: true,
+        // https://www.alibabacloud.com/help/en/model-studio/qwen-omni
+        video_frames: true,
+        audio_data: "data_url",
       },
       headquarters: "CN",
       privacy_policy_url:

@@ -43,6 +43,8 @@ const ANSWERS: Readonly<Record<Feature, Answer>> = {
   reasoning: { thought: true, calls: [words.CALLS[0]], end: "tools" },
   image: { text: words.TEXT, end: "stop" },
   PDF: { text: words.TEXT, end: "stop" },
+  audio: { text: words.TEXT, end: "stop" },
+  video: { text: words.TEXT, end: "stop" },
   "cache control": { text: words.TEXT, end: "stop" },
   refusal: { end: "refusal" },
   length: { text: words.TEXT, end: "length" },

@@ -145,5 +145,8 @@ export const anthropicClient: Client = {
     at(error, "type") === "error" && at(error, "error", "type") === "rate_limit_error"
       ? textAt(error, "error", "message")
       : null,
-  cannot: {},
+  cannot: {
+    audio: "the Messages API has no sound among its blocks",
+    video: "the Messages API has no videos among its blocks",
+  },
 };

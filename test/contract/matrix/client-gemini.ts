@@ -11,6 +11,10 @@ function partsOf(ask: Ask): readonly unknown[] {
       return [hello, { inlineData: { mimeType: "image/png", data: words.PNG } }];
     case "PDF":
       return [hello, { inlineData: { mimeType: "application/pdf", data: words.PDF, displayName: "a.pdf" } }];
+    case "audio":
+      return [hello, { inlineData: { mimeType: "audio/wav", data: words.WAV } }];
+    case "video":
+      return [hello, { inlineData: { mimeType: "video/mp4", data: words.MP4 } }];
     default:
       return [hello];
   }

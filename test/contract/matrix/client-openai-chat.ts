@@ -19,6 +19,16 @@ function contentOf(ask: Ask): unknown {
         { type: "text", text: words.HELLO },
         { type: "file", file: { filename: "a.pdf", file_data: dataUrl("application/pdf", words.PDF) } },
       ];
+    case "audio":
+      return [
+        { type: "text", text: words.HELLO },
+        { type: "input_audio", input_audio: { data: words.WAV, format: "wav" } },
+      ];
+    case "video":
+      return [
+        { type: "text", text: words.HELLO },
+        { type: "video_url", video_url: { url: dataUrl("video/mp4", words.MP4) } },
+      ];
     case "cache control":
       return [
         { type: "text", text: words.BOOK, cache_control: { type: "ephemeral" } },
@@ -177,6 +187,8 @@ export const completionsClient: Client = {
     reasoning: "legacy completions have one prompt and no earlier turns: nothing can be sent back",
     image: NO_PARTS,
     PDF: NO_PARTS,
+    audio: NO_PARTS,
+    video: NO_PARTS,
     "cache control": NO_PARTS,
   },
   refusalIsText: true,

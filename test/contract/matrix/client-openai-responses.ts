@@ -10,6 +10,10 @@ function contentOf(ask: Ask): unknown {
       return [hello, { type: "input_image", image_url: `data:image/png;base64,${words.PNG}` }];
     case "PDF":
       return [hello, { type: "input_file", filename: "a.pdf", file_data: `data:application/pdf;base64,${words.PDF}` }];
+    case "audio":
+      return [hello, { type: "input_audio", input_audio: { data: words.WAV, format: "wav" } }];
+    case "video":
+      return [hello, { type: "input_video", video_url: `data:video/mp4;base64,${words.MP4}` }];
     case "cache control":
       return [{ type: "input_text", text: words.BOOK, cache_control: { type: "ephemeral" } }, hello];
     default:

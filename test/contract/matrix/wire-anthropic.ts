@@ -130,5 +130,14 @@ export const anthropicWire: Wire = {
     body: JSON.stringify({ type: "error", error: { type: "rate_limit_error", message: words.OVERLOADED } }),
   },
   refusesInWords: true,
-  refuses: {},
+  refuses: {
+    audio: {
+      reason: "Anthropic's format has no sound: the request is refused with a sentence, not sent without it",
+      sentence: "takes no audio input",
+    },
+    video: {
+      reason: "Anthropic's format has no videos: the request is refused with a sentence, not sent without them",
+      sentence: "takes no video input",
+    },
+  },
 };

@@ -106,6 +106,7 @@ export const bedrockWire: Wire = {
       });
     },
     image: (sent) => expect(user(sent)).toEqual([HELLO, { image: { format: "png", source: { bytes: words.PNG } } }]),
+    video: (sent) => expect(user(sent)).toEqual([HELLO, { video: { format: "mp4", source: { bytes: words.MP4 } } }]),
     PDF: (sent) =>
       expect(user(sent)).toMatchObject([HELLO, { document: { format: "pdf", source: { bytes: words.PDF } } }]),
     "cache control": (sent) =>
@@ -135,5 +136,10 @@ export const bedrockWire: Wire = {
     body: JSON.stringify({ message: words.OVERLOADED }),
   },
   refusesInWords: true,
-  refuses: {},
+  refuses: {
+    audio: {
+      reason: "Converse has no sound among its blocks: the request is refused with a sentence, not sent without it",
+      sentence: "takes no audio input",
+    },
+  },
 };

@@ -118,6 +118,14 @@ export const cohereWire: Wire = {
   tooMany: { status: 429, headers: headers({}), body: JSON.stringify({ message: words.OVERLOADED }) },
   refusesInWords: false,
   refuses: {
+    audio: {
+      reason: "Cohere's format has no sound: the request is refused with a sentence, not sent without it",
+      sentence: "takes no audio input",
+    },
+    video: {
+      reason: "Cohere's format has no videos: the request is refused with a sentence, not sent without them",
+      sentence: "takes no video input",
+    },
     PDF: {
       reason:
         "Cohere's format has no documents but text: the request is refused with a sentence, not sent without them",

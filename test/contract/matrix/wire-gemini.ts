@@ -88,6 +88,8 @@ const says: Wire["says"] = {
     });
   },
   image: (sent) => expect(user(sent)).toEqual([HELLO, { inlineData: { mimeType: "image/png", data: words.PNG } }]),
+  audio: (sent) => expect(user(sent)).toEqual([HELLO, { inlineData: { mimeType: "audio/wav", data: words.WAV } }]),
+  video: (sent) => expect(user(sent)).toEqual([HELLO, { inlineData: { mimeType: "video/mp4", data: words.MP4 } }]),
   PDF: (sent) =>
     expect(user(sent)).toMatchObject([HELLO, { inlineData: { mimeType: "application/pdf", data: words.PDF } }]),
   // The format has no breakpoints: the text goes on, and the client is told.

@@ -120,6 +120,20 @@ export const openAiWire: Wire = {
         { type: "image_url", image_url },
       ]);
     },
+    audio(sent) {
+      const input_audio = { data: words.WAV, format: "wav" };
+      expect(at(user(sent), "content")).toEqual([
+        { type: "text", text: words.HELLO },
+        { type: "input_audio", input_audio },
+      ]);
+    },
+    video(sent) {
+      const video_url = { url: `data:video/mp4;base64,${words.MP4}` };
+      expect(at(user(sent), "content")).toEqual([
+        { type: "text", text: words.HELLO },
+        { type: "video_url", video_url },
+      ]);
+    },
     PDF(sent) {
       const file = { filename: "a.pdf", file_data: `data:application/pdf;base64,${words.PDF}` };
       expect(at(user(sent), "content")).toEqual([

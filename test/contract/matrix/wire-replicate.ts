@@ -77,5 +77,7 @@ export const replicateWire: Wire = {
     "structured output": cannot("a structured answer", "no structured answers"),
     reasoning: cannot("reasoning", "reasoning cannot be asked for"),
     PDF: cannot("documents", "takes no files but images"),
+    audio: cannot("sound", "takes no audio input"),
+    video: cannot("videos", "takes no video input"),
   },
 };

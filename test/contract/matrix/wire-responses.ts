@@ -142,6 +142,8 @@ export const responsesWire: Wire = {
     },
     image: (sent) =>
       expect(user(sent)).toEqual([HELLO, { type: "input_image", image_url: `data:image/png;base64,${words.PNG}` }]),
+    audio: (sent) =>
+      expect(user(sent)).toEqual([HELLO, { type: "input_audio", input_audio: { data: words.WAV, format: "wav" } }]),
     PDF(sent) {
       const file_data = `data:application/pdf;base64,${words.PDF}`;
       expect(user(sent)).toEqual([HELLO, { type: "input_file", filename: "a.pdf", file_data }]);
@@ -161,5 +163,10 @@ export const responsesWire: Wire = {
     body: JSON.stringify({ error: { message: words.OVERLOADED, type: "requests", code: "rate_limit_exceeded" } }),
   },
   refusesInWords: true,
-  refuses: {},
+  refuses: {
+    video: {
+      reason: "OpenAI's format has no videos: the request is refused with a sentence, not sent without them",
+      sentence: "takes no video input",
+    },
+  },
 };

@@ -17,6 +17,8 @@ export const FEATURES = [
   "reasoning",
   "image",
   "PDF",
+  "audio",
+  "video",
   "cache control",
   "refusal",
   "length",
@@ -36,6 +38,8 @@ export const SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrzLoHdYf0iMPz+Cj6m1V
 export const BOOK = "<the whole book>";
 export const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 export const PDF = "JVBERi0xLjQ=";
+export const WAV = "UklGRiQAAABXQVZF";
+export const MP4 = "AAAAIGZ0eXBpc29t";
 export const LIMIT = 500;
 /** Of answers with reasoning, in tokens; all of them may hold some. */
 export const REASONING_LIMIT = 8_000;

@@ -429,11 +429,17 @@ test("what is accepted and not honoured is said, once each", () => {
     store: true,
     toolConfig: { functionCallingConfig: { mode: "VALIDATED" } },
     contents: [
-      { parts: [{ fileData: { fileUri: "https://x.test/a.mp4", mimeType: "video/mp4" }, videoMetadata: {} }] },
+      {
+        parts: [
+          { fileData: { fileUri: "https://x.test/a.pdf", mimeType: "application/pdf" }, videoMetadata: { fps: 1 } },
+          { text: "Look.", mediaResolution: { level: "MEDIA_RESOLUTION_HIGH" } },
+        ],
+      },
     ],
   });
   expect(warnings).toEqual([
     "contents[0].parts[0].videoMetadata is not passed on",
+    "contents[0].parts[1].mediaResolution is not passed on",
     "The function calling mode VALIDATED is not available here: AUTO was used",
     "labels is not passed on",
     "store is not passed on",

@@ -510,7 +510,7 @@ const REFUSED: readonly {
     given: body(part({ type: "picture" })),
     path: "messages[0].content[0].type",
     message:
-      'messages[0].content[0].type must be one of "text", "image_url", "input_audio", "video_url", "input_video", "file"',
+      'messages[0].content[0].type must be one of "text", "image_url", "input_audio", "video_url", "input_video", "video", "file"',
   },
   {
     name: "a text part without text",

@@ -14,7 +14,13 @@ test.each([
       prompt_tokens: 100,
       completion_tokens: 50,
       total_tokens: 150,
-      prompt_tokens_details: { cached_tokens: 60, audio_tokens: 10, image_tokens: 5, cache_write_tokens: 20 },
+      prompt_tokens_details: {
+        cached_tokens: 60,
+        audio_tokens: 10,
+        image_tokens: 3,
+        video_tokens: 2,
+        cache_write_tokens: 20,
+      },
       completion_tokens_details: { reasoning_tokens: 30, audio_tokens: 4, image_tokens: 6 },
     },
     expected: {

@@ -49,6 +49,14 @@ const policy = { training: false, retains_prompts: false, retention_days: 0, zdr
 
 test.each<Case & { reason: string; detail: string }>([
   {
+    name: "an address of YouTube, which the provider does not follow",
+    facts: { hasYouTube: true, modalities: new Set(["video"]) },
+    wish: { endpoint: { input_modalities: ["text", "video"] } },
+    other: { endpoint: { input_modalities: ["text", "video"] }, provider: { youtube: true } },
+    reason: "modality",
+    detail: "takes no videos of YouTube",
+  },
+  {
     name: "only leaves the rest out",
     provider: { only: ["other"] },
     reason: "allowed_providers",

@@ -10,7 +10,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
 import { cacheOf, conversationOf, type Conversation } from "./anthropic-messages.ts";
 import { effortOf, lacksThinking, thinkingPlanOf, versionOf, type ThinkingPlan } from "./anthropic-thinking.ts";
-import { answerForm, jsonToolOf, takes } from "./answer-form.ts";
+import { answerForm, answerSchema, jsonToolOf, strictSchema, takes } from "./answer-form.ts";
 import { jsonInstruction, leftOut, newNotes, type Notes, type WireObject } from "./echo.ts";
 
 /** https://platform.claude.com/docs/en/api/versioning (accessed 2026-11-21). */
@@ -121,14 +121,12 @@ function toolsOf(request: ChatRequest, target: Target, notes: Notes): WireObject
 }
 
 function toolOf(tool: FunctionTool, target: Target, notes: Notes): WireObject {
-  const isStrict = tool.strict === true && takes(target, "structured_outputs");
-  if (tool.strict === true && !isStrict)
-    notes.warnings.add("strict tools are not supported by this endpoint; strict was left out.");
+  const strict = strictSchema(tool, schemaOf(tool.parameters), target, notes);
   return {
     name: tool.name,
     ...(tool.description === undefined ? {} : { description: tool.description }),
-    input_schema: schemaOf(tool.parameters),
-    ...(isStrict ? { strict: true } : {}),
+    input_schema: strict ?? schemaOf(tool.parameters),
+    ...(strict === null ? {} : { strict: true }),
     ...cacheOf(tool.cacheControl),
   };
 }
@@ -201,12 +199,11 @@ function outputConfigOf(request: ChatRequest, target: Target, plan: ThinkingPlan
   } else if (verbosity !== undefined) {
     leftOut(notes, "verbosity");
   }
-  const format = request.responseFormat;
-  const isNative = format?.kind === "json_schema" && answerForm(request, target) === "native";
-  if (effort === null && !isNative) return null;
+  const schema = answerSchema(request, target, notes);
+  if (effort === null && schema === null) return null;
   return {
     ...(effort === null ? {} : { effort }),
-    ...(isNative ? { format: { type: "json_schema", schema: format.schema } } : {}),
+    ...(schema === null ? {} : { format: { type: "json_schema", schema } }),
   };
 }
 

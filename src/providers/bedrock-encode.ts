@@ -9,7 +9,7 @@ import type { ChatRequest, FunctionTool } from "../core/chat.ts";
 import { isObject, type Json } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EncodedRequest, Target } from "./adapter.ts";
-import { answerForm, jsonToolOf, takes } from "./answer-form.ts";
+import { answerForm, answerSchema, jsonToolOf, strictSchema, takes } from "./answer-form.ts";
 import { samplingOf, schemaOf } from "./anthropic-encode.ts";
 import { thinkingPlanOf, type ThinkingPlan } from "./anthropic-thinking.ts";
 import { cachePoint, conversationOf, lacksThinking, type Conversation } from "./bedrock-messages.ts";
@@ -74,7 +74,7 @@ export function encodeBedrock(request: ChatRequest, target: Target): Result<Enco
     messages: conversation.turns.map(({ role, content }) => ({ role, content })),
     ...(Object.keys(draft.inference).length === 0 ? {} : { inferenceConfig: draft.inference }),
     ...(tools.length === 0 ? {} : { toolConfig: { tools, ...(choice === null ? {} : { toolChoice: choice }) } }),
-    ...outputConfigOf(request, target),
+    ...outputConfigOf(request, target, notes),
     ...(Object.keys(draft.additional).length === 0 ? {} : { additionalModelRequestFields: draft.additional }),
     ...own,
   };
@@ -119,15 +119,13 @@ function toolsOf(request: ChatRequest, target: Target, conversation: Conversatio
 }
 
 function toolOf(tool: FunctionTool, target: Target, notes: Notes): WireObject {
-  const isStrict = tool.strict === true && takes(target, "structured_outputs");
-  if (tool.strict === true && !isStrict)
-    notes.warnings.add("strict tools are not supported by this endpoint; strict was left out.");
+  const strict = strictSchema(tool, schemaOf(tool.parameters), target, notes);
   return {
     toolSpec: {
       name: tool.name,
       ...(tool.description ? { description: tool.description } : {}),
-      inputSchema: { json: schemaOf(tool.parameters) },
-      ...(isStrict ? { strict: true } : {}),
+      inputSchema: { json: strict ?? schemaOf(tool.parameters) },
+      ...(strict === null ? {} : { strict: true }),
     },
   };
 }
@@ -274,10 +272,11 @@ function instruct(request: ChatRequest, target: Target, conversation: Conversati
 }
 
 /** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_JsonSchemaDefinition.html: the schema is text. */
-function outputConfigOf(request: ChatRequest, target: Target): WireObject {
+function outputConfigOf(request: ChatRequest, target: Target, notes: Notes): WireObject {
   const format = request.responseFormat;
-  if (format?.kind !== "json_schema" || answerForm(request, target) !== "native") return {};
-  const { name, description, schema } = format;
+  const schema = answerSchema(request, target, notes);
+  if (format?.kind !== "json_schema" || schema === null) return {};
+  const { name, description } = format;
   const jsonSchema = { schema: JSON.stringify(schema), name, ...(description === undefined ? {} : { description }) };
   return { outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema } } } };
 }

@@ -14,6 +14,7 @@ import type {
   Sampling,
   TextPart,
 } from "../../../src/core/chat.ts";
+import type { JsonObject } from "../../../src/core/json.ts";
 import { ANTHROPIC, isUsual, RESPONSES } from "./conversations.ts";
 
 export interface Cannot {
@@ -24,6 +25,11 @@ export interface Cannot {
 /** A request with each message changed; null leaves one out. */
 function eachMessage(request: ChatRequest, change: (message: Message) => Message): ChatRequest {
   return { ...request, messages: request.messages.map(change) };
+}
+
+/** An object that takes no more than it names; the conversations have no objects within. */
+function closed(schema: JsonObject): JsonObject {
+  return { ...schema, additionalProperties: false };
 }
 
 function eachAnswer(request: ChatRequest, change: (message: AssistantMessage) => AssistantMessage): ChatRequest {
@@ -285,14 +291,15 @@ const anthropic: readonly Cannot[] = [
   },
   foreign(ANTHROPIC),
   {
-    what: "tools without a schema of an object, or that are said not to be strict",
+    what: "tools without a schema of an object, that are said not to be strict, or that are and take an open object",
     strip: (request) => ({
       ...request,
-      tools: request.tools.map(({ strict, parameters, ...tool }) => ({
-        ...tool,
-        parameters: parameters === undefined ? { type: "object", properties: {} } : { type: "object", ...parameters },
-        ...(strict === true ? { strict } : {}),
-      })),
+      tools: request.tools.map(({ strict, parameters, ...tool }) => {
+        if (strict === true)
+          return { ...tool, parameters: closed({ type: "object", properties: {}, ...parameters }), strict };
+        const open = parameters === undefined ? { type: "object", properties: {} } : { type: "object", ...parameters };
+        return { ...tool, parameters: open };
+      }),
     }),
   },
   {
@@ -305,11 +312,11 @@ const anthropic: readonly Cannot[] = [
     },
   },
   {
-    what: "JSON without a schema, and of a schema its name, description and that it is not strict",
+    what: "JSON without a schema, and of a schema its name, description, that it is not strict and that its object is open",
     strip(request) {
       const { responseFormat } = request;
       if (responseFormat?.kind !== "json_schema") return omit(request, "responseFormat");
-      const { schema } = responseFormat;
+      const schema = closed(responseFormat.schema);
       return { ...request, responseFormat: { kind: "json_schema", name: "response", schema, strict: true } };
     },
   },

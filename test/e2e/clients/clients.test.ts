@@ -36,6 +36,8 @@ const CLIENTS: readonly Client[] = [
   aiSdkOpenRouter,
 ];
 
+const [, ANTHROPIC] = MODELS;
+
 let stage: Stage;
 beforeAll(async () => {
   stage = await sharedStage();
@@ -85,6 +87,8 @@ const CELLS: Readonly<Record<string, (client: Client, model: string) => Promise<
       required: ["name", "age"],
       additionalProperties: false,
     });
+    // What zod writes for any integer: Anthropic refuses a schema for it.
+    if (model === ANTHROPIC) expect(JSON.stringify(sent().schema)).not.toMatch(/"(minimum|maximum|\$schema)"/);
   },
   image: async (client, model) => {
     expect(await client.connect(stage).see(model)).toBe(PICTURE.seen);

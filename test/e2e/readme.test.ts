@@ -148,8 +148,9 @@ test("every npm command is known here, and its script exists", () => {
     "npm run sim",
     // Runs by itself, for as long as it is told.
     "npm run soak -- --seed 1 --minutes 10",
-    // A smaller count is a step of these tests.
+    // Smaller counts are steps of these tests.
     "npm run model -- --count 1000000 --seed 1",
+    "npm run mutants -- --streams 1000000 --seed 7",
     // Up to where a Cloudflare account is needed: deploy.test.ts.
     "npm run deploy",
     "npm run deploy -- --dry-run",

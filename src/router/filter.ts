@@ -3,6 +3,7 @@
  * Every endpoint that is left out keeps one reason, with the figures. Nothing here depends on health or time, so that
  * an outage never changes what a request is allowed to reach; what is closed right now is the plan's business.
  */
+import { entryFacts } from "../catalog/entry.ts";
 import type { ListedEndpoint, ListedModel, ModelEntry, PricedEndpoint, Provider, Region } from "../catalog/schema.ts";
 import type { EpochMs } from "../core/clock.ts";
 import type { Exclusion, ExclusionReason } from "../core/error.ts";
@@ -88,10 +89,11 @@ export function filterEndpoints(
   warnings: string[],
 ): readonly Choice[] {
   const { model } = entry;
+  const { bySlug } = entryFacts(entry);
   let choices: Choice[] = [];
   for (const listed of model.endpoints) {
     const endpoint = endpointAt(listed, rules.nowMs);
-    const provider = entry.providers.find((one) => one.slug === endpoint.provider);
+    const provider = bySlug.get(endpoint.provider);
     // An entry always carries the providers of its endpoints; without one there is no way to reach it.
     if (provider === undefined) continue;
     const { price } = endpoint;

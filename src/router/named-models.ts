@@ -3,6 +3,7 @@
  * Reads one value per name, and for a router the menu and one value per model chosen.
  */
 import type { MenuRow } from "../catalog/menu.ts";
+import { entryFacts } from "../catalog/entry.ts";
 import type { ResolvedModel } from "../catalog/resolve.ts";
 import { routerNameOf, type RouterName } from "../catalog/router-names.ts";
 import type { RouterError } from "../core/error.ts";
@@ -167,15 +168,17 @@ export function byStanding(
 ): readonly ResolvedModel[] {
   const nowMs = ports.clock();
   const wish = qualityWish(facts, preferences, preferences.sort ?? models[0]?.sort ?? null, 0);
-  const tierOf = ({ entry: { model, providers } }: ResolvedModel): number => {
+  const tierOf = ({ entry }: ResolvedModel): number => {
+    const { model } = entry;
+    const { bySlug } = entryFacts(entry);
     let best: number = STANDINGS.length;
     for (const { provider: slug, tag, price, regions: own } of model.endpoints) {
-      const regions = price === null ? [] : (providers.find((one) => one.slug === slug)?.regions ?? []);
+      const regions = price === null ? [] : (bySlug.get(slug)?.regions ?? []);
       const known = regions
         .filter(({ id }) => own?.includes(id) !== false)
-        .map(({ id }) => ({ health: ports.providers.health(slug, id, tag, model.id) }));
+        .map(({ id }) => ports.providers.health(slug, id, tag, model.id, nowMs));
       const isPoor = wish !== null && tierOfEndpoint(known, wish) === "poor";
-      for (const { health } of known) {
+      for (const health of known) {
         const standing = STANDINGS.indexOf(standingOf(health, nowMs));
         best = Math.min(best, isPoor ? Math.max(standing, STANDINGS.indexOf("degraded")) : standing);
       }

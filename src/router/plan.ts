@@ -9,7 +9,7 @@
  * Broken ones come last: they are a last resort, not excluded. A region without capacity is left out until it reopens.
  */
 import { BYOK_PER_PROVIDER_MAX, type ByokChoice } from "../accounts/byok.ts";
-import type { ModelEntry, Region } from "../catalog/schema.ts";
+import type { ModelEntry } from "../catalog/schema.ts";
 import { hash32, type EpochMs } from "../core/clock.ts";
 import type { Exclusion } from "../core/error.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
@@ -36,6 +36,7 @@ export type HealthLookup = (
   region: RegionId,
   endpoint: EndpointTag,
   model: ModelId,
+  nowMs: EpochMs,
 ) => Health | undefined;
 
 /** A model to try, and the order that its variant asks for (`:nitro`, `:floor`, `:exacto`), as the catalog resolves it. */
@@ -81,7 +82,7 @@ const CLASS_COUNT = Object.keys(CREDENTIAL_CLASSES).length;
 interface Ranked {
   readonly candidate: Candidate;
   readonly group: number;
-  readonly rank: number;
+  rank: number;
   readonly key: number;
 }
 
@@ -137,27 +138,30 @@ function rankRegions(
   scene: Scene,
   ranked: Ranked[],
 ): EpochMs | null {
+  const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
+  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranked);
+  if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
   let reopensMs: EpochMs | null = null;
-  const open: { readonly candidate: Candidate; readonly health: Health | undefined }[] = [];
-  const { known, typicalMs } = knownOf(choice, input);
-  const quality = wish === null ? undefined : tierOfEndpoint(known, wish);
-  for (const { region, health } of known) {
+  let first: Ranked | null = null;
+  const healths = healthsOf(choice, input);
+  const typicalMs = typicalLatencyMs(choice.endpoint, healths);
+  const quality = wish === null ? undefined : tierOfEndpoint(healths, wish);
+  // No array or iterator of its own for each endpoint: a model may have sixty, and all of this is garbage a moment later.
+  for (let index = 0; index < choice.regions.length; index++) {
+    const region = choice.regions[index];
+    if (region === undefined) continue;
+    const health = healths[index];
     if (health !== undefined && health.closedUntilMs > input.nowMs) {
       reopensMs = Math.min(reopensMs ?? health.closedUntilMs, health.closedUntilMs);
       continue;
     }
-    const candidate = candidateOf(choice, region, health, typicalMs, scene);
-    open.push({ candidate: quality === undefined ? candidate : { ...candidate, quality }, health });
+    const candidate = candidateOf(choice, region, health, typicalMs, quality, scene);
+    const rank = rankOf(choice, candidate, health, group, sort, wish, input, SHARED);
+    const one = { candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) };
+    ranked.push(one);
+    if (first === null || compareRegions(candidate, first.candidate, sort) < 0) first = one;
   }
-  const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
-  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranked);
-  if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
-  if (open.length > 1) open.sort((left, right) => compareRegions(left.candidate, right.candidate, sort));
-  for (const [index, { candidate, health }] of open.entries()) {
-    const turn = { credentialClass: CREDENTIAL_CLASSES.shared, index: 0, isFirstRegion: index === 0 };
-    const rank = rankOf(choice, candidate, health, group, sort, wish, input, turn);
-    ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) });
-  }
+  if (first !== null) first.rank -= LATER_REGION;
   return reopensMs;
 }
 
@@ -177,41 +181,39 @@ function rankOwn(
 ): void {
   const { byok } = input;
   if (byok === undefined) return;
-  const { known, typicalMs } = knownOf(choice, input);
-  const quality = wish === null ? {} : { quality: tierOfEndpoint(known, wish) };
-  const regions = known.map(({ region, health }) => ({
-    candidate: { ...candidateOf(choice, region, health, typicalMs, scene), isProbe: false, ...quality },
-    health,
+  const healths = healthsOf(choice, input);
+  const typicalMs = typicalLatencyMs(choice.endpoint, healths);
+  const quality = wish === null ? undefined : tierOfEndpoint(healths, wish);
+  const regions = choice.regions.map((region, index) => ({
+    candidate: { ...candidateOf(choice, region, healths[index], typicalMs, quality, scene), isProbe: false },
+    health: healths[index],
   }));
   const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
   if (best === undefined) return;
   for (const [index, credential] of own.usable.entries()) {
     const candidate = { ...best.candidate, byok: { id: credential.id, feeBps: byok.feeBps } };
-    const turn = { credentialClass: classOf(credential, byok), index, isFirstRegion: true };
-    const rank = rankOf(choice, candidate, best.health, group, sort, wish, input, turn);
+    const turn = { credentialClass: classOf(credential, byok), index };
+    const rank = rankOf(choice, candidate, best.health, group, sort, wish, input, turn) - LATER_REGION;
     ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
   }
 }
 
-interface Known {
-  readonly known: readonly { readonly region: Region; readonly health: Health | undefined }[];
-  /** Of a region where nothing was measured. */
-  readonly typicalMs: number;
+/** In the order of the choice's regions. */
+function healthsOf({ provider, endpoint, model, regions }: Choice, input: PlanInput): readonly (Health | undefined)[] {
+  return regions.map(({ id }) => input.health(provider.slug, id, endpoint.tag, model.id, input.nowMs));
 }
 
-function knownOf(choice: Choice, input: PlanInput): Known {
-  const known = choice.regions.map((region) => ({ region, health: healthOf(choice, region, input) }));
-  const healths = known.map(({ health }) => health);
-  return { known, typicalMs: typicalLatencyMs(choice.endpoint, healths) };
-}
-
-/** Where a candidate stands by its credential: the class, its place within it, and whether it is the endpoint's first region. */
+/** Where a candidate stands by its credential: the class, and its place within it. */
 interface Turn {
   readonly credentialClass: number;
   readonly index: number;
-  readonly isFirstRegion: boolean;
 }
 
+const SHARED: Turn = { credentialClass: CREDENTIAL_CLASSES.shared, index: 0 };
+/** What a rank has more in any region of an endpoint but its first. */
+const LATER_REGION = 1;
+
+/** As of a later region. */
 function rankOf(
   choice: Choice,
   candidate: Candidate,
@@ -220,7 +222,7 @@ function rankOf(
   sort: SortKey | null,
   wish: QualityWish | null,
   input: PlanInput,
-  { credentialClass, index, isFirstRegion }: Turn,
+  { credentialClass, index }: Turn,
 ): number {
   const { preferences } = input;
   // An own credential goes first even where a wish for speed is missed; a broken endpoint is a last resort for everybody.
@@ -233,15 +235,11 @@ function rankOf(
   rank = rank * STANDINGS.length + tierOf(candidate, sort, preferences.order !== null);
   const { quality } = candidate;
   rank = rank * QUALITY_TIERS.length + (wish === null || quality === undefined ? 0 : qualityPlace(quality, wish));
-  return rank * 2 + (isFirstRegion ? 0 : 1);
+  return rank * 2 + LATER_REGION;
 }
 
 function isProven({ candidate: { quality } }: Ranked): boolean {
   return quality !== undefined && quality !== "unproven";
-}
-
-function healthOf(choice: Choice, region: Region, input: PlanInput): Health | undefined {
-  return input.health(choice.provider.slug, region.id, choice.endpoint.tag, choice.model.id);
 }
 
 /** Which name of `order` means this endpoint; the last place when none does. */

@@ -1,7 +1,7 @@
 /**
  * What the router needs from the platform, as functions: `deps.ts` fills them with bindings, a test with its own.
  */
-import type { Clock, RandomBytes } from "../core/clock.ts";
+import type { Clock, EpochMs, RandomBytes } from "../core/clock.ts";
 import type { ResolvedModel, ResolveError } from "../catalog/resolve.ts";
 import type { MenuRow } from "../catalog/menu.ts";
 import type { Capacity } from "../catalog/schema.ts";
@@ -51,7 +51,8 @@ export interface AccountPort {
 export interface ProviderPort {
   /** Null when everything needed is in memory; else a wait, at most 1 s, for what a cold or idle isolate lacks. */
   warm(places: readonly { readonly provider: ProviderId; readonly region: RegionId }[]): Promise<void> | null;
-  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): Health | undefined;
+  /** As of `nowMs`; absent: as of now. */
+  health(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId, nowMs?: EpochMs): Health | undefined;
   /** Switched off by the operator. */
   switchedOff(): ReadonlySet<ProviderId>;
   /** Those of `providers` for which a credential is present. */

@@ -43,23 +43,17 @@ export function qualityWish(
 }
 
 /** The tier of an endpoint by what its regions have counted together: they run the same model. The worse of two kinds. */
-export function tierOfEndpoint(
-  known: readonly { readonly health: Health | undefined }[],
-  wish: QualityWish,
-): QualityTier {
+export function tierOfEndpoint(known: readonly (Health | undefined)[], wish: QualityWish): QualityTier {
   let at = 0;
   if (wish.toolCalls) at = Math.max(at, QUALITY_TIERS.indexOf(tierBy(known, "toolCalls")));
   if (wish.structured) at = Math.max(at, QUALITY_TIERS.indexOf(tierBy(known, "structured")));
   return QUALITY_TIERS[at] ?? "unproven";
 }
 
-function tierBy(
-  known: readonly { readonly health: Health | undefined }[],
-  kind: "toolCalls" | "structured",
-): QualityTier {
+function tierBy(known: readonly (Health | undefined)[], kind: "toolCalls" | "structured"): QualityTier {
   let good = 0;
   let bad = 0;
-  for (const { health } of known) {
+  for (const health of known) {
     const tally = health?.[kind];
     if (tally === undefined) continue;
     good += tally.good;

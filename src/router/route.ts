@@ -1,8 +1,8 @@
 /**
  * From what a client asked for to a plan: models resolved, preferences read, facts gathered, the seed chosen.
  */
+import { entryFacts, type EntryFacts } from "../catalog/entry.ts";
 import type { ResolvedModel } from "../catalog/resolve.ts";
-import type { ModelEntry } from "../catalog/schema.ts";
 import { inputModalities, requestedParameters, type ChatRequest } from "../core/chat.ts";
 import { hash32 } from "../core/clock.ts";
 import type { RouterError } from "../core/error.ts";
@@ -96,7 +96,7 @@ async function routeOnce(
   const able = reasonableModels(named.filter(mayUse), parsed.request.reasoning);
   if (!able.ok) return able;
   const usable = able.value.models;
-  const wait = ports.providers.warm(placesOfAll(usable));
+  const wait = ports.providers.warm(ofAll(usable, ({ places }) => places));
   if (wait !== null) await wait;
   const isChosen = choice !== null && parsed.models.length === 1;
   const resolved = isChosen
@@ -105,8 +105,7 @@ async function routeOnce(
   const first = resolved[0];
   if (first === undefined) return err({ kind: "bad_request", path: "model", message: "model: name a model" });
 
-  const slugs = resolved.flatMap((model) => model.entry.providers.map((provider) => provider.slug));
-  const credentials = ports.providers.withCredential(slugs);
+  const credentials = ports.providers.withCredential(ofAll(resolved, ({ slugs }) => slugs));
   const byok = byokRules(input.byok, input.keyHash, ports.byok.isCooling);
   const thought = withThinking(parsed.request, first.thinking);
   const { request, warnings: cuts } = reachableLimit(thought, parsed, resolved, { credentials, byok });
@@ -167,26 +166,11 @@ function factsOf(
   return { facts, promptTokens };
 }
 
-type Places = Parameters<RouterPorts["providers"]["warm"]>[0];
-
-// The places of a model, made once per published entry; entries leave the reader's cache, and with them these.
-const placesByEntry = new WeakMap<ModelEntry, Places>();
-
-function placesOf(entry: ModelEntry): Places {
-  const known = placesByEntry.get(entry);
-  if (known !== undefined) return known;
-  const places = entry.providers.flatMap((provider) =>
-    provider.regions.map((region) => ({ provider: provider.slug, region: region.id })),
-  );
-  placesByEntry.set(entry, places);
-  return places;
-}
-
-function placesOfAll(models: readonly ResolvedModel[]): Places {
+/** Of one model, as nearly always, what its entry has. */
+function ofAll<T>(models: readonly ResolvedModel[], of: (facts: EntryFacts) => readonly T[]): readonly T[] {
   const [first] = models;
-  return first !== undefined && models.length === 1
-    ? placesOf(first.entry)
-    : models.flatMap(({ entry }) => placesOf(entry));
+  if (first !== undefined && models.length === 1) return of(entryFacts(first.entry));
+  return models.flatMap(({ entry }) => of(entryFacts(entry)));
 }
 
 /** `:thinking` without a listing of its own turns reasoning on, unless the client says otherwise. */
@@ -201,10 +185,5 @@ function withThinking(request: ChatRequest, isThinking: boolean): ChatRequest {
 function stickyKeyOf({ parsed, account }: RouteInput, models: readonly ResolvedModel[]): string | null {
   const explicit = sessionKey(parsed, account);
   if (explicit !== null) return explicit;
-  const caches = models.some(({ entry }) =>
-    entry.model.endpoints.some(
-      ({ price, supports_implicit_caching }) => supports_implicit_caching || price?.input_cache_read !== undefined,
-    ),
-  );
-  return caches ? startKey(parsed.request, account) : null;
+  return models.some(({ entry }) => entryFacts(entry).mayCache) ? startKey(parsed.request, account) : null;
 }

@@ -89,15 +89,16 @@ export function predictLatencyMs(
   health: Health | undefined,
   { place, bucket }: Pick<Scene, "place" | "bucket">,
   region: Region,
+  distance: number = distanceKm(place, region),
 ): number {
   const here = bucket === null ? undefined : health?.beyondMsByBucket[bucket];
   if (here !== undefined && here.sampleCount >= SAMPLES_MIN) return knownNetworkMs(place, region) + here.p50;
   const everywhereMs = measuredMs(health);
-  if (everywhereMs === null) return networkPriorMs(distanceKm(place, region)) + typicalMs;
+  if (everywhereMs === null) return networkPriorMs(distance) + typicalMs;
   // Nobody knows how far an unknown place is, and what was measured has other clients' way in it: taken as it is, so that
   // it is tried from here and measured.
   const isKnown = place !== null && region.latitude !== null && region.longitude !== null;
-  return everywhereMs + (isKnown ? networkPriorMs(distanceKm(place, region)) : 0);
+  return everywhereMs + (isKnown ? networkPriorMs(distance) : 0);
 }
 
 /**
@@ -118,10 +119,12 @@ export function typicalLatencyMs(
 
 /** Clients of unknown place leave nothing but their whole time. */
 function measuredMs(health: Health | undefined): number | null {
-  for (const measured of [health?.beyondMs, health?.latencyMs30m]) {
-    if (measured !== undefined && measured !== null && measured.sampleCount >= SAMPLES_MIN) return measured.p50;
-  }
-  return null;
+  if (health === undefined) return null;
+  return enough(health.beyondMs) ?? enough(health.latencyMs30m);
+}
+
+function enough(measured: Percentiles | null): number | null {
+  return measured !== null && measured.sampleCount >= SAMPLES_MIN ? measured.p50 : null;
 }
 
 /** What a token of this request costs on average, in pico-dollars; at least PRICE_MIN_PUSD. */
@@ -145,16 +148,17 @@ export function candidateOf(
   region: Region,
   health: Health | undefined,
   typicalMs: number,
+  quality: QualityTier | undefined,
   scene: Scene,
 ): Candidate {
   const { model, endpoint, provider } = choice;
   const distance = distanceKm(scene.place, region);
-  const predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region);
+  const predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region, distance);
   const price = blendedPricePusd(choice.price, scene.facts);
   const isProbe = health !== undefined && health.breaker.kind !== "closed";
   // The one probe goes out as if the endpoint were healthy. A request that may not fall back is no place for it.
   const isProbing = isProbe && scene.preferences.allowFallbacks && health.hasProbeLeave === true;
-  return {
+  const candidate = {
     model,
     endpoint,
     provider,
@@ -165,6 +169,7 @@ export function candidateOf(
     distanceKm: distance,
     weight: 1 / (price * price * Math.max(1, predictedLatencyMs)),
   };
+  return quality === undefined ? candidate : { ...candidate, quality };
 }
 
 /** The number that candidates of equal rank are ordered by, ascending. */

@@ -21,6 +21,7 @@ import { createPermits, type Permit, type Permits } from "./provider-permits.ts"
 import {
   foldOwn,
   hasUsable,
+  isTroubled,
   healthOf,
   requestOf,
   takeLeave,
@@ -105,8 +106,9 @@ export interface ProviderClient {
 }
 
 const REFRESH_MS = 3_000;
-/** Successes are reported no sooner than this. */
+/** Successes that tell the gate something new, or are many, are reported no sooner than this; others when it is asked anyway. */
 const REPORT_MS = 1_000;
+const REPORT_MANY = 100;
 /** An older snapshot is waited for: what the operator switches must be felt within 10 s, in an idle isolate as well. */
 const STALE_MS = 8_000;
 /** How long a request waits at most for what its isolate lacks: without it a stored credential is not known. */
@@ -333,11 +335,14 @@ function report(memory: Memory, at: EndpointPlace, outcome: Outcome, given: Perm
   const nowMs = memory.ports.clock();
   const place = memory.places.at(at);
   const used = given?.kind === "granted" ? { credential: given.credential.id, inFlight: given.inFlight() } : {};
+  const endpoint = memory.places.keyOf(at.model, at.tag);
   const reported = { model: at.model, tag: at.tag, outcome, atMs: nowMs, ...used };
   place.queue.push(reported);
   if (place.queue.length > QUEUE_MAX) place.queue.shift();
   foldOwn(place, reported);
-  if (isDue(place, nowMs, outcome.kind === "failure" ? 0 : REPORT_MS)) waitUntil(sync(memory, place));
+  const isNews = place.queue.length >= REPORT_MANY || isTroubled(place, endpoint);
+  const afterMs = outcome.kind === "failure" ? 0 : isNews ? REPORT_MS : REFRESH_MS;
+  if (isDue(place, nowMs, afterMs)) waitUntil(sync(memory, place));
 }
 
 /** Waits for `work`, but no longer than `limitMs`; never rejects. */

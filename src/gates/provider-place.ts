@@ -124,6 +124,15 @@ export function hasUsable(place: Place, credentials: readonly Credential[], nowM
   return isAny;
 }
 
+/** Something failed there lately: the gate waits for word of what goes well again. */
+export function isTroubled(place: Place, key: EndpointKey): boolean {
+  if (place.own.size > 0) return true;
+  const breaker = place.endpoints.get(key)?.health.breaker;
+  if (breaker !== undefined && breaker.kind !== "closed") return true;
+  for (const { kind } of place.breakers.values()) if (kind !== "closed") return true;
+  return false;
+}
+
 /** Takes the leave to probe `name`, once. */
 export function takeLeave(place: Place, name: string, nowMs: EpochMs): boolean {
   const untilMs = place.leaves.get(name);

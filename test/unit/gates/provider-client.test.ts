@@ -20,6 +20,7 @@ const KEY = "a/b acme";
 const START_MS = 1_800_000_000_000;
 const LENT = { slots: 4, requests: 100, tokens: 100_000, lifeMs: 10_000, countedAtMs: 0, isShort: false };
 const REFUSED = { kind: "failure", scope: "credential", status: 401, retryAfterMs: null } as const;
+const WELL = { kind: "success", ttftMs: 200, durationMs: 900, tokens: 50, bucket: null } as const;
 const THROTTLED = { kind: "failure", scope: "capacity", status: 429, retryAfterMs: 5_000 } as const;
 
 interface World {
@@ -226,6 +227,34 @@ test("an isolate asks for the endpoints that it uses, with what it knows of them
   await next();
   await next();
   expect(syncs.map(({ wants }) => wants)).toEqual([[], [[KEY, 0]], [[KEY, 7]], []]);
+});
+
+test("what goes well goes with the next look every 3 s, after 1 s where it is many or word of a recovery", async () => {
+  const { client, says, pass, warm, permit, syncs, settle } = world();
+  const work: Promise<unknown>[] = [];
+  const succeed = async (times = 1): Promise<number> => {
+    const given = await permit();
+    for (let time = 0; time < times; time++) client.report(AT, WELL, given, (one) => void work.push(one));
+    await Promise.all(work);
+    return syncs.length;
+  };
+  await warm();
+  await settle();
+  expect(await succeed()).toBe(1);
+  pass(1_500);
+  expect(await succeed()).toBe(1);
+  expect(await succeed(100)).toBe(2);
+  pass(3_000);
+  expect(await succeed()).toBe(3);
+  expect(syncs.map(({ outcomes }) => outcomes.length)).toEqual([0, 100, 3]);
+  // The endpoint's breaker is open: the gate waits for word of its probe.
+  const health = { ...standing().health, breaker: { kind: "open", untilMs: START_MS, trips: 1 } } as const;
+  says({ endpoints: [standing({ health })] });
+  pass(3_000);
+  await warm();
+  await settle();
+  pass(1_000);
+  expect(await succeed()).toBe(5);
 });
 
 test("credentials take turns, and one seed keeps to one", async () => {

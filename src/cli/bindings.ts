@@ -61,8 +61,8 @@ export function demoBindings(
 
 function faultOf(name: string, value: string): string | undefined {
   if (name.endsWith("_BASE_URL")) {
-    const url = URL.canParse(value) ? new URL(value) : undefined;
-    if (url === undefined || !/^https?:$/.test(url.protocol)) return `${name} must be an http or https URL.`;
+    const url = URL.parse(value);
+    if (url === null || !/^https?:$/.test(url.protocol)) return `${name} must be an http or https URL.`;
     if (url.username !== "" || url.password !== "") return `${name} must not carry a user name or password.`;
     if (url.search !== "" || url.hash !== "") return `${name} must end with its path, without "?" or "#".`;
     return undefined;

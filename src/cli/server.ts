@@ -21,7 +21,7 @@ export function chooseServer(): Result<ChosenServer, string> {
   const running = runningIn(dataDir);
   const url = (env["WAYPOST_URL"] ?? running?.url)?.replace(/\/+$/, "");
   if (url === undefined) return err(`No Waypost runs from ${dataDir}; start one, or set WAYPOST_URL and OPERATOR_KEY.`);
-  if (!URL.canParse(url)) return err("WAYPOST_URL must be a URL such as https://waypost.example.com.");
+  if (URL.parse(url) === null) return err("WAYPOST_URL must be a URL such as https://waypost.example.com.");
   const operatorKey = env["OPERATOR_KEY"] ?? (env["WAYPOST_URL"] === undefined ? running?.operatorKey : undefined);
   if (operatorKey === undefined) return err("Set OPERATOR_KEY to the operator key of the server at WAYPOST_URL.");
   return ok({ url, api: createAdminApi(url, operatorKey) });

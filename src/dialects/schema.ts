@@ -37,7 +37,7 @@ function judgeUrl(url: string, media: string, remedy: string): Fault | undefined
   const scheme = url.slice(0, 8).toLowerCase();
   if (scheme.startsWith("https://") || scheme.startsWith("http://")) {
     if (url.length > HTTP_URL_CHARS_MAX) return { message: `must have at most ${HTTP_URL_CHARS_MAX} characters` };
-    return URL.canParse(url) ? undefined : { message: `is not a valid URL; it ${remedy}` };
+    return URL.parse(url) !== null ? undefined : { message: `is not a valid URL; it ${remedy}` };
   }
   if (!scheme.startsWith("data:")) return { message: remedy };
   const head = url.slice(0, DATA_URL_HEAD_CHARS_MAX);

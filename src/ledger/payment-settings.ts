@@ -78,7 +78,7 @@ function readTerms(variable: (name: string) => string | undefined): Result<Purch
 
 function readBaseUrl(text: string | undefined): Result<URL | null, string> {
   if (text === undefined) return ok(null);
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
+  const url = URL.parse(text);
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
   return isOrigin ? ok(url) : err("STRIPE_BASE_URL must be an http or https origin, without path or credentials.");
 }

@@ -1,8 +1,7 @@
 /** What an operator may declare of Bedrock: the guardrail that all its traffic passes. Parsed once per catalog value. */
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import type { QuirkFault } from "./adapter.ts";
+import { quirkReader } from "./quirks.ts";
 
 const BedrockQuirksSchema = z.strictObject({
   /** As in `guardrailConfig`: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailConfiguration.html */
@@ -24,26 +23,5 @@ const BedrockQuirksSchema = z.strictObject({
 
 export type BedrockQuirks = z.infer<typeof BedrockQuirksSchema>;
 
-// Parsed quirks by catalog value; as large as the catalog, collected with it. Never stale: values do not change.
-const parsed = new WeakMap<JsonObject, Result<BedrockQuirks, string>>();
-
-/** The quirks of a provider. @returns a sentence with the path of the first fault. */
-export function parseBedrockQuirks(quirks: JsonObject): Result<BedrockQuirks, string> {
-  const known = parsed.get(quirks);
-  if (known !== undefined) return known;
-  const read = BedrockQuirksSchema.safeParse(quirks);
-  const issue = read.error?.issues[0];
-  const result = read.success ? ok(read.data) : err(`quirks.${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
-  parsed.set(quirks, result);
-  return result;
-}
-
-/** Everything that is wrong with a provider's quirks. */
-export function bedrockQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
-  const issues = BedrockQuirksSchema.safeParse(quirks).error?.issues ?? [];
-  return issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: "is not a quirk of this adapter" }))
-      : [{ path: issue.path, message: issue.message }],
-  );
-}
+/** `parse`: the quirks of a provider, or what is wrong with them first; `faults`: all that is. */
+export const { parse: parseBedrockQuirks, faults: bedrockQuirkFaults } = quirkReader(BedrockQuirksSchema);

@@ -5,8 +5,7 @@
  */
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import type { QuirkFault } from "./adapter.ts";
+import { quirkReader } from "./quirks.ts";
 
 /** Names of reasoning efforts, weakest first. */
 export const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
@@ -110,36 +109,8 @@ export const OpenAiQuirksSchema = z.strictObject({
 
 export type OpenAiQuirks = z.infer<typeof OpenAiQuirksSchema>;
 
-/** Parsed quirks by catalog value; as large as the catalog, collected with it. Never stale: values do not change. */
-const parsed = new WeakMap<JsonObject, Result<OpenAiQuirks, string>>();
-
-/** The quirks of a provider. @returns a sentence with the path of the first fault. */
-export function parseOpenAiQuirks(quirks: JsonObject): Result<OpenAiQuirks, string> {
-  const known = parsed.get(quirks);
-  if (known !== undefined) return known;
-  const read = OpenAiQuirksSchema.safeParse(quirks);
-  const issue = read.error?.issues[0];
-  const result = read.success
-    ? ok(read.data)
-    : err(`quirks${issue === undefined ? "" : `.${issue.path.join(".")}: ${issue.message}`}`);
-  parsed.set(quirks, result);
-  return result;
-}
-
-/** Everything that is wrong with a provider's quirks. */
-export function openAiQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
-  return faultsOfQuirks(OpenAiQuirksSchema, quirks);
-}
-
-/** Every fault that `schema` finds in a provider's quirks. */
-export function faultsOfQuirks(schema: z.ZodType, quirks: JsonObject): readonly QuirkFault[] {
-  const issues = schema.safeParse(quirks).error?.issues ?? [];
-  return issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: "is not a quirk of this adapter" }))
-      : [{ path: issue.path, message: issue.message }],
-  );
-}
+/** `parse`: the quirks of a provider, or what is wrong with them first; `faults`: all that is. */
+export const { parse: parseOpenAiQuirks, faults: openAiQuirkFaults } = quirkReader(OpenAiQuirksSchema);
 
 const DEFAULT_QUIRKS: OpenAiQuirks = OpenAiQuirksSchema.parse({});
 

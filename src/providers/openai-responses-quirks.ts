@@ -5,9 +5,8 @@
  */
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import type { QuirkFault } from "./adapter.ts";
-import { faultsOfQuirks, OpenAiQuirksSchema } from "./openai-quirks.ts";
+import { OpenAiQuirksSchema } from "./openai-quirks.ts";
+import { quirkReader } from "./quirks.ts";
 
 const family = OpenAiQuirksSchema.shape;
 
@@ -36,26 +35,8 @@ const ResponsesQuirksSchema = z.strictObject({
 
 export type ResponsesQuirks = z.infer<typeof ResponsesQuirksSchema>;
 
-/** Parsed quirks by catalog value; as large as the catalog, collected with it. Never stale: values do not change. */
-const parsed = new WeakMap<JsonObject, Result<ResponsesQuirks, string>>();
-
-/** The quirks of a provider. @returns a sentence with the path of the first fault. */
-export function parseResponsesQuirks(quirks: JsonObject): Result<ResponsesQuirks, string> {
-  const known = parsed.get(quirks);
-  if (known !== undefined) return known;
-  const read = ResponsesQuirksSchema.safeParse(quirks);
-  const issue = read.error?.issues[0];
-  const result = read.success
-    ? ok(read.data)
-    : err(`quirks${issue === undefined ? "" : `.${issue.path.join(".")}: ${issue.message}`}`);
-  parsed.set(quirks, result);
-  return result;
-}
-
-/** Everything that is wrong with a provider's quirks. */
-export function responsesQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
-  return faultsOfQuirks(ResponsesQuirksSchema, quirks);
-}
+/** `parse`: the quirks of a provider, or what is wrong with them first; `faults`: all that is. */
+export const { parse: parseResponsesQuirks, faults: responsesQuirkFaults } = quirkReader(ResponsesQuirksSchema);
 
 const DEFAULT_QUIRKS: ResponsesQuirks = ResponsesQuirksSchema.parse({});
 
@@ -65,7 +46,7 @@ export function readingResponsesQuirks(quirks: JsonObject): ResponsesQuirks {
   return result.ok ? result.value : DEFAULT_QUIRKS;
 }
 
-/** What `familyQuirks` made of a catalog value; as large and as fresh as `parsed`. */
+/** What `familyQuirks` made of a catalog value; as large as the catalog, collected with it. */
 const shared = new WeakMap<JsonObject, JsonObject>();
 
 /** The quirks that mean the same in the OpenAI-compatible family, for what is done in its forms: errors, usage, tasks. */

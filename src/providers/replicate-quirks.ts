@@ -5,9 +5,7 @@
  */
 import * as z from "zod";
 import type { JsonObject } from "../core/json.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import type { QuirkFault } from "./adapter.ts";
-import { faultsOfQuirks } from "./openai-quirks.ts";
+import { quirkReader } from "./quirks.ts";
 
 const Input = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/i, "must be the name of an input");
 
@@ -55,26 +53,8 @@ const ReplicateQuirksSchema = z.strictObject({
 
 type ReplicateQuirks = z.infer<typeof ReplicateQuirksSchema>;
 
-/** Parsed quirks by catalog value; as large as the catalog, collected with it. Never stale: values do not change. */
-const parsed = new WeakMap<JsonObject, Result<ReplicateQuirks, string>>();
-
-/** The quirks of a provider. @returns a sentence with the path of the first fault. */
-export function parseReplicateQuirks(quirks: JsonObject): Result<ReplicateQuirks, string> {
-  const known = parsed.get(quirks);
-  if (known !== undefined) return known;
-  const read = ReplicateQuirksSchema.safeParse(quirks);
-  const issue = read.error?.issues[0];
-  const result = read.success
-    ? ok(read.data)
-    : err(`quirks${issue === undefined ? "" : `.${issue.path.join(".")}: ${issue.message}`}`);
-  parsed.set(quirks, result);
-  return result;
-}
-
-/** Everything that is wrong with a provider's quirks. */
-export function replicateQuirkFaults(quirks: JsonObject): readonly QuirkFault[] {
-  return faultsOfQuirks(ReplicateQuirksSchema, quirks);
-}
+/** `parse`: the quirks of a provider, or what is wrong with them first; `faults`: all that is. */
+export const { parse: parseReplicateQuirks, faults: replicateQuirkFaults } = quirkReader(ReplicateQuirksSchema);
 
 /** What `model` calls its inputs. */
 export function inputsOf({ inputs, models }: ReplicateQuirks, model: string): ReplicateInputs {

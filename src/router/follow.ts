@@ -217,7 +217,7 @@ function isOn(hostname: string, host: string): boolean {
 }
 
 function isSameOrigin(url: string, first: string): boolean {
-  return URL.canParse(url) && new URL(url).origin === new URL(first).origin;
+  return URL.parse(url)?.origin === new URL(first).origin;
 }
 
 /** Without anything that may be a secret. */

@@ -106,8 +106,9 @@ async function createCheckout(context: AppContext): Promise<Response> {
 }
 
 function isReturnUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const { protocol, hostname, username, password } = url;
   if (username !== "" || password !== "") return false;
   return protocol === "https:" || (protocol === "http:" && LOOPBACK.has(hostname));
 }

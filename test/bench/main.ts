@@ -27,7 +27,7 @@ import { startLoader, type Loader } from "./loader.ts";
 import { measureStaying, type Staying } from "./memory.ts";
 import { countOperations, operationsText, type Operations } from "./operations.ts";
 import { parseOptions, type Options } from "./options.ts";
-import { DIRECT, rowsOf, scaleRows, tableText, type Row } from "./report.ts";
+import { bufferedRatio, DIRECT, rowsOf, scaleRows, tableText, type Row } from "./report.ts";
 import { runRounds, type Sample } from "./rounds.ts";
 import { measureScale, type Scale } from "./scale.ts";
 import { targetAt } from "./target.ts";
@@ -85,7 +85,8 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
   const operations = await operationsOf(options, loader, upstreamUrl);
   const checks = await checksOf(running, samples, staying, scale, operations);
   const names = options.countsOnly ? ["waypost"] : targets.map(({ name }) => name);
-  const rows = [...rowsOf(names, samples, staying, operations), ...(scale === null ? [] : scaleRows(scale))];
+  const table = rowsOf(names, samples, staying, operations);
+  const rows = [...table, ...(scale === null ? [] : scaleRows(scale, bufferedRatio(table)))];
   print({ options, running, skipped, samples, staying, scale, operations, checks, names, rows });
   return checks.every(({ ok }) => ok);
 }

@@ -1,7 +1,7 @@
 /**
  * ProviderGate: one Durable Object per provider and region. Folds what isolates report into health, lends the operator's
  * capacity and keeps the queue before it, and holds the operator's settings. Thin: the rules are in limits.
- * Health is kept in memory and written at most every SAVE_MS, so a crash forgets seconds of statistics and nothing that
+ * Health is kept in memory and written at most every SAVE_MS, so a crash forgets some seconds of statistics and nothing that
  * anybody is owed; settings are written before they are answered; leases end by themselves.
  */
 import { DurableObject } from "cloudflare:workers";
@@ -33,6 +33,8 @@ import {
 import { createPlaceHealth, type PlaceHealth, type SavedEndpoint } from "./provider-health.ts";
 
 const SAVE_MS = 10_000;
+/** ...where nothing failed: a gate that restarts misses some successes of many. */
+const SAVE_WELL_MS = 30_000;
 /** Reports that the gate takes per second; more isolates report less often. */
 const REPORTS_PER_S = 300;
 const REPORT_MS_MIN = 1_000;
@@ -94,7 +96,8 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     for (const reported of request.outcomes) this.#fold(reported, Math.min(nowMs, reported.atMs ?? nowMs));
     this.#count(request.reporter, nowMs);
     const leaves = request.probes.filter((name) => this.#health.leave(name, nowMs));
-    if (request.outcomes.length > 0 && nowMs - this.#savedAtMs >= SAVE_MS) this.#save(nowMs);
+    const saveMs = request.outcomes.some(({ outcome }) => outcome.kind === "failure") ? SAVE_MS : SAVE_WELL_MS;
+    if (request.outcomes.length > 0 && nowMs - this.#savedAtMs >= saveMs) this.#save(nowMs);
     return { ...this.#basics(nowMs), endpoints: this.#health.changed(request.wants, nowMs), leaves };
   }
 

@@ -1,6 +1,6 @@
 /**
  * What a ProviderGate knows of its place: the health of each endpoint, which credentials work, who may send a probe.
- * Figures (percentiles) are computed at most every FIGURES_MS for isolates; a failure, a closing or a breaker that moves
+ * Figures (percentiles) are computed at most every FIGURES_MS for isolates, where much is known more seldom; a failure, a closing or a breaker that moves
  * is seen at once. Endpoints have versions, so that an isolate gets what it lacks and no more.
  * Deterministic; times in epoch ms. Memory: ENDPOINTS_MAX endpoints, CREDENTIALS_MAX credentials.
  */
@@ -33,8 +33,13 @@ import type {
 /** Endpoints that one gate keeps health of; the longest unreported leaves first. */
 const ENDPOINTS_MAX = 500;
 const CREDENTIALS_MAX = 64;
-/** How old figures may be that isolates get: percentiles of all endpoints for each report cost too much. */
+/**
+ * How old figures may be that isolates get: percentiles of all endpoints for each report cost too much. Those of many
+ * outcomes hardly move with the next few, and are kept until there is a share more of them, or they are old.
+ */
 const FIGURES_MS = 5_000;
+const FIGURES_OLD_MS = 30_000;
+const FIGURES_SHARE = 0.25;
 /** ...and those that people get. */
 const SHOWN_MS = 500;
 /** Endpoints are saved in so many parts, each far below the 2 MB that a stored value may have. */
@@ -68,6 +73,9 @@ interface Entry {
   version: number;
   readonly closings: Map<string, EpochMs>;
   shown: { readonly atMs: EpochMs; readonly health: Health; readonly text: string } | null;
+  /** Outcomes in the figures that were shown last, and since. */
+  told: number;
+  fresh: number;
 }
 
 interface Memory {
@@ -87,7 +95,7 @@ export function createPlaceHealth(
 ): PlaceHealth {
   const memory: Memory = { endpoints: new Map(), credentials: new Map(), limitOf, dirty: new Set(), version: nowMs };
   for (const { key, state, closings } of saved.endpoints) {
-    memory.endpoints.set(key, { state, version: nowMs, closings: new Map(closings), shown: null });
+    memory.endpoints.set(key, { state, version: nowMs, closings: new Map(closings), shown: null, told: 0, fresh: 0 });
   }
   for (const { id, breaker } of saved.credentials) memory.credentials.set(id, breaker);
   return {
@@ -100,7 +108,7 @@ export function createPlaceHealth(
       wants.flatMap(([key, since]) => {
         const entry = memory.endpoints.get(key);
         if (entry === undefined) return [];
-        const shown = shownOf(memory, key, entry, FIGURES_MS, atMs);
+        const shown = shownOf(memory, key, entry, figuresMs(entry), atMs);
         return entry.version > since ? [shown] : [];
       }),
     all: (model, atMs) =>
@@ -122,6 +130,7 @@ function fold(memory: Memory, { model, tag, outcome, credential }: ReportedOutco
   const entry = endpoints.get(key) ?? newEntry(memory);
   const before = entry.state;
   entry.state = healthAfter(before, outcome, nowMs);
+  entry.fresh++;
   endpoints.delete(key);
   endpoints.set(key, entry);
   const oldest = endpoints.size > ENDPOINTS_MAX ? endpoints.keys().next().value : undefined;
@@ -141,7 +150,7 @@ function fold(memory: Memory, { model, tag, outcome, credential }: ReportedOutco
 }
 
 function newEntry(memory: Memory): Entry {
-  return { state: NEW_HEALTH, version: ++memory.version, closings: new Map(), shown: null };
+  return { state: NEW_HEALTH, version: ++memory.version, closings: new Map(), shown: null, told: 0, fresh: 0 };
 }
 
 function foldCredential(
@@ -156,6 +165,10 @@ function foldCredential(
   if (oldest !== undefined) credentials.delete(oldest);
 }
 
+function figuresMs({ told, fresh }: Entry): number {
+  return fresh > told * FIGURES_SHARE ? FIGURES_MS : FIGURES_OLD_MS;
+}
+
 /** The endpoint with figures that are at most `ageMs` old; a new version when they differ from those before. */
 function shownOf(memory: Memory, key: EndpointKey, entry: Entry, ageMs: number, nowMs: EpochMs): EndpointHealth {
   const known = entry.shown;
@@ -165,6 +178,8 @@ function shownOf(memory: Memory, key: EndpointKey, entry: Entry, ageMs: number, 
     const text = JSON.stringify(health);
     if (known !== null && known.text !== text) entry.version = ++memory.version;
     entry.shown = { atMs: nowMs, health, text };
+    entry.told += entry.fresh;
+    entry.fresh = 0;
   }
   const [model = "", tag = ""] = key.split(" ");
   const closings = Object.fromEntries([...entry.closings].filter(([, untilMs]) => untilMs > nowMs));

@@ -94,7 +94,8 @@ export function plan(input: PlanInput): Plan {
   const scene: Scene = { facts, preferences, place, bucket, nowMs, seedHash: hash32(input.seed) };
   const exclusions: Exclusion[] = [];
   const warnings: string[] = [...preferences.warnings];
-  const ranked: Ranked[] = [];
+  // Of one model no more than can be tried are kept; of several, each may have an equal part, so that all are.
+  const ranking = createRanking(isMerged || input.models.length === 1 ? CANDIDATES_MAX : null);
   let endpointCount = 0;
   let soonestReopenMs: EpochMs | null = null;
 
@@ -105,10 +106,11 @@ export function plan(input: PlanInput): Plan {
     isExacto ||= sort === "exacto";
     const group = isMerged ? 0 : Math.min(index, GROUPS_MAX - 1);
     for (const choice of filterEndpoints(wanted.entry, input, exclusions, warnings)) {
-      const reopensMs = rankRegions(choice, group, sort, wish, input, scene, ranked);
+      const before = ranking.count();
+      const reopensMs = rankRegions(choice, group, sort, wish, input, scene, ranking);
       if (reopensMs === null) continue;
       soonestReopenMs = Math.min(soonestReopenMs ?? reopensMs, reopensMs);
-      if (!ranked.some((one) => one.candidate.endpoint === choice.endpoint)) {
+      if (ranking.count() === before) {
         exclusions.push({
           endpoint: choice.endpoint.tag,
           provider: choice.endpoint.provider,
@@ -118,15 +120,14 @@ export function plan(input: PlanInput): Plan {
       }
     }
   }
-  if (ranked.length > 1) ranked.sort(compareRanked);
-  if (isExacto && ranked.length > 0 && !ranked.some(isProven)) warnings.push(EXACTO_WARNING);
-  const candidates = cut(ranked, preferences, isMerged ? 1 : input.models.length);
+  if (isExacto && ranking.count() > 0 && !ranking.hasProven()) warnings.push(EXACTO_WARNING);
+  const candidates = cut(ranking.ordered(), preferences, isMerged ? 1 : input.models.length);
   const strategy = input.models.length > 1 ? "fallback" : "direct";
   return { candidates, exclusions, strategy, warnings, soonestReopenMs, endpointCount };
 }
 
 /**
- * Adds the choice's open regions to `ranked`: the nearest of the best standing as first choice, the rest behind.
+ * Adds the choice's open regions to `ranking`: the nearest of the best standing as first choice, the rest behind.
  * @returns when the first of its closed regions reopens; null when all are open.
  */
 function rankRegions(
@@ -136,13 +137,14 @@ function rankRegions(
   wish: QualityWish | null,
   input: PlanInput,
   scene: Scene,
-  ranked: Ranked[],
+  ranking: Ranking,
 ): EpochMs | null {
   const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
-  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranked);
+  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranking);
   if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
   let reopensMs: EpochMs | null = null;
   let first: Ranked | null = null;
+  let later: Ranked[] | null = null;
   const healths = healthsOf(choice, input);
   const typicalMs = typicalLatencyMs(choice.endpoint, healths);
   const quality = wish === null ? undefined : tierOfEndpoint(healths, wish);
@@ -158,10 +160,17 @@ function rankRegions(
     const candidate = candidateOf(choice, region, health, typicalMs, quality, scene);
     const rank = rankOf(choice, candidate, health, group, sort, wish, input, SHARED);
     const one = { candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) };
-    ranked.push(one);
-    if (first === null || compareRegions(candidate, first.candidate, sort) < 0) first = one;
+    if (first === null) first = one;
+    else {
+      const isNearer = compareRegions(candidate, first.candidate, sort) < 0;
+      (later ??= []).push(isNearer ? first : one);
+      if (isNearer) first = one;
+    }
   }
-  if (first !== null) first.rank -= LATER_REGION;
+  if (first === null) return reopensMs;
+  first.rank -= LATER_REGION;
+  ranking.add(first);
+  if (later !== null) for (const one of later) ranking.add(one);
   return reopensMs;
 }
 
@@ -177,7 +186,7 @@ function rankOwn(
   wish: QualityWish | null,
   input: PlanInput,
   scene: Scene,
-  ranked: Ranked[],
+  ranking: Ranking,
 ): void {
   const { byok } = input;
   if (byok === undefined) return;
@@ -194,7 +203,7 @@ function rankOwn(
     const candidate = { ...best.candidate, byok: { id: credential.id, feeBps: byok.feeBps } };
     const turn = { credentialClass: classOf(credential, byok), index };
     const rank = rankOf(choice, candidate, best.health, group, sort, wish, input, turn) - LATER_REGION;
-    ranked.push({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
+    ranking.add({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
   }
 }
 
@@ -238,10 +247,6 @@ function rankOf(
   return rank * 2 + LATER_REGION;
 }
 
-function isProven({ candidate: { quality } }: Ranked): boolean {
-  return quality !== undefined && quality !== "unproven";
-}
-
 /** Which name of `order` means this endpoint; the last place when none does. */
 function orderPlace(choice: Choice, order: readonly string[] | null): number {
   if (order === null) return 0;
@@ -264,6 +269,45 @@ function compareRegions(left: Candidate, right: Candidate, sort: SortKey | null)
   const byNearness =
     sort === "distance" ? left.distanceKm - right.distanceKm : left.predictedLatencyMs - right.predictedLatencyMs;
   return byNearness !== 0 ? byNearness : compareText(left.region.id, right.region.id);
+}
+
+interface Ranking {
+  add(one: Ranked): void;
+  /** Those kept, best first. */
+  ordered(): readonly Ranked[];
+  /** How many were added. */
+  count(): number;
+  /** An endpoint among all that were added has shown how well its answers keep their form. */
+  hasProven(): boolean;
+}
+
+/** Keeps the best `most` (null: all): of sixty only the first dozen matter, and most of the rest cost one comparison. */
+function createRanking(most: number | null): Ranking {
+  const kept: Ranked[] = [];
+  let count = 0;
+  let hasProven = false;
+  return {
+    add(one) {
+      count++;
+      const { quality } = one.candidate;
+      hasProven ||= quality !== undefined && quality !== "unproven";
+      if (most === null) {
+        kept.push(one);
+        return;
+      }
+      let at = kept.length;
+      for (; at > 0; at--) {
+        const before = kept[at - 1];
+        if (before === undefined || compareRanked(before, one) <= 0) break;
+      }
+      if (at === most) return;
+      if (kept.length === most) kept.pop();
+      kept.splice(at, 0, one);
+    },
+    ordered: () => (most === null ? kept.sort(compareRanked) : kept),
+    count: () => count,
+    hasProven: () => hasProven,
+  };
 }
 
 function compareRanked(left: Ranked, right: Ranked): number {

@@ -56,8 +56,11 @@ function randomText(random: RandomBytes, length: number, alphabet: string): stri
   const limit = 256 - (256 % alphabet.length);
   let text = "";
   while (text.length < length) {
-    for (const byte of random(length * 2)) {
-      if (byte < limit && text.length < length) text += alphabet[byte % alphabet.length];
+    const bytes = random(length - text.length);
+    // By index: it runs for each request, and an iterator makes an object for each byte.
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 255;
+      if (byte < limit) text += alphabet[byte % alphabet.length];
     }
   }
   return text;

@@ -5,7 +5,8 @@
  * Settlements: whoever queues the first one of an account waits SETTLE_PAUSE_MS and sends the whole queue; those that
  * join meanwhile only look later whether theirs was taken care of. Entries stay queued until the gate acknowledges their
  * ids; whoever finds one unsent when it looks, or unacknowledged for 2 s, sends it again, which the gate's idempotency
- * makes harmless. Where many isolates serve one account its gate asks them to gather for longer, up to 8 s, so that it gets
+ * makes harmless. A busy account's are gathered for longer, since a call and its transaction cost some milliseconds,
+ * whatever they bring; where many isolates serve one account its gate asks them to gather for up to 8 s, so that it gets
  * some 300 calls a second and no more. Every request waits for its own entry only, at most SETTLE_MS_MAX.
  * Leases: of the requests that are settled, one an account stays as keeper and gives back what has become idle.
  * No promise crosses requests: what they share is this memory, by time.
@@ -40,6 +41,9 @@ import {
 import type { Standing } from "./standing.ts";
 
 const SETTLE_PAUSE_MS = 20;
+/** The same once the last call brought BUSY_BATCH or more: an answer is in the books well within 250 ms even so. */
+const SETTLE_PAUSE_BUSY_MS = 60;
+const BUSY_BATCH = 8;
 /** When a request looks whether its entry was taken care of: the sender's pause and a call have then passed. */
 const LOOK_MS = 50;
 /** How long the platform lets work go on after the answer. */
@@ -71,8 +75,8 @@ export type RunningGeneration = Pick<AdmitRequest, "keyHash" | "generationId">;
 export interface AccountClient {
   /** Not a promise when the isolate's lease covers the request: nothing was called. */
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
-  /** True once the gate has durably taken it. */
-  settle(account: AccountId, settlement: Settlement): Promise<boolean>;
+  /** True once the gate has durably taken it. `beside` is called when the settlement has been queued for a while. */
+  settle(account: AccountId, settlement: Settlement, beside?: () => void): Promise<boolean>;
   /** Not a promise when the isolate's lease covers it. Never rejects. */
   extend(account: AccountId, generation: RunningGeneration, moreNusd: NanoUsd): NanoUsd | Promise<NanoUsd>;
   renew(account: AccountId, generation: GenerationId): Promise<void>;
@@ -101,7 +105,7 @@ export function createAccountClient(ports: AccountClientPorts): AccountClient {
       const admission = state === undefined ? null : admitFromLease(state, request, memory.clock());
       return admission ?? admitByGate(memory, account, request);
     },
-    settle: (account, settlement) => settle(memory, account, settlement),
+    settle: (account, settlement, beside) => settle(memory, account, settlement, beside),
     extend(account, generation, moreNusd) {
       const state = memory.accounts.get(account);
       const leased = state === undefined ? null : extendFromLease(state, generation, moreNusd, memory.clock());
@@ -195,7 +199,12 @@ async function extendByGate(
   return nowNusd;
 }
 
-async function settle(memory: Memory, account: AccountId, settlement: Settlement): Promise<boolean> {
+async function settle(
+  memory: Memory,
+  account: AccountId,
+  settlement: Settlement,
+  beside?: () => void,
+): Promise<boolean> {
   const { clock } = memory;
   const id = settlement.generationId;
   const state = stateOf(memory, account);
@@ -203,12 +212,17 @@ async function settle(memory: Memory, account: AccountId, settlement: Settlement
   const queued = enqueue(state, settlement, nowMs);
   const endMs = nowMs + SETTLE_MS_MAX;
   const isSender = state.sendDueMs < nowMs;
-  if (isSender) state.sendDueMs = nowMs + Math.max(SETTLE_PAUSE_MS, gatherMsOf(state));
+  if (isSender) {
+    const pauseMs = state.lastBatch >= BUSY_BATCH ? SETTLE_PAUSE_BUSY_MS : SETTLE_PAUSE_MS;
+    state.sendDueMs = nowMs + Math.max(pauseMs, gatherMsOf(state));
+  }
   // The others look when the sender's call must have come back.
   let pauseMs = isSender ? state.sendDueMs - nowMs : Math.max(LOOK_MS, state.sendDueMs - nowMs + LOOK_MS);
   while (state.queue.has(id) && clock() < endMs) {
     await sleep(pauseMs);
     pauseMs = LOOK_MS;
+    beside?.();
+    beside = undefined;
     if (state.queue.has(id) && isDue(queued, clock())) await send(memory, account, state, dueCall(state, clock()));
   }
   const isAcknowledged = !state.queue.has(id);

@@ -46,6 +46,8 @@ export interface IsolateAccount {
   readonly queue: Map<GenerationId, Queued>;
   /** When somebody is to send the queue; in the past: nobody is. */
   sendDueMs: EpochMs;
+  /** Settlements in the last call. */
+  lastBatch: number;
   /** Open generations whose holds at the gate must live, and how much those are. */
   readonly open: Map<GenerationId, NanoUsd>;
   renewedAtMs: EpochMs;
@@ -69,6 +71,7 @@ export function newIsolateAccount(nowMs: EpochMs): IsolateAccount {
   return {
     queue: new Map(),
     sendDueMs: 0,
+    lastBatch: 0,
     open: new Map(),
     renewedAtMs: nowMs,
     leases: new Map(),
@@ -242,6 +245,7 @@ export function dueCall(account: IsolateAccount, nowMs: EpochMs): SettleCall | n
     if (settlements.length === BATCH_MAX) break;
   }
   if (settlements.length === 0) return null;
+  account.lastBatch = settlements.length;
   endLapsed(account, nowMs);
   const reports: LeaseReport[] = [];
   for (const lease of account.leases.values()) {

@@ -22,7 +22,8 @@ export async function answer(
   billed: BillableRequest,
   path: Omit<Beside, "header"> = {},
 ): Promise<Response> {
-  const { deps, wide } = context.var;
+  const deps = context.get("deps");
+  const wide = context.get("wide");
   const header = (name: string): string | null => context.req.header(name) ?? null;
   const read = dialect.parse(billed.body, { ...path, header });
   if (!read.ok) return fail(context, read.error);
@@ -45,7 +46,7 @@ export async function answer(
       attachments: billed.attachments,
       asker,
       home: placeOfAccount(asker.account)?.home ?? "gl",
-      place: context.var.place,
+      place: context.get("place"),
       userHash: user === undefined ? null : await hashOf(`${asker.account}\n${user}`),
       wantsMetadata: wantsMetadata(context),
       // A task has no output that could be cut.
@@ -62,11 +63,13 @@ export async function answer(
     case "refused":
       return fail(context, generated.error, { generationId: asker.generationId, metadata: generated.metadata });
     case "reply":
+      context.set("endsLater", true);
       return new Response(JSON.stringify(generated.body), {
         headers: { "Content-Type": "application/json", ...generated.headers },
       });
     case "stream":
       context.set("isStreaming", true);
+      context.set("endsLater", true);
       return new Response(generated.body, { headers: generated.headers });
     default:
       return generated satisfies never;
@@ -80,7 +83,9 @@ function askerOf(
   user: string | null,
   presetId: PresetId | undefined,
 ): Asker {
-  const { place, receivedAtMs, requestId } = context.var;
+  const place = context.get("place");
+  const receivedAtMs = context.get("receivedAtMs");
+  const requestId = context.get("requestId");
   const header = (name: string): string | null => shortHeader(context, name);
   return {
     account: caller.account,

@@ -4,6 +4,7 @@ import { bugFactsOf } from "./bug.ts";
 import type { AppEnv } from "./context.ts";
 import { fail } from "./context.ts";
 import { knownMethods } from "./known-methods.ts";
+import { createLiteralRouter } from "./literal-router.ts";
 import { frame } from "./middleware/frame.ts";
 import { registerAdmin } from "./routes/admin.ts";
 import { registerAccountLimits } from "./routes/account-limits.ts";
@@ -86,7 +87,7 @@ export function createApp(depsOf: Parameters<typeof frame>[0]): Hono<AppEnv> {
   registerReadOpenApi(api);
   registerAdmin(api);
 
-  const app = new Hono<AppEnv>();
+  const app = new Hono<AppEnv>({ router: createLiteralRouter() });
   app.get("/healthz", (context) => context.text("ok"));
   app.use(frame(depsOf));
   app.route("/api/v1", api);

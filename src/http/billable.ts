@@ -37,7 +37,8 @@ export type BillableWork = (context: AppContext, request: BillableRequest) => Pr
 /** The handler of a billable POST. */
 export function billable(work: BillableWork): (context: AppContext) => Promise<Response> {
   return async function serveBillable(context) {
-    const { deps, receivedAtMs } = context.var;
+    const deps = context.get("deps");
+    const receivedAtMs = context.get("receivedAtMs");
     const caller = await authenticate(context);
     if (!caller.ok) return fail(context, caller.error);
     const key = idempotencyKeyOf(context);

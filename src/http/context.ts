@@ -18,8 +18,10 @@ export interface AppEnv {
     wide: WideEvent;
     /** Where the client is; null when nothing trustworthy is known. */
     place: Place | null;
-    /** The stream's end writes the wide event, not the answer's beginning. */
+    /** The answer goes on behind its headers. */
     isStreaming: boolean;
+    /** A generation was served: its end, behind the answer, writes the wide event. */
+    endsLater: boolean;
   };
 }
 
@@ -33,8 +35,8 @@ export interface Routed {
 
 /** The answer to a failed request, in the dialect of its path; notes its kind in the wide event. */
 export function fail(context: AppContext, error: RouterError, routed?: Routed): Response {
-  context.var.wide.set({ error: error.kind });
-  const { requestId } = context.var;
+  context.get("wide").set({ error: error.kind });
+  const requestId = context.get("requestId");
   return respondError(error, { requestId, ...routed }, mannersAt(context.req.path).renderError);
 }
 

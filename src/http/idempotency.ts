@@ -77,7 +77,7 @@ export async function once(
       if (claim.value.isZeroRetention) copy.withhold();
       const work = serveAndKeep(context, desk, copy, serve);
       // A client that leaves must not take the answer with it: it will ask again.
-      context.var.deps.waitUntil(work.catch(() => undefined));
+      context.get("deps").waitUntil(work.catch(() => undefined));
       return await work;
     }
     case "stored":
@@ -102,7 +102,8 @@ export async function once(
 }
 
 async function deskOf(context: AppContext, { caller, key }: Repeatable): Promise<Desk> {
-  const { deps, requestId } = context.var;
+  const deps = context.get("deps");
+  const requestId = context.get("requestId");
   const id = await sha256(`${caller.keyHash}\n${key}`);
   return {
     id,
@@ -119,7 +120,7 @@ async function claimed(
   { caller, digest, generationId }: Repeatable,
 ): Promise<Result<ReplyClaim, RouterError>> {
   const { keyHash } = caller;
-  const { clock } = context.var.deps;
+  const { clock } = context.get("deps");
   // `/v1` and `/api/v1` are the same.
   const fingerprint = await sha256(`${context.req.method} ${context.req.path.replace(/^\/api/, "")}\n${digest}`);
   const endMs = clock() + WAIT_MS;
@@ -144,7 +145,7 @@ async function serveAndKeep(
   copy: ReplyCopy,
   serve: (copy: ReplyCopy) => Promise<Response>,
 ): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const { id, owner, ask } = desk;
   const renewal = setInterval(() => deps.waitUntil(ask({ kind: "renew", id, owner })), RENEW_MS);
   const keep = async (head: Head, ended: Promise<void>): Promise<void> => {
@@ -159,7 +160,7 @@ async function serveAndKeep(
   try {
     const response = await serve(copy);
     const head = { status: response.status, headers: Object.fromEntries(response.headers) };
-    if (context.var.isStreaming) {
+    if (context.get("isStreaming")) {
       deps.waitUntil(keep(head, copy.closed));
       return response;
     }
@@ -188,7 +189,7 @@ async function keepReply(context: AppContext, desk: Desk, head: Head, copied: Co
     return;
   }
   const reason = withheldReason(copied);
-  const { settings, randomBytes } = context.var.deps;
+  const { settings, randomBytes } = context.get("deps");
   const pieces =
     reason !== null || copied.text === null
       ? null
@@ -225,7 +226,7 @@ async function replay(
   { id, ask, sealedFor }: Desk,
   claim: Extract<ReplyClaim, { readonly kind: "stored" }>,
 ): Promise<Response> {
-  const secrets = context.var.deps.settings.openingSecrets;
+  const secrets = context.get("deps").settings.openingSecrets;
   const opened = await openReply(claim.first, claim.pieces, { context: sealedFor, secrets }, async (at) => {
     const answer = await ask({ kind: "read", id, at });
     return answer.ok && answer.value.kind === "piece" ? answer.value.bytes : null;

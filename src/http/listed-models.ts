@@ -11,7 +11,7 @@ const listed = new WeakMap<readonly ListingRow[], readonly ListingRow[]>();
 
 /** The rows of all models, routers last; the same array as long as the published list is the same. */
 export async function listedModels(context: AppContext): Promise<Result<readonly ListingRow[], RouterError>> {
-  const { catalog, waitUntil } = context.var.deps;
+  const { catalog, waitUntil } = context.get("deps");
   const found = await catalog.listing(waitUntil);
   if (!found.ok) return found;
   const known = listed.get(found.value);

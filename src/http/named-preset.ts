@@ -21,7 +21,7 @@ export async function filledIn(
   parsed: ParsedBody,
   slug: string,
 ): Promise<Result<Filled, RouterError>> {
-  const { presets, waitUntil } = context.var.deps;
+  const { presets, waitUntil } = context.get("deps");
   const used = presets.use(account, slug, waitUntil);
   const preset = used instanceof Promise ? await used : used;
   if (!preset.ok) return preset.error.kind === "bad_request" ? err(namedIn(slug, preset.error)) : preset;

@@ -52,7 +52,7 @@ export function purchaseBody(view: PurchaseView): z.infer<typeof PurchaseShape> 
 
 /** @returns `not_found` where the operator has not set up payments. */
 export function paymentsOf(context: AppContext): Result<Payments, RouterError> {
-  const { payments } = context.var.deps;
+  const { payments } = context.get("deps");
   return payments === null
     ? err({
         kind: "not_found",

@@ -54,6 +54,8 @@ export interface WideFields {
 
 export interface WideEvent {
   set(fields: Partial<WideFields>): void;
+  /** The answer is out: what follows is not part of its duration. Only the first call counts. */
+  end(): void;
   /** Writes the line; only the first call does. */
   emit(): void;
 }
@@ -62,14 +64,19 @@ export interface WideEvent {
 export function createWideEvent(startedAtMs: EpochMs, clock: Clock, log: (line: string) => void): WideEvent {
   const fields: Partial<WideFields> = {};
   let isWritten = false;
+  let endedAtMs: EpochMs | null = null;
   return {
     set(more) {
       Object.assign(fields, more);
     },
+    end() {
+      endedAtMs ??= clock();
+    },
     emit() {
       if (isWritten) return;
       isWritten = true;
-      log(JSON.stringify({ event: "request", at_ms: startedAtMs, duration_ms: clock() - startedAtMs, ...fields }));
+      const durationMs = (endedAtMs ?? clock()) - startedAtMs;
+      log(JSON.stringify({ event: "request", at_ms: startedAtMs, duration_ms: durationMs, ...fields }));
     },
   };
 }

@@ -43,18 +43,25 @@ export interface Outgoing extends Pick<OutgoingRequest, "url" | "headers"> {
   readonly fault?: (() => UpstreamFailure | null) | undefined;
 }
 
+/** What goes on beside an attempt. */
+export interface Watch {
+  /** Gets what aborts the upstream, at any time, also after the first content. */
+  started(abort: () => void): void;
+  /** Is called at the start and while the attempt lasts; null: nothing is to be done. */
+  readonly beat: (() => void) | null;
+}
+
 type AttemptPorts = Pick<RouterPorts, "clock" | "fetch" | "deadlines" | "waitUntil">;
 
 /**
  * Sends `outgoing` and waits for the first content.
- * @param onStart gets what aborts the upstream, at any time, also after the first content.
  */
 export async function attempt(
   adapter: Adapter,
   outgoing: Outgoing,
   request: ChatRequest,
   target: Target,
-  onStart: (abort: () => void) => void,
+  watch: Watch,
   ports: AttemptPorts,
 ): Promise<Answered | Failed> {
   const controller = new AbortController();
@@ -64,8 +71,9 @@ export async function attempt(
     followed?.cancel();
   };
   const sentAtMs = ports.clock();
-  const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort);
-  onStart(abort);
+  const guard = createDeadlineGuard(ports.deadlines, request.stream, ports.clock, abort, watch.beat);
+  watch.started(abort);
+  watch.beat?.();
   const broken = (): UpstreamFailure => {
     const fault = outgoing.fault?.() ?? null;
     if (fault !== null) return fault;

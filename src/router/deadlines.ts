@@ -2,6 +2,8 @@
  * How long an upstream may take, and the one timer that sees to it.
  * Four limits: to the response's headers, to the first event, between events, and in all. Bytes that make no event do not
  * count as progress, so a drip cannot hold a request open.
+ * The same timer beats for whatever else must be done now and then while an upstream is waited for: each timer of the
+ * platform costs a request more than its deadline's arithmetic.
  */
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { UpstreamFailure } from "../core/error.ts";
@@ -20,6 +22,9 @@ export interface Deadlines {
 /** Reasoning models think for minutes before the first token; nobody needs half a minute for headers. */
 export const DEADLINES: Deadlines = { headersMs: 30_000, firstTokenMs: 120_000, idleMs: 60_000, totalMs: 900_000 };
 
+/** How often a guard beats; a hold, which lives for three of them, is renewed so. */
+export const BEAT_MS = 20_000;
+
 export type Phase = "headers" | "first_token" | "idle" | "total";
 
 export interface DeadlineGuard {
@@ -33,12 +38,16 @@ export interface DeadlineGuard {
   end(): void;
 }
 
-/** Starts in phase `headers` (or, buffered, `total`); calls `expire` once when a limit is passed. */
+/**
+ * Starts in phase `headers` (or, buffered, `total`); calls `expire` once when a limit is passed.
+ * @param beat is called each BEAT_MS until the end; null: nothing is to be done.
+ */
 export function createDeadlineGuard(
   deadlines: Deadlines,
   isStreamed: boolean,
   clock: Clock,
   expire: () => void,
+  beat: (() => void) | null = null,
 ): DeadlineGuard {
   const startedMs: EpochMs = clock();
   const endMs = startedMs + deadlines.totalMs;
@@ -51,13 +60,17 @@ export function createDeadlineGuard(
   // A later deadline leaves the timer as it is (it looks again when it fires): one wake per limit, not one per event.
   const arm = (): void => {
     if (fired !== null || atMs >= armedMs) return;
+    const nowMs = clock();
+    const lookMs = beat === null ? atMs : Math.min(atMs, nowMs + BEAT_MS);
+    if (lookMs >= armedMs) return;
     if (timer !== null) clearTimeout(timer);
-    armedMs = atMs;
-    timer = setTimeout(look, Math.max(0, atMs - clock()));
+    armedMs = lookMs;
+    timer = setTimeout(look, Math.max(0, lookMs - nowMs));
   };
   const look = (): void => {
     timer = null;
     armedMs = Number.POSITIVE_INFINITY;
+    beat?.();
     if (clock() < atMs) return arm();
     fired = atMs === endMs ? "total" : phase;
     expire();

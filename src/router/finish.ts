@@ -77,6 +77,7 @@ export async function finish(
   try {
     await end(job, run, meter, ended, bill, ports);
   } finally {
+    job.input.wide.emit();
     abandon(job, ports);
   }
   await ports.accounts.keep(job.input.asker.account);
@@ -121,12 +122,19 @@ async function end(
   // Who copies an answer that was cut knows already.
   if (ended.kind !== "exhausted")
     input.copy?.ended({ isCharged, hasLeft: ended.kind === "cancelled" && route.request.stream });
-  reportOutcome(job, run, meter, ended, bill, endedAtMs, ports);
-  const settlement = settlementOf(input.asker, ending);
-  note(job, run, ending);
-  const isSettled = await ports.accounts.settle(input.asker.account, settlement);
+  input.wide.end();
+  let isTold = false;
+  const tell = (): void => {
+    if (isTold) return;
+    isTold = true;
+    reportOutcome(job, run, meter, ended, bill, endedAtMs, ports);
+    note(job, run, ending);
+  };
+  // A failure is news; all else need not hold up the answer.
+  if (ended.kind === "broken") tell();
+  const isSettled = await ports.accounts.settle(input.asker.account, settlementOf(input.asker, ending), tell);
+  tell();
   if (!isSettled) input.wide.set({ settle_lost: true });
-  input.wide.emit();
 }
 
 function reportOutcome(

@@ -34,12 +34,10 @@ import type { RouterPorts } from "./ports.ts";
 import { overlapOf, writeOff, type Overlap } from "./overlap.ts";
 import { withRestoredState } from "./restore-state.ts";
 import { routeOf, type Route } from "./route.ts";
-import { abandon, renewHold } from "./serve.ts";
+import { abandon } from "./serve.ts";
 import type { StepTerms } from "./steps.ts";
 import { serveStreamed } from "./streamed.ts";
 
-/** How often an open generation renews its hold; holds live 60 s. */
-const RENEW_MS = 20_000;
 /** How long a settlement may be on its way to the gate behind the answer that it belongs to. */
 const SLOT_PAUSE_MS = 150;
 
@@ -272,15 +270,11 @@ async function slotAfter(
   return await ports.accounts.admit(account, request);
 }
 
-/** While the generation is open: the client's leaving is heard, the hold stays alive. `finish` ends both. */
+/** While the generation is open the client's leaving is heard. `finish` ends that. */
 function watch(job: Job, ports: RouterPorts): void {
   const { input, cancellation } = job;
   const { account, generationId } = input.asker;
   if (input.signal.aborted) cancellation.leave();
   else input.signal.addEventListener("abort", () => cancellation.leave(), { once: true });
   cancellation.onEnd(() => ports.accounts.forget(account, generationId));
-  // A stream renews with the timer that its client's end has anyway.
-  if (job.route.request.stream) return;
-  const renewal = setInterval(() => renewHold(job, ports), RENEW_MS);
-  cancellation.onEnd(() => clearInterval(renewal));
 }

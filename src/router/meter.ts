@@ -73,10 +73,13 @@ export function createMeter(promptTokensEstimate: number, plausible: Plausible, 
       nativeReason = event.nativeReason;
     } else evidence.add(event);
   };
-  const told = (): Believed | null =>
-    usage === null
-      ? null
-      : believe(usage, plausible, () => evidence.with(text.bytes() + reasoning.bytes() + unseen.bytes()));
+  const told = (): Believed | null => {
+    if (usage === null) return null;
+    // No text has fewer bytes than characters: what those make believable need not be encoded to be measured.
+    const quick = believe(usage, plausible, () => evidence.with(text.chars() + reasoning.chars() + unseen.chars()));
+    if (!quick.isDoubted) return quick;
+    return believe(usage, plausible, () => evidence.with(text.bytes() + reasoning.bytes() + unseen.bytes()));
+  };
   const delivered = (said: Usage | null): Usage => {
     const outputText = text.tokens();
     const outputReasoning = reasoning.tokens();

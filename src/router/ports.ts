@@ -26,8 +26,11 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 export interface AccountPort {
   /** No promise when this isolate's lease covers it. */
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
-  /** True once the gate has durably taken it; keeps trying for 25 s, then false. */
-  settle(account: AccountId, settlement: Settlement): Promise<boolean>;
+  /**
+   * True once the gate has durably taken it; keeps trying for 25 s, then false.
+   * @param beside is called once the answer is out, some 20 ms later: what need not hold it up.
+   */
+  settle(account: AccountId, settlement: Settlement, beside?: () => void): Promise<boolean>;
   /**
    * Holds more for a generation that runs. No promise when this isolate's lease covers it. Never rejects.
    * @returns what is held for it then, in all; no more than before when no more is to be had.

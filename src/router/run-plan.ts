@@ -48,6 +48,8 @@ export interface RunInput {
   readonly byokSecrets: ReadonlyMap<ByokId, string>;
   /** Served after all others where capacity is short. */
   readonly freeModels: ReadonlySet<ModelId>;
+  /** Is called now and then while an upstream is waited for; null: nothing is to be done. */
+  readonly beat: (() => void) | null;
   /** Keeps a conversation at one of a provider's credentials; null: they take turns. */
   readonly credentialSeed: number | null;
 }

@@ -2,6 +2,7 @@
 import type { RouterError } from "../core/error.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { secretsOf } from "./byok.ts";
+import { BEAT_MS } from "./deadlines.ts";
 import { clientBucket } from "./geography.ts";
 import type { Job } from "./job.ts";
 import { createMeter, type Meter } from "./meter.ts";
@@ -29,9 +30,22 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
       account: job.input.asker.account,
       freeModels: job.route.freeModels,
       credentialSeed: job.route.credentialSeed,
+      beat: beatOf(job, ports),
     },
     ports,
   );
+}
+
+/** Renews the hold once in BEAT_MS; null for a stream, which does so with the timer that its client's end has anyway. */
+function beatOf(job: Job, ports: RouterPorts): (() => void) | null {
+  if (job.route.request.stream) return null;
+  let renewedAtMs = ports.clock();
+  return () => {
+    const nowMs = ports.clock();
+    if (nowMs - renewedAtMs < BEAT_MS) return;
+    renewedAtMs = nowMs;
+    renewHold(job, ports);
+  };
 }
 
 /** A meter for the answer of `run`. */

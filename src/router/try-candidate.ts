@@ -151,8 +151,8 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
     return { kind: "failed", failure: authorized.error };
   }
   const sent = authorized === null ? outgoing : { ...outgoing, headers: authorized.value };
-  const follow = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
-  const result = await attempt(adapter, sent, input.request, target, follow, ports);
+  const started = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
+  const result = await attempt(adapter, sent, input.request, target, { started, beat: input.beat }, ports);
   done();
   if (result.kind === "failed") {
     // A token may be taken back before its time: the next request fetches another.

@@ -12,8 +12,8 @@ import { createEventReader } from "./event-reader.ts";
 
 /** Bounds of the pause before a read; see backlog.ts for what they buy. */
 const PAUSE_MS_MIN = 1;
-const PAUSE_MS_STEADY = 4;
-const PAUSE_MS_MAX = 8;
+const PAUSE_MS_STEADY = 10;
+const PAUSE_MS_MAX = 16;
 /** How long the body's end is waited for once the upstream has said that nothing follows: read to its end, the
  * connection can serve again. */
 const LINGER_MS = 250;

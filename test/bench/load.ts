@@ -7,7 +7,7 @@
 import { fastPiece, monotonicUs, SLOW_PIECE } from "./answers.ts";
 import type { Accumulator } from "./http-bytes.ts";
 import { openLane, type Lane, type Outcome } from "./lane.ts";
-import { percentile } from "./numbers.ts";
+import { percentilesOf, type Measured } from "./measured.ts";
 import { requestBytes, type Role, type Target } from "./target.ts";
 import { judge } from "./verdict.ts";
 
@@ -25,23 +25,10 @@ export interface Job {
   readonly runMs: number;
   /** Answers after which a `throughput` job ends before its time. */
   readonly answersMax?: number;
+  /** Say every time that was taken, for `joined`. */
+  readonly keepsTimes?: boolean;
   /** Keys to use in turn instead of the target's own, each its account's. */
   readonly keys?: readonly string[];
-}
-
-/** Times in milliseconds: of whole answers, of first bytes or of event delays, as the job's kind says. */
-export interface Measured {
-  readonly perSecond: number;
-  readonly samples: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  /** Right answers, warm-up included, and the sum of their costs in nano-dollars. */
-  readonly served: number;
-  readonly costNusd: string;
-  readonly faultCount: number;
-  /** The first few, as sentences. */
-  readonly faults: readonly string[];
 }
 
 const FAULTS_KEPT = 5;
@@ -163,17 +150,14 @@ function slowLane(job: Job, request: Buffer, tally: Tally, closed: () => void): 
 }
 
 function measuredOf(tally: Tally, job: Job): Measured {
-  const sorted = tally.timesUs.toSorted((left, right) => left - right);
   return {
     perSecond: job.kind === "slow" ? 0 : tally.counted / (job.runMs / 1_000),
-    samples: sorted.length,
-    p50Ms: percentile(sorted, 50) / 1_000,
-    p99Ms: percentile(sorted, 99) / 1_000,
-    maxMs: (sorted.at(-1) ?? 0) / 1_000,
+    ...percentilesOf(tally.timesUs),
     served: tally.served,
     costNusd: tally.costNusd.toString(),
     faultCount: tally.faultCount,
     faults: tally.faults,
+    ...(job.keepsTimes === true ? { timesUs: tally.timesUs } : {}),
   };
 }
 

@@ -1,7 +1,8 @@
 /** This process's side of the load generator: one job out, its measurement back. */
 import { fork } from "node:child_process";
 import path from "node:path";
-import type { Job, Measured } from "./load.ts";
+import type { Job } from "./load.ts";
+import type { Measured } from "./measured.ts";
 
 export interface Loader {
   run(job: Job): Promise<Measured>;

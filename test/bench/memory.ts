@@ -6,7 +6,7 @@
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentKib } from "./children.ts";
-import type { Measured } from "./load.ts";
+import type { Measured } from "./measured.ts";
 import type { Loader } from "./loader.ts";
 import { requestBytes } from "./target.ts";
 import type { Running } from "./targets.ts";

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processorMs } from "./children.ts";
 import { countedBundle } from "./counted.ts";
 import { COUNTS_PATH, HOLD_PATH, LATER_PATH, type Counts } from "./counting.ts";
-import type { Measured } from "./load.ts";
+import type { Measured } from "./measured.ts";
 import type { Loader } from "./loader.ts";
 import type { Role, Target } from "./target.ts";
 import { startWaypost, type Waypost } from "./waypost.ts";

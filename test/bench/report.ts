@@ -2,7 +2,7 @@
  * From samples to the table: medians over the rounds, ratios and differences taken within each round, against the
  * pass-through of the same round. A goal is compared, never enforced; only wrong answers and wrong money fail a run.
  */
-import type { Measured } from "./load.ts";
+import type { Measured } from "./measured.ts";
 import type { Staying } from "./memory.ts";
 import type { Operations } from "./operations.ts";
 import { median } from "./numbers.ts";

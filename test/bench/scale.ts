@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processorMs } from "./children.ts";
 import { measureListing, type Listing } from "./listing.ts";
 import type { Loader } from "./loader.ts";
-import type { Measured } from "./load.ts";
+import type { Measured } from "./measured.ts";
 import { median } from "./numbers.ts";
 import type { Target } from "./target.ts";
 import { MODELS_MIN, PUBLISHED_MS, WIDE_MODEL, type Waypost } from "./waypost.ts";

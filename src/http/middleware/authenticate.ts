@@ -31,10 +31,10 @@ export function bearerOf(context: AppContext): string {
 export async function authenticate(context: AppContext): Promise<Result<Caller, RouterError>> {
   const token = bearerOf(context);
   if (token === "") return err({ kind: "unauthenticated", message: "Missing Authentication header" });
-  const verified = await context.var.deps.verify(token);
+  const verified = await context.get("deps").verify(token);
   if (!verified.ok) return err({ kind: "unauthenticated", message: verified.error });
   const { account, hash } = verified.value;
-  context.var.wide.set({ account_id: account, key: hash.slice(0, 12) });
+  context.get("wide").set({ account_id: account, key: hash.slice(0, 12) });
   return ok({ account, keyHash: hash });
 }
 
@@ -42,7 +42,7 @@ export async function authenticate(context: AppContext): Promise<Result<Caller, 
 export async function isOperator(context: AppContext): Promise<boolean> {
   const encoder = new TextEncoder();
   const [given, wanted] = await Promise.all(
-    [bearerOf(context), context.var.deps.settings.operatorKey].map((text) =>
+    [bearerOf(context), context.get("deps").settings.operatorKey].map((text) =>
       crypto.subtle.digest("SHA-256", encoder.encode(text)),
     ),
   );

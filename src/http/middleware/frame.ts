@@ -34,11 +34,12 @@ export function frame(depsOf: DepsOf): MiddlewareHandler<AppEnv> {
     context.set("wide", wide);
     context.set("place", placeOf(facts));
     context.set("isStreaming", false);
+    context.set("endsLater", false);
     await next();
     allowOrigins(context.res.headers);
     context.res.headers.set("X-Request-Id", requestId);
     wide.set({ route: context.req.routePath, status: context.res.status });
-    if (!context.var.isStreaming) wide.emit();
+    if (!context.get("endsLater")) wide.emit();
     return undefined;
   };
 }

@@ -47,7 +47,7 @@ export async function identifyManager(context: AppContext): Promise<Result<Ident
 
 /** The desk of a caller's account. */
 export function deskOf(context: AppContext, caller: Caller): Desk {
-  return context.var.deps.accountGate(caller.account);
+  return context.get("deps").accountGate(caller.account);
 }
 
 /** Headers of an answer that is for its caller alone. */

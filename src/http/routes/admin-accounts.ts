@@ -122,7 +122,8 @@ export function registerAdminAccounts(admin: Hono<AppEnv>): void {
 }
 
 async function postAccount(context: AppContext): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const deps = context.get("deps");
+  const receivedAtMs = context.get("receivedAtMs");
   const body = await readStrict(context.req.raw, NewAccount);
   if (!body.ok) return fail(context, body.error);
   const home = body.value.region ?? "gl";
@@ -137,7 +138,7 @@ async function postAccount(context: AppContext): Promise<Response> {
     ]),
   );
   if (!made.ok) return fail(context, made.error);
-  context.var.wide.set({ account_id: id });
+  context.get("wide").set({ account_id: id });
   return json({ data: rowOf(account), management_key: managementKey.text, key: key.text }, 201);
 }
 
@@ -154,14 +155,14 @@ async function getAccounts(context: AppContext): Promise<Response> {
   const isFull = page.value.length === ACCOUNTS_PER_PAGE_MAX;
   return json({
     data: page.value.map((account) => ({ ...rowOf(account), suspended: account.isSuspended })),
-    cursor: cursorAfter(context.var.deps.books, shard, page.value.at(-1)?.id, isFull),
+    cursor: cursorAfter(context.get("deps").books, shard, page.value.at(-1)?.id, isFull),
   });
 }
 
 async function getAccount(context: AppContext): Promise<Response> {
   const account = await accountOf(context);
   if (!account.ok) return fail(context, account.error);
-  const gate = context.var.deps.accountGate(account.value.id);
+  const gate = context.get("deps").accountGate(account.value.id);
   return answer(context, account.value, await asked(async () => await gate.view()));
 }
 
@@ -175,7 +176,7 @@ async function patchAccount(context: AppContext): Promise<Response> {
   }
   const account = await accountOf(context);
   if (!account.ok) return fail(context, account.error);
-  const gate = context.var.deps.accountGate(account.value.id);
+  const gate = context.get("deps").accountGate(account.value.id);
   // Each part is safe to repeat, so a failure between two is mended by sending the same body again. What can be refused
   // goes first: then nothing is changed.
   const limited = await asked(
@@ -200,17 +201,17 @@ export async function accountOf(context: AppContext): Promise<Result<Account, Ro
   const text = context.req.param("id") ?? "";
   const unknown: RouterError = { kind: "not_found", message: "There is no account with this id" };
   if (placeOfAccount(text) === undefined) return err(unknown);
-  const found = await stored(readAccount(context.var.deps.books.of(asAccountId(text)).db, asAccountId(text)));
+  const found = await stored(readAccount(context.get("deps").books.of(asAccountId(text)).db, asAccountId(text)));
   if (!found.ok) return found;
   if (found.value === undefined) return err(unknown);
-  context.var.wide.set({ account_id: found.value.id });
+  context.get("wide").set({ account_id: found.value.id });
   return ok(found.value);
 }
 
 /** Where the wanted page of accounts begins. */
 export function cursorOf(context: AppContext): Result<ShardCursor, RouterError> {
   const text = context.req.query("cursor") ?? "";
-  const from = context.var.deps.books.from(text === "" ? null : text);
+  const from = context.get("deps").books.from(text === "" ? null : text);
   if (from !== undefined) return ok(from);
   return err({ kind: "bad_request", message: "cursor must be the cursor of the page before", path: "cursor" });
 }

@@ -49,7 +49,7 @@ export function registerAdminAudit(admin: Hono<AppEnv>): void {
 }
 
 async function getAudit(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const from = cursorOf(context);
   if (!from.ok) return fail(context, from.error);
   const auditAccount = async (account: Parameters<typeof deps.accountGate>[0]) =>

@@ -74,7 +74,8 @@ export function registerAdminCatalog(admin: Hono<AppEnv>): void {
 }
 
 async function putCatalog(context: AppContext): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const deps = context.get("deps");
+  const receivedAtMs = context.get("receivedAtMs");
   const body = await readJson(context.req.raw);
   if (!body.ok) return fail(context, body.error);
   try {
@@ -88,7 +89,7 @@ async function putCatalog(context: AppContext): Promise<Response> {
     deps.catalog.forgetIndex();
     const { providers, models } = catalog.value;
     const { version, changed, valuesWritten, valuesLeft, valuesDeleted } = published.value;
-    context.var.wide.set({ catalog_version: version });
+    context.get("wide").set({ catalog_version: version });
     const data = {
       version,
       changed,
@@ -126,7 +127,7 @@ function isTooDeep(body: unknown): boolean {
 }
 
 async function getCatalog(context: AppContext): Promise<Response> {
-  const live = await stored(readPublished(context.var.deps.store));
+  const live = await stored(readPublished(context.get("deps").store));
   if (!live.ok) return fail(context, live.error);
   if (live.value === undefined) return fail(context, { kind: "not_found", message: "No catalog is published yet" });
   const { index, catalog } = live.value;

@@ -51,7 +51,7 @@ async function postCredit(context: AppContext): Promise<Response> {
   if (!account.ok) return fail(context, account.error);
   const { idempotency_key: idempotencyKey, reason } = body.value;
   const request = { idempotencyKey, amountNusd: amount.value, reason };
-  const gate = context.var.deps.accountGate(account.value.id);
+  const gate = context.get("deps").accountGate(account.value.id);
   const receipt = await asked(async () => await gate.credit(request));
   if (!receipt.ok) return fail(context, receipt.error);
   return json({ data: { balance: formatUsd(receipt.value.balanceNusd), entry_id: receipt.value.entryId } });

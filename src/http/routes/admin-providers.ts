@@ -75,7 +75,7 @@ export function registerAdminProviders(admin: Hono<AppEnv>): void {
 }
 
 async function getProviders(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const providers = await deps.catalog.providers(deps.waitUntil);
   if (!providers.ok) return fail(context, providers.error);
   const page = pageOf(providers.value, context.req.query("cursor") ?? "");
@@ -99,7 +99,8 @@ async function getProviders(context: AppContext): Promise<Response> {
 }
 
 async function patchProvider(context: AppContext): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const deps = context.get("deps");
+  const receivedAtMs = context.get("receivedAtMs");
   const body = await readStrict(context.req.raw, ProviderChange);
   if (!body.ok) return fail(context, body.error);
   const { disabled, credential } = body.value;
@@ -147,7 +148,7 @@ async function view(
 
 /** @returns `not_found`, `overloaded` when the catalog cannot be read. */
 async function providerOf(context: AppContext): Promise<Result<Provider, RouterError>> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const wanted = context.req.param("slug");
   // Published a moment ago by another isolate, it must be found here, too.
   deps.catalog.forgetIndex();

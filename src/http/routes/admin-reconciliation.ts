@@ -33,7 +33,7 @@ export function registerAdminReconciliation(admin: Hono<AppEnv>): void {
 }
 
 async function getReconciliation(context: AppContext): Promise<Response> {
-  const reports = await stored(readReports(context.var.deps.books.main));
+  const reports = await stored(readReports(context.get("deps").books.main));
   return reports.ok ? json({ data: reports.value.map(reportOf) }) : fail(context, reports.error);
 }
 

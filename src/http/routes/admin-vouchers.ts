@@ -72,7 +72,7 @@ export function registerAdminVouchers(admin: Hono<AppEnv>): void {
 }
 
 async function createVoucher(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const body = await readStrict(context.req.raw, NewVoucher);
   if (!body.ok) return fail(context, body.error);
   const { amount, max_redemptions: redemptionsMax = 1, expires_at: expiresAt, note = "" } = body.value;
@@ -99,7 +99,12 @@ async function createVoucher(context: AppContext): Promise<Response> {
 
 async function listVouchers(context: AppContext): Promise<Response> {
   const cursor = context.req.query("cursor") ?? null;
-  const page = await stored(context.var.deps.voucherGate().list(cursor === "" ? null : cursor, PAGE));
+  const page = await stored(
+    context
+      .get("deps")
+      .voucherGate()
+      .list(cursor === "" ? null : cursor, PAGE),
+  );
   if (!page.ok) return fail(context, page.error);
   const isFull = page.value.length === PAGE;
   return json({ data: page.value.map(shapeOf), cursor: isFull ? (page.value.at(-1)?.id ?? null) : null });

@@ -25,6 +25,6 @@ export function registerCatalogRefresh(admin: Hono<AppEnv>): void {
 }
 
 async function getRefresh(context: AppContext): Promise<Response> {
-  const text = await stored(context.var.deps.store.get(REFRESH_KEY));
+  const text = await stored(context.get("deps").store.get(REFRESH_KEY));
   return text.ok ? json({ data: readReport(text.value) }) : fail(context, text.error);
 }

@@ -28,7 +28,7 @@ export function registerCreateByok(app: Hono<AppEnv>): void {
 }
 
 async function createByok(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const caller = await identifyManager(context);
   if (!caller.ok) return fail(context, caller.error);
   const body = await readStrict(context.req.raw, NewByokBody);
@@ -56,7 +56,7 @@ async function createByok(context: AppContext): Promise<Response> {
 
 /** @returns `bad_request` for a provider that the catalog lacks, `overloaded`. */
 async function providerNamed(context: AppContext, slug: string): Promise<Result<ProviderId, RouterError>> {
-  const { catalog, waitUntil } = context.var.deps;
+  const { catalog, waitUntil } = context.get("deps");
   const providers = await catalog.providers(waitUntil);
   if (!providers.ok) return providers;
   if (providers.value.some((one) => one.slug === slug)) return ok(asProviderId(slug));

@@ -57,7 +57,7 @@ export function registerCreateCheckout(app: Hono<AppEnv>): void {
 }
 
 async function createCheckout(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const caller = await identifyManager(context);
   if (!caller.ok) return fail(context, caller.error);
   const payments = paymentsOf(context);

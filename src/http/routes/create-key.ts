@@ -26,7 +26,7 @@ export function registerCreateKey(app: Hono<AppEnv>): void {
 }
 
 async function createKey(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const caller = await identifyManager(context);
   if (!caller.ok) return fail(context, caller.error);
   const body = await readStrict(context.req.raw, NewKeyBody);

@@ -96,7 +96,7 @@ async function countTokens(context: AppContext, billed: BillableRequest, model: 
   if (!parsed.ok) return fail(context, parsed.error);
   const [name = ""] = parsed.value.models;
   if (routerNameOf(name) === null) {
-    const resolved = await context.var.deps.router.resolve(name);
+    const resolved = await context.get("deps").router.resolve(name);
     if (!resolved.ok) return fail(context, resolved.error);
   }
   const totalTokens = estimatePromptTokens(parsed.value.request, billed.attachments);

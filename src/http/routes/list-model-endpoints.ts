@@ -39,7 +39,7 @@ export function registerListModelEndpoints(app: Hono<AppEnv>): void {
 }
 
 async function listModelEndpoints(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const client = clientRegionOf(context);
   if (!client.ok) return fail(context, client.error);
   const router = await listedRouter(context, nameOfPath(context));
@@ -67,7 +67,7 @@ async function listModelEndpoints(context: AppContext): Promise<Response> {
 /** The region that the query names, else where the asker is; null when that is not known. */
 function clientRegionOf(context: AppContext): Result<ClientBucket | null, RouterError> {
   const named = context.req.query("region");
-  if (named === undefined) return ok(clientBucket(context.var.place));
+  if (named === undefined) return ok(clientBucket(context.get("place")));
   const region = CLIENT_BUCKETS.find((one) => one === named);
   if (region !== undefined) return ok(region);
   return err({ kind: "bad_request", message: `region must be one of ${CLIENT_BUCKETS.join(", ")}`, path: "region" });

@@ -97,7 +97,7 @@ export function registerListModels(app: Hono<AppEnv>): void {
 
 /** `output`: nothing but models that give this. */
 async function modelPage(context: AppContext, cacheControl: string, output?: "embeddings"): Promise<Response> {
-  const { receivedAtMs } = context.var;
+  const receivedAtMs = context.get("receivedAtMs");
   const { searchParams: search, origin, search: queryText } = new URL(context.req.url);
   if (output !== undefined) search.set("output_modalities", output);
   const parsed = parseModelQuery(search);

@@ -21,7 +21,7 @@ export function registerListProviders(app: Hono<AppEnv>): void {
 }
 
 async function listProviders(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const providers = await deps.catalog.providers(deps.waitUntil);
   if (!providers.ok) return fail(context, providers.error);
   return json({ data: providers.value.map(publicProvider) }, 200, { "Cache-Control": LISTING_CACHE_CONTROL });

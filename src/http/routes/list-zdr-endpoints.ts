@@ -23,7 +23,7 @@ export function registerListZdrEndpoints(app: Hono<AppEnv>): void {
 }
 
 async function listZdrEndpoints(context: AppContext): Promise<Response> {
-  const { catalog, waitUntil } = context.var.deps;
+  const { catalog, waitUntil } = context.get("deps");
   const endpoints = await catalog.zdrEndpoints(waitUntil);
   if (!endpoints.ok) return fail(context, endpoints.error);
   return json({ data: endpoints.value }, 200, { "Cache-Control": LISTING_CACHE_CONTROL });

@@ -73,7 +73,7 @@ export function registerMessages(app: Hono<AppEnv>): void {
 function named(work: (context: AppContext) => Promise<Response>): (context: AppContext) => Promise<Response> {
   return async function answerNamed(context) {
     const response = await work(context);
-    response.headers.set("request-id", context.var.requestId);
+    response.headers.set("request-id", context.get("requestId"));
     return response;
   };
 }
@@ -92,7 +92,7 @@ async function countTokens(context: AppContext, { body, caller, attachments }: B
   }
   for (const name of parsed.value.models) {
     if (routerNameOf(name) !== null) continue;
-    const found = await context.var.deps.router.resolve(name);
+    const found = await context.get("deps").router.resolve(name);
     if (!found.ok) return fail(context, found.error);
   }
   return json({ input_tokens: estimatePromptTokens(parsed.value.request, attachments) }, 200, PRIVATE);

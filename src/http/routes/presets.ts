@@ -113,7 +113,7 @@ async function listPresets(context: AppContext): Promise<Response> {
 async function deletePreset(context: AppContext): Promise<Response> {
   const slug = slugOf(context);
   return await answered(context, { kind: "delete", slug }, "deleted", (_deleted, account) => {
-    context.var.deps.presets.forget(account, slug);
+    context.get("deps").presets.forget(account, slug);
     return { deleted: true };
   });
 }

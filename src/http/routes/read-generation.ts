@@ -38,7 +38,7 @@ export function registerReadGeneration(app: Hono<AppEnv>): void {
 }
 
 async function getGeneration(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const caller = await authenticate(context);
   if (!caller.ok) return fail(context, caller.error);
   const text = context.req.query("id") ?? "";
@@ -63,7 +63,7 @@ async function getGeneration(context: AppContext): Promise<Response> {
   if (found.value === undefined) {
     return fail(context, { kind: "not_found", message: "There is no generation with this id" });
   }
-  context.var.wide.set({ generation_id: found.value.record.id });
+  context.get("wide").set({ generation_id: found.value.record.id });
   return json({ data: generationBody(found.value) }, 200, PRIVATE);
 }
 
@@ -77,7 +77,7 @@ async function find(
   const fresh = await gateAnswer(gate.generation(id));
   if (!fresh.ok) return err(fresh.error);
   if (fresh.value !== null) return ok(fresh.value);
-  return await stored(readGeneration(context.var.deps.books.of(account), account, id));
+  return await stored(readGeneration(context.get("deps").books.of(account), account, id));
 }
 
 const GENERATION_ID = /^gen-(\d{10})-[0-9A-Za-z]{20}$/;

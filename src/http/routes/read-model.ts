@@ -46,7 +46,7 @@ async function readModel(context: AppContext): Promise<Response> {
  * @returns `not_found` with the nearest ids, `free_variant_ended`, `overloaded`.
  */
 export async function modelOfPath(context: AppContext): Promise<Result<ResolvedModel, RouterError>> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const name = nameOfPath(context);
   const found = await resolveModel(deps.catalog, name, deps.waitUntil);
   if (found.ok || found.error.kind !== "unknown_model") return found;

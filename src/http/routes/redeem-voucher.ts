@@ -33,7 +33,7 @@ async function redeemVoucher(context: AppContext): Promise<Response> {
   const body = await readStrict(context.req.raw, Redeem);
   if (!body.ok) return fail(context, body.error);
   const codeHash = await hashVoucherCode(body.value.code);
-  const redeemed = await gateAnswer(context.var.deps.voucherGate().redeem(codeHash, caller.value.account.id));
+  const redeemed = await gateAnswer(context.get("deps").voucherGate().redeem(codeHash, caller.value.account.id));
   if (!redeemed.ok) return fail(context, redeemed.error);
   const { amountNusd, balanceNusd } = redeemed.value;
   const answer: z.infer<typeof RedeemBody> = {

@@ -47,7 +47,8 @@ export function registerRollbackCatalog(admin: Hono<AppEnv>): void {
 }
 
 async function rollbackCatalog(context: AppContext): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const deps = context.get("deps");
+  const receivedAtMs = context.get("receivedAtMs");
   const body = await readStrict(context.req.raw, RollbackBody);
   if (!body.ok) return fail(context, body.error);
   const { version } = body.value;
@@ -61,7 +62,7 @@ async function rollbackCatalog(context: AppContext): Promise<Response> {
   if (!done.ok) return fail(context, done.error);
   if (!done.value.ok) return fail(context, { kind: "conflict", message: done.value.error });
   deps.catalog.forgetIndex();
-  context.var.wide.set({ catalog_version: version });
+  context.get("wide").set({ catalog_version: version });
   const { changed, counts } = done.value.value;
   return json({ data: { version, changed, ...counts } });
 }

@@ -35,7 +35,7 @@ export function registerRotateKey(app: Hono<AppEnv>): void {
 }
 
 async function rotateKey(context: AppContext): Promise<Response> {
-  const { deps } = context.var;
+  const deps = context.get("deps");
   const caller = await identifyManager(context);
   if (!caller.ok) return fail(context, caller.error);
   const hash = hashOfPath(context);

@@ -70,13 +70,14 @@ async function getStatement(context: AppContext): Promise<Response> {
 async function getAccountStatement(context: AppContext): Promise<Response> {
   const account = await accountOf(context);
   if (!account.ok) return fail(context, account.error);
-  const gate = context.var.deps.accountGate(account.value.id);
+  const gate = context.get("deps").accountGate(account.value.id);
   const keys = await asked(async () => await gate.listKeys());
   return keys.ok ? await respond(context, account.value.id, keys.value) : fail(context, keys.error);
 }
 
 async function respond(context: AppContext, account: AccountId, keys: readonly KeyView[]): Promise<Response> {
-  const { deps, receivedAtMs } = context.var;
+  const deps = context.get("deps");
+  const receivedAtMs = context.get("receivedAtMs");
   const wanted = wantedOf(context);
   if (!wanted.ok) return fail(context, wanted.error);
   const { month, format } = wanted.value;
@@ -105,7 +106,7 @@ function wantedOf(
   if (format !== "json" && format !== "csv") {
     return err({ kind: "bad_request", message: "format must be json or csv", path: "format" });
   }
-  const nowMs = context.var.receivedAtMs;
+  const nowMs = context.get("receivedAtMs");
   const month = monthOf(context.req.query("month") ?? new Date(nowMs).toISOString().slice(0, 7));
   if (month === undefined || month.fromMs > nowMs) {
     const message = "month must be a month that has begun, such as 2026-11";

@@ -47,7 +47,7 @@ async function stripeWebhook(context: AppContext): Promise<Response> {
   }
   const text = await readShortText(context.req.raw, EVENT_BYTES_MAX);
   if (!text.ok) return fail(context, text.error);
-  const event = await payments.value.port.readEvent(text.value, signature, context.var.deps.clock());
+  const event = await payments.value.port.readEvent(text.value, signature, context.get("deps").clock());
   if (!event.ok) return fail(context, { kind: "bad_request", message: event.error });
   const taken = await takeEvent(context, payments.value, event.value);
   if (!taken.ok) return fail(context, taken.error);
@@ -85,8 +85,8 @@ async function takeEvent(
 
 function deskOf(context: AppContext, account: AccountId) {
   if (placeOfAccount(account) === undefined) return err(NO_ACCOUNT);
-  context.var.wide.set({ account_id: account });
-  return ok(paymentsAt(context.var.deps.accountGate(account)));
+  context.get("wide").set({ account_id: account });
+  return ok(paymentsAt(context.get("deps").accountGate(account)));
 }
 
 /** A gate takes an unknown account for a bad key; here nobody shows one. */

@@ -39,7 +39,7 @@ async function updateKey(context: AppContext): Promise<Response> {
   if (!body.ok) return fail(context, body.error);
   const { name, disabled, limit, limit_reset: limitReset, expires_at: expiresAt } = body.value;
   const fault =
-    expiryFault(expiresAt, context.var.deps.clock()) ??
+    expiryFault(expiresAt, context.get("deps").clock()) ??
     (disabled === true ? ownKeyFault(caller.value, hash.value, "disabled") : undefined);
   if (fault !== undefined) return fail(context, fault);
   const limits = limitsOf(body.value);

@@ -50,7 +50,7 @@ export function registerWritePreset(app: Hono<AppEnv>): void {
 }
 
 async function write(context: AppContext, dialect: Dialect): Promise<Response> {
-  const { presets, randomBytes } = context.var.deps;
+  const { presets, randomBytes } = context.get("deps");
   const caller = await authenticate(context);
   if (!caller.ok) return fail(context, caller.error);
   const slug = slugOf(context);

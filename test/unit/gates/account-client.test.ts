@@ -57,8 +57,11 @@ function gateOf(time: VirtualTime, gatherMs: number | undefined, calls: Call[], 
   };
 }
 
-/** Ten generations are admitted at once and end 30 ms apart. @returns the settle calls, and whether all were taken. */
-function run(gatherMs: number | undefined, isLost = false) {
+/**
+ * Ten generations are admitted at once and end `apartMs` apart.
+ * @returns the settle calls, whether all were taken, and when what stands beside each settle was done.
+ */
+function run(gatherMs: number | undefined, isLost = false, apartMs = 30) {
   return inVirtualTime(START, async (time) => {
     const calls: Call[] = [];
     const gate = gateOf(time, gatherMs, calls, isLost);
@@ -69,6 +72,7 @@ function run(gatherMs: number | undefined, isLost = false) {
       standing: createStanding(time.nowMs, null),
     });
     const settled: boolean[] = [];
+    const besideMs: number[] = [];
     for (let number = 0; number < 10; number++) {
       const request: AdmitRequest = {
         keyHash: KEY,
@@ -79,14 +83,15 @@ function run(gatherMs: number | undefined, isLost = false) {
         footprint: { models: [], providers: [], tokens: { wanted: 1, minimum: 1 } },
       };
       void Promise.resolve(client.admit(ACCOUNT, request)).then(() =>
-        time.at(START + 100 + number * 30, () => {
+        time.at(START + 100 + number * apartMs, () => {
           const settlement = settlementOf(idOf(number), KEY, 5n, 4n, START);
-          void client.settle(ACCOUNT, settlement).then((isTaken) => settled.push(isTaken));
+          const beside = (): void => void besideMs.push(time.nowMs() - START);
+          void client.settle(ACCOUNT, settlement, beside).then((isTaken) => settled.push(isTaken));
         }),
       );
     }
     await time.runUntil(START + 20_000);
-    return { calls, settled };
+    return { calls, settled, besideMs };
   });
 }
 
@@ -109,4 +114,38 @@ test("gathered settles whose call was lost are sent again", async () => {
   const { calls, settled } = await run(1_000, true);
   expect(calls.map(({ count }) => count)).toEqual([10, 10]);
   expect(settled).toEqual(TAKEN);
+});
+
+test("settles within 20 ms of the first go with it", async () => {
+  const { calls, settled } = await run(undefined, false, 2);
+  expect(calls).toEqual([{ atMs: 120, count: 10 }]);
+  expect(settled).toEqual(TAKEN);
+});
+
+test("after a call that brought many, the next waits 60 ms; after one that brought few, 20 ms", async () => {
+  const atMs = [...Array.from({ length: 8 }, (_, index) => index), 100, 101, 300];
+  const calls = await inVirtualTime(START, async (time) => {
+    const made: Call[] = [];
+    const gate = gateOf(time, undefined, made, false);
+    const standing = createStanding(time.nowMs, null);
+    const client = createAccountClient({ clock: time.nowMs, gate: () => gate, reporter: "isolate", standing });
+    // One stays open throughout: an account with nothing under way is forgotten, and with it how busy it was.
+    await client.renew(ACCOUNT, idOf(99));
+    for (const [number, ms] of atMs.entries()) {
+      time.at(START + ms, () => void client.settle(ACCOUNT, settlementOf(idOf(number), KEY, 5n, 4n, START)));
+    }
+    await time.runUntil(START + 5_000);
+    return made;
+  });
+  expect(calls).toEqual([
+    { atMs: 20, count: 8 },
+    { atMs: 160, count: 2 },
+    { atMs: 320, count: 1 },
+  ]);
+});
+
+test("what stands beside a settle is done once, within 80 ms, and does not wait for the gate", async () => {
+  const { calls, besideMs } = await run(1_000, true, 2);
+  expect(calls.map(({ atMs }) => atMs)[0]).toBe(1_100);
+  expect(besideMs).toHaveLength(10);
 });

@@ -106,3 +106,43 @@ test.each<Phase>(["headers", "first_token", "idle", "total"])(
     });
   },
 );
+
+test("one timer beats each 20 s, through later limits, until the end", () => {
+  const limits = { headersMs: 100_000, firstTokenMs: 100_000, idleMs: 50_000, totalMs: 900_000 };
+  const startedMs = Date.now();
+  const beats: number[] = [];
+  const guard = createDeadlineGuard(
+    limits,
+    false,
+    Date.now,
+    () => undefined,
+    () => void beats.push(Date.now() - startedMs),
+  );
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(45_000);
+  guard.enter("idle");
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(20_000);
+  guard.end();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.advanceTimersByTime(100_000);
+  expect(beats).toEqual([20_000, 40_000, 60_000]);
+});
+
+test("a limit that comes before the next beat fires on time", () => {
+  const limits = { headersMs: 30_000, firstTokenMs: 25_000, idleMs: 7_000, totalMs: 900_000 };
+  const startedMs = Date.now();
+  let firedMs: number | null = null;
+  const guard = createDeadlineGuard(
+    limits,
+    false,
+    Date.now,
+    () => (firedMs = Date.now() - startedMs),
+    () => undefined,
+  );
+  vi.advanceTimersByTime(1_000);
+  guard.enter("idle");
+  vi.advanceTimersByTime(10_000);
+  expect(firedMs).toBe(8_000);
+  expect(guard.expired()).toBe("idle");
+});

@@ -92,10 +92,10 @@ function worldOf(script: Script): World {
         deadlines: DEADLINES,
         waitUntil: (work: Promise<unknown>) => void settled.push(work),
       };
-      const onStart = (given: () => void): void => {
+      const started = (given: () => void): void => {
         abort = given;
       };
-      return attempt(replicate, encoded.value, request, target, onStart, ports);
+      return attempt(replicate, encoded.value, request, target, { started, beat: null }, ports);
     },
     stop: () => abort(),
   };

@@ -99,6 +99,7 @@ async function walk(world: World): Promise<{ run: PlanRun; log: readonly string[
       freeModels: new Set(),
       attachments: null,
       credentialSeed: null,
+      beat: null,
     },
     {
       providers,

@@ -4,6 +4,7 @@
  * without a space, comments, several data lines, a missing blank line at the end, a BOM, cuts inside a UTF-8 sequence.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (accessed 2026-11-21).
  */
+import { createUtf8Decoder } from "./utf8.ts";
 
 /** One dispatched event. `event` is "" when the upstream gave none. */
 export interface SseFrame {
@@ -65,7 +66,7 @@ function createEventLines(): EventLines {
 
 /** A new splitter for one stream. */
 export function createSseSplitter(): FrameSplitter {
-  const decoder = new TextDecoder();
+  const decoder = createUtf8Decoder();
   const lines = createEventLines();
   let rest: string[] = [];
   let restLength = 0;
@@ -90,7 +91,7 @@ export function createSseSplitter(): FrameSplitter {
   return {
     feed(bytes) {
       if (overflowed) return [];
-      const text = decoder.decode(bytes, { stream: true });
+      const text = decoder.decode(bytes);
       // Pieces of one long line are joined once, at its end: a large image must not be copied with every read.
       const endsHeldReturn = restLength > 0 && rest[rest.length - 1]?.endsWith("\r") === true;
       if (!endsHeldReturn && !text.includes("\n") && !text.includes("\r")) {
@@ -105,7 +106,7 @@ export function createSseSplitter(): FrameSplitter {
     },
     end() {
       if (overflowed) return [];
-      const out = drain(rest.join("") + decoder.decode(), true);
+      const out = drain(rest.join("") + decoder.end(), true);
       if (restLength > 0) lines.take(rest.join(""), out);
       keep("");
       lines.take("", out);

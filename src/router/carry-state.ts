@@ -52,6 +52,7 @@ export function withCarriedState(answered: Answered, { provider }: Candidate, jo
         isBegun = true;
         return events === null ? null : await carry(events);
       },
+      isSpent: () => stream.isSpent(),
     },
   };
 }

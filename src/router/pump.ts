@@ -73,7 +73,8 @@ export async function pump(
     return client.isGone() ? { kind: "cancelled", by: "drained" } : { kind: "completed" };
   } finally {
     guard.end();
-    abort();
+    // An abort makes an error with its trace, for nobody where the body has ended.
+    if (!stream.isSpent()) abort();
   }
 }
 

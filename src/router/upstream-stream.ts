@@ -21,6 +21,8 @@ const LINGER_MS = 250;
 export interface UpstreamStream {
   /** The next events, at least an empty batch per read; null once the stream is over. */
   next(): Promise<readonly GenerationEvent[] | null>;
+  /** The body was read to its end: there is nothing left to be aborted. */
+  isSpent(): boolean;
 }
 
 /**
@@ -42,6 +44,7 @@ export function createUpstreamStream(
   /** More than one read takes has arrived: a large frame must not be paused for at each piece. */
   let isBehind = false;
   let isOver = false;
+  let isSpent = false;
 
   const decode = (bytes: Uint8Array): GenerationEvent[] => {
     isBehind = bytes.byteLength === READ_BYTES;
@@ -69,20 +72,22 @@ export function createUpstreamStream(
       try {
         const isDone = decoder.isDone?.() === true;
         const bytes = await (isDone ? lingering(reader.read(0)) : reader.read(isBehind ? 0 : pauseMs));
-        if (bytes !== null) return decode(bytes);
+        if (bytes instanceof Uint8Array) return decode(bytes);
+        isSpent = bytes === null;
         return finish(last === undefined ? [] : await last());
       } catch {
         return broken();
       }
     },
+    isSpent: () => isSpent,
   };
 }
 
-/** What `read` gives within LINGER_MS, else null. */
-async function lingering(read: Promise<Uint8Array | null>): Promise<Uint8Array | null> {
+/** What `read` gives within LINGER_MS, else "late". */
+async function lingering(read: Promise<Uint8Array | null>): Promise<Uint8Array | null | "late"> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), LINGER_MS);
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), LINGER_MS);
   });
   try {
     return await Promise.race([read, late]);
@@ -108,5 +113,6 @@ export function streamOf(events: readonly GenerationEvent[]): UpstreamStream {
       given = true;
       return Promise.resolve(batch);
     },
+    isSpent: () => true,
   };
 }

@@ -32,6 +32,7 @@ async function run(
   batches: readonly (readonly GenerationEvent[])[],
   leavesAfter = Number.POSITIVE_INFINITY,
   { dueChars, reach }: Holding = ALL_HELD,
+  isSpent = false,
 ): Promise<Run> {
   const log: string[] = [];
   const [first = [], ...rest] = batches;
@@ -42,7 +43,7 @@ async function run(
     {
       kind: "answered",
       first,
-      stream: { next: () => Promise.resolve(rest.shift() ?? null) },
+      stream: { next: () => Promise.resolve(rest.shift() ?? null), isSpent: () => isSpent },
       guard: {
         enter: (phase) => log.push(phase),
         pause: () => log.push("pause"),
@@ -149,6 +150,12 @@ test.each<{
   const done = await run(batches, leavesAfter);
   expect({ end: done.end, written: done.written, tokens: done.tokens }).toEqual({ end, written, tokens });
   expect(done.log.slice(-2)).toEqual(["end", "abort"]);
+});
+
+test("a body that was read to its end is not aborted", async () => {
+  const { end, log } = await run([[say("a")], [USED]], Number.POSITIVE_INFINITY, ALL_HELD, true);
+  expect(end).toEqual({ kind: "completed" });
+  expect(log.at(-1)).toBe("end");
 });
 
 test("empty batches are no progress, and a slow client is no silence of the upstream", async () => {

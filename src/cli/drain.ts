@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Longest wait for open requests. */
 const REQUESTS_MS = 5_000;
-/** After the last request: settles are sent within 20 ms and acknowledged by a gate on this machine. */
+/** After the last request: settles are sent within 60 ms and acknowledged by a gate on this machine. */
 const BACKGROUND_MS = 400;
 const POLL_MS = 20;
 

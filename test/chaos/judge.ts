@@ -68,13 +68,17 @@ export interface Verdict {
   readonly estimatedNusd: bigint;
   readonly young: readonly Listed[];
   readonly interrupted: readonly Listed[];
+  /** Rows of upstream calls that overlapped an admission which was then refused: the operator's loss, under an id of its own. */
+  readonly writtenOffCount: number;
+  readonly writtenOffNusd: bigint;
 }
 
 /** Compares the books with what was asked for. */
 export function judge(evidence: Evidence): Verdict {
   const violations: string[] = [];
-  const rows = rowsByMarker(evidence, violations);
   const sums = { exactCount: 0, exactNusd: 0n, estimatedCount: 0, estimatedNusd: 0n };
+  const lost = { writtenOffCount: 0, writtenOffNusd: 0n };
+  const rows = rowsByMarker(evidence, violations, lost);
   const young: Listed[] = [];
   const interrupted: Listed[] = [];
   const poor = new Set(evidence.accounts.filter(({ isPoor }) => isPoor).map(({ id }) => id));
@@ -97,11 +101,21 @@ export function judge(evidence: Evidence): Verdict {
   judgeAccounts(evidence, violations);
   const booked = new Set(evidence.rows.map(({ id }) => id));
   for (const id of evidence.acknowledged) if (!booked.has(id)) violations.push(`${id}: acknowledged and not booked`);
-  return { violations, ...sums, young, interrupted };
+  return { violations, ...sums, ...lost, young, interrupted };
+}
+
+/** A refused request whose upstream call had begun: free for the tenant, and never the refused generation itself. */
+function isWriteOff(one: Seen, row: BooksRow): boolean {
+  const isFree = row.cost_nusd === 0 && row.charged_nusd === 0;
+  return one.how === "refused" && one.generationId !== row.id && row.record.cancelled && isFree;
 }
 
 /** The rows by what the client called them; a row that nobody asked for, or a second one, is a violation. */
-function rowsByMarker(evidence: Evidence, violations: string[]): ReadonlyMap<string, BooksRow> {
+function rowsByMarker(
+  evidence: Evidence,
+  violations: string[],
+  lost: { writtenOffCount: number; writtenOffNusd: bigint },
+): ReadonlyMap<string, BooksRow> {
   const asked = new Map(evidence.seen.map((one) => [markerOf(one.request.wish.number), one]));
   const rows = new Map<string, BooksRow>();
   const ids = new Set<string>();
@@ -112,8 +126,18 @@ function rowsByMarker(evidence: Evidence, violations: string[]): ReadonlyMap<str
     else if (one.account !== row.account_id) violations.push(`${row.id}: booked for another account than asked`);
     else if (one.request.model !== row.record.requestedModel)
       violations.push(`${row.id}: another model than asked for`);
-    else if (one.generationId !== null && one.generationId !== row.id) {
-      violations.push(`${row.id}: its client was told ${one.generationId}`);
+    else if (isWriteOff(one, row)) {
+      lost.writtenOffCount++;
+      lost.writtenOffNusd += BigInt(row.record.upstreamCostNusd);
+      if (ids.has(row.id)) violations.push(`${row.id}: written off twice (${marker})`);
+      ids.add(row.id);
+      continue;
+    } else if (one.generationId !== null && one.generationId !== row.id) {
+      const { how, status } = one;
+      violations.push(
+        `${row.id}: its client was told ${one.generationId} (${how}, ${status}; the row costs ${row.cost_nusd}, ` +
+          `${row.record.cancelled ? "cancelled" : "not cancelled"}, upstream ${row.record.upstreamCostNusd})`,
+      );
     }
     if (rows.has(marker) || ids.has(row.id)) violations.push(`${row.id}: booked twice (${marker})`);
     rows.set(marker, row);

@@ -27,6 +27,7 @@ export function reportText(options: SoakOptions, result: SoakResult): string {
       ` ${verdict.estimatedCount} counted by the server, ${verdict.estimatedNusd} nano-dollars`,
     `  ${result.creditCount} credits given meanwhile`,
     `  younger than 250 ms at a kill: ${listText(verdict.young)}`,
+    `  written off, sent upstream while the gate refused: ${verdict.writtenOffCount}, ${verdict.writtenOffNusd} nano-dollars of the operator's`,
     `  interrupted: ${listText(verdict.interrupted)}`,
     `  server memory before kills and at the end, MiB: ${result.serverRssMib.join(" ")}`,
     `  audit: ${audit.ok ? "ok" : "WRONG"}, open holds ${audit.open_holds}, open leases ${audit.open_leases}, outbox ${audit.outbox};` +

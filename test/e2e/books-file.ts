@@ -10,7 +10,10 @@ import type { GenerationRecord } from "../../src/insight/generation.ts";
 import { readRecord } from "../../src/insight/generation-row.ts";
 
 /** What is looked at. */
-type Said = Pick<GenerationRecord, "requestedModel" | "provider" | "streamed" | "estimated" | "externalUser">;
+type Said = Pick<
+  GenerationRecord,
+  "requestedModel" | "provider" | "streamed" | "estimated" | "externalUser" | "cancelled" | "upstreamCostNusd"
+>;
 export interface BooksRow {
   readonly id: string;
   readonly account_id: string;

@@ -51,6 +51,8 @@ function row(changes: Partial<BooksRow> = {}, record: Partial<BooksRow["record"]
       streamed: true,
       estimated: false,
       externalUser: marker,
+      cancelled: false,
+      upstreamCostNusd: COST,
       ...record,
     },
   };
@@ -184,4 +186,31 @@ test("the plan is the seed's: the same requests and kills again, others for anot
   expect(plan(5)).toEqual(plan(5));
   expect(plan(5)).not.toEqual(plan(6));
   expect(killTimesOf(5, 600_000, 60_000)).toHaveLength(9);
+});
+
+const refused: Partial<Seen> = { how: "refused", status: 402, hasWords: false, toldNusd: null };
+const lost = row({ id: "gen-9", cost_nusd: 0, charged_nusd: 0 }, { cancelled: true });
+const poor = [{ id: "gl1a", isPoor: true, creditsNusd: 1_000_000n, balanceNusd: 1_000_000n }];
+
+test("an upstream call that overlapped a refusal is the operator's loss, under an id of its own", () => {
+  const given = { seen: [whole(refused)], rows: [lost], accounts: poor, acknowledged: ["gen-9"] };
+  expect(judge(evidence(given))).toMatchObject({
+    violations: [],
+    writtenOffCount: 1,
+    writtenOffNusd: BigInt(COST),
+    exactCount: 0,
+  });
+});
+
+test.each<{ name: string; seen: Partial<Seen>; rows: readonly BooksRow[] }>([
+  { name: "an answer that was given is never written off", seen: {}, rows: [lost] },
+  {
+    name: "what is written off is free",
+    seen: refused,
+    rows: [row({ id: "gen-9", cost_nusd: 1 }, { cancelled: true })],
+  },
+  { name: "a loss is booked once", seen: refused, rows: [lost, lost] },
+])("$name", ({ seen, rows }) => {
+  const given = { seen: [whole(seen)], rows, accounts: poor, acknowledged: [] };
+  expect(judge(evidence(given)).violations).not.toEqual([]);
 });

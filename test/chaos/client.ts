@@ -42,6 +42,7 @@ export interface Seen {
 const TEXT_CHARS_MAX = 2_000_000;
 /** Longer than any planned answer and any deadline of the server's. */
 const REQUEST_MS_MAX = 45_000;
+const TOOL_OPENING = '{"text":"';
 const FAULT_CHARS_MAX = 300;
 
 /** Sends one request and reads its answer to whatever end it has, `over` at the latest. Never rejects. */
@@ -192,17 +193,21 @@ interface Ending {
 }
 
 function wrongText({ wish, maxTokens }: PlannedRequest, said: string, { provider, reason, clampedTo }: Ending) {
-  const says = wish.isTool ? toolText(said) : said;
-  if (provider === null || says === null) return `not the words of a provider: ${said.slice(0, FAULT_CHARS_MAX)}`;
+  const says = wish.isTool ? toolText(said, reason === "length") : said;
+  if (provider === null || says === null) {
+    return `not the words of a provider (${reason}): ${said.slice(0, FAULT_CHARS_MAX)}`;
+  }
   // Faults of the upstream know no tools, and do not say that they end for the limit, which they keep.
   const words = wordsOf(provider, wish, Math.min(wish.wordCount, clampedTo ?? maxTokens));
   const isRight = reason === "length" ? words.join("").startsWith(says) : says === words.join("");
   return isRight ? null : `not the words that were sent: ${said.slice(0, FAULT_CHARS_MAX)}`;
 }
 
-function toolText(said: string): string | null {
+/** The text in a call's arguments. Where credit ends, a call ends in the middle of them. */
+function toolText(said: string, isCut: boolean): string | null {
   const parsed = parseJson(said);
   if (isObject(parsed)) return stringOf(parsed["text"]) ?? null;
+  if (isCut && said.startsWith(TOOL_OPENING)) return said.slice(TOOL_OPENING.length);
   return said.startsWith("{") ? null : said;
 }
 

@@ -59,7 +59,7 @@ function randomText(random: RandomBytes, length: number, alphabet: string): stri
     const bytes = random(length - text.length);
     // By index: it runs for each request, and an iterator makes an object for each byte.
     for (let at = 0; at < bytes.length; at++) {
-      const byte = bytes[at] ?? 255;
+      const byte = bytes[at] ?? limit;
       if (byte < limit) text += alphabet[byte % alphabet.length];
     }
   }

@@ -25,6 +25,7 @@ export interface AppEnv {
   };
 }
 
+/** Variables are read by `get`: hono's `var` copies all of them at each access. */
 export type AppContext = Context<AppEnv>;
 
 /** What else an error says of a generation that was routed. */

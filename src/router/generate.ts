@@ -248,7 +248,7 @@ function admittedWith(input: GenerateInput, route: Route, need: Need, leave: Lea
 }
 
 /**
- * A slot is given back with the settlement, which travels some 20 ms behind the answer: whoever goes on one by one, with
+ * A slot is given back with the settlement, which travels 20 to 60 ms behind the answer: whoever goes on one by one, with
  * a limit of one at once, must not be refused for that. So a refusal for concurrency alone asks once more.
  */
 function admitWithSlot(account: AccountId, ports: RouterPorts, request: AdmitRequest): Admission | Promise<Admission> {

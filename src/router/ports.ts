@@ -28,7 +28,7 @@ export interface AccountPort {
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /**
    * True once the gate has durably taken it; keeps trying for 25 s, then false.
-   * @param beside is called once the answer is out, some 20 ms later: what need not hold it up.
+   * @param beside is called once the answer is out, 20 to 110 ms later: what need not hold it up.
    */
   settle(account: AccountId, settlement: Settlement, beside?: () => void): Promise<boolean>;
   /**

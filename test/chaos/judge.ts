@@ -68,7 +68,7 @@ export interface Verdict {
   readonly estimatedNusd: bigint;
   readonly young: readonly Listed[];
   readonly interrupted: readonly Listed[];
-  /** Rows of upstream calls that overlapped an admission which was then refused: the operator's loss, under an id of its own. */
+  /** Rows of upstream calls that overlapped an admission and were not wanted by it: the operator's loss. */
   readonly writtenOffCount: number;
   readonly writtenOffNusd: bigint;
 }
@@ -104,10 +104,17 @@ export function judge(evidence: Evidence): Verdict {
   return { violations, ...sums, ...lost, young, interrupted };
 }
 
-/** A refused request whose upstream call had begun: free for the tenant, and never the refused generation itself. */
-function isWriteOff(one: Seen, row: BooksRow): boolean {
+/**
+ * A loss of the operator's under an id of its own: an upstream call that had begun before an admission which then refused
+ * the request, or would have it otherwise. Free for the tenant, never the generation that the client was told, and the
+ * upstream knows of it: beside an answer it was called once more than the answer needs.
+ */
+function isWriteOff(one: Seen, row: BooksRow, journal: Journal): boolean {
   const isFree = row.cost_nusd === 0 && row.charged_nusd === 0;
-  return one.how === "refused" && one.generationId !== row.id && row.record.cancelled && isFree;
+  const isOther = one.generationId !== null && one.generationId !== row.id;
+  const attempts = journal.get(one.request.wish.number) ?? [];
+  const isKnown = attempts.some(({ provider }) => provider === row.record.provider);
+  return isFree && isOther && row.record.cancelled && isKnown && attempts.length > (one.how === "refused" ? 0 : 1);
 }
 
 /** The rows by what the client called them; a row that nobody asked for, or a second one, is a violation. */
@@ -126,7 +133,7 @@ function rowsByMarker(
     else if (one.account !== row.account_id) violations.push(`${row.id}: booked for another account than asked`);
     else if (one.request.model !== row.record.requestedModel)
       violations.push(`${row.id}: another model than asked for`);
-    else if (isWriteOff(one, row)) {
+    else if (isWriteOff(one, row, evidence.journal)) {
       lost.writtenOffCount++;
       lost.writtenOffNusd += BigInt(row.record.upstreamCostNusd);
       if (ids.has(row.id)) violations.push(`${row.id}: written off twice (${marker})`);

@@ -8,6 +8,7 @@ import { expect, test, vi } from "vitest";
 import type { AccountSpendRpc } from "../../src/gates/account-contract.ts";
 import { createAccountClient } from "../../src/gates/account-client.ts";
 import { createColoCache, createStanding } from "../../src/gates/standing.ts";
+import { readRecord } from "../../src/insight/generation-row.ts";
 import { generate } from "../../src/router/generate.ts";
 import type { Generated } from "../../src/router/job.ts";
 import type { RouterPorts } from "../../src/router/ports.ts";
@@ -19,6 +20,28 @@ const OCEAN_MS = 150;
 /** Cold requests with a far gate, and as many with a near one. */
 const ROUNDS = 5;
 const encoder = new TextEncoder();
+/** What the client calls its own user. */
+const USER = "somebody";
+/** The row of an upstream call that nobody wanted: free, and under an id that no client was told. */
+const LOSS = {
+  id: expect.stringMatching(/^gen-/),
+  costNusd: 0,
+  chargedNusd: 0,
+  externalUser: USER,
+  cancelled: true,
+  provider: "a",
+  isLoss: true,
+};
+
+interface BookedRow {
+  readonly id: string;
+  readonly costNusd: number;
+  readonly chargedNusd: number;
+  readonly externalUser: string | null;
+  readonly cancelled: boolean;
+  readonly provider: string | null;
+  readonly isLoss: boolean;
+}
 
 interface Call {
   readonly atMs: number;
@@ -39,6 +62,8 @@ interface Sea {
   readonly gateCalls: string[];
   /** What happened, in order. */
   readonly events: Event[];
+  /** Of the request that was asked last, as its client is told it. */
+  lastId: string;
   /** What a call of the gate waits for. */
   ocean: () => Promise<unknown>;
   /** How long the upstream takes for its first word, and what it does then. */
@@ -100,6 +125,7 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
     calls,
     gateCalls,
     events: [],
+    lastId: "",
     ocean: () => sleep(OCEAN_MS),
     upstream: { firstMs: 300, ends: true },
     async ask(body = {}) {
@@ -113,7 +139,9 @@ async function newSea(creditNusd = 100n * USD): Promise<Sea> {
         keyHash: account.keyHash,
         generationId,
         receivedAtMs: startMs,
+        externalUser: USER,
       };
+      sea.lastId = generationId;
       const generated = await generate({ ...input, asker }, ports);
       if (generated.kind !== "stream") return { generated, startMs, firstAtMs: 0, text: "" };
       const reader = generated.body.getReader();
@@ -195,6 +223,22 @@ async function operatorLossNusd({ account }: Sea): Promise<number> {
   return results[0]?.sum ?? 0;
 }
 
+/** The account's rows in the books, oldest first. */
+async function rowsOf({ account }: Sea): Promise<readonly BookedRow[]> {
+  await runDurableObjectAlarm(gateOf(account.id));
+  const { results } = await env.DB.prepare(
+    "SELECT id, created_at_ms, cost_nusd, charged_nusd, record FROM generations WHERE account_id = ?1 ORDER BY id",
+  )
+    .bind(account.id)
+    .all<{ id: string; created_at_ms: number; cost_nusd: number; charged_nusd: number; record: string }>();
+  return results.map(({ id, created_at_ms: createdAtMs, cost_nusd: costNusd, charged_nusd: chargedNusd, record }) => {
+    const read = readRecord(JSON.parse(record) as unknown, { id, createdAtMs, costNusd });
+    if (!read.ok) throw new Error(read.error);
+    const { externalUser, cancelled, provider, upstreamCostNusd } = read.value;
+    return { id, costNusd, chargedNusd, externalUser, cancelled, provider, isLoss: upstreamCostNusd > 0 };
+  });
+}
+
 test("to a cold isolate's first byte the gate's 150 ms add nothing where the key is in good standing", async () => {
   const sea = await newSea();
   const unknown = await sea.ask();
@@ -259,6 +303,10 @@ test("a refusal aborts the upstream, is the operator's loss, and ends overlap", 
   await sea.settled();
   expect(sea.calls.at(-1)?.signal.aborted).toBe(true);
   expect(await operatorLossNusd(sea)).toBeLessThan(0);
+  const rows = await rowsOf(sea);
+  expect(rows).toHaveLength(2);
+  expect(rows.find(({ id }) => id === sea.lastId)).toBeUndefined();
+  expect(rows[1]).toEqual(LOSS);
   const view = await sea.account.gate.view();
   expect(view).toMatchObject({ ok: true, value: { totalUsageNusd: 2_000n } });
   await sea.account.gate.suspend(false);
@@ -273,27 +321,40 @@ test("a refusal aborts the upstream, is the operator's loss, and ends overlap", 
   expect((await sea.account.gate.audit()).ok).toBe(true);
 }, 60_000);
 
-test("a request whose output must be cut is sent anew, cut, and is charged once", async () => {
-  const sea = await newSea();
-  await sea.ask();
-  await sea.idle();
-  // Trust is from before; now there is credit for some words only.
-  const view = await sea.account.gate.view();
-  if (!view.ok) throw new Error(JSON.stringify(view.error));
-  const amountNusd = 60_000n - view.value.balanceNusd;
-  await sea.account.gate.credit({ idempotencyKey: "debit", amountNusd, reason: "test" });
-  const cut = await sea.ask({ max_tokens: 100 });
-  expect(cut.text).toContain("Hello");
-  expect(sea.calls).toHaveLength(3);
-  const [, first, second] = sea.calls;
-  expect(first?.body["max_tokens"]).toBe(100);
-  expect(first?.signal.aborted).toBe(true);
-  expect(Number(second?.body["max_tokens"])).toBeLessThan(100);
-  expect(cut.generated).toMatchObject({ headers: { "X-Waypost-Max-Tokens": String(second?.body["max_tokens"]) } });
-  await sea.idle();
-  const after = await sea.account.gate.view();
-  expect(after).toMatchObject({ ok: true, value: { totalUsageNusd: 2n * 2_000n } });
-}, 60_000);
+test.each([
+  { name: "had not answered by then", firstMs: 300, isBilled: false },
+  { name: "had answered by then", firstMs: 0, isBilled: true },
+])(
+  "a request whose output must be cut is sent anew, cut, and charged once: the first upstream $name",
+  async (given) => {
+    const sea = await newSea();
+    await sea.ask();
+    await sea.idle();
+    sea.upstream.firstMs = given.firstMs;
+    // Trust is from before; now there is credit for some words only.
+    const view = await sea.account.gate.view();
+    if (!view.ok) throw new Error(JSON.stringify(view.error));
+    const amountNusd = 60_000n - view.value.balanceNusd;
+    await sea.account.gate.credit({ idempotencyKey: "debit", amountNusd, reason: "test" });
+    const cut = await sea.ask({ max_tokens: 100 });
+    expect(cut.text).toContain("Hello");
+    expect(sea.calls).toHaveLength(3);
+    const [, first, second] = sea.calls;
+    expect(first?.body["max_tokens"]).toBe(100);
+    expect(first?.signal.aborted).toBe(true);
+    expect(Number(second?.body["max_tokens"])).toBeLessThan(100);
+    expect(cut.generated).toMatchObject({ headers: { "X-Waypost-Max-Tokens": String(second?.body["max_tokens"]) } });
+    await sea.idle();
+    const rows = await rowsOf(sea);
+    // Both answers, and the call that was given up beside the second one, if there is something to pay for.
+    expect(rows.find(({ id }) => id === sea.lastId)).toMatchObject({ costNusd: 2_000, chargedNusd: 2_000 });
+    expect(rows.filter(({ costNusd }) => costNusd > 0)).toHaveLength(2);
+    expect(rows.filter(({ costNusd }) => costNusd === 0)).toEqual(given.isBilled ? [LOSS] : []);
+    const after = await sea.account.gate.view();
+    expect(after).toMatchObject({ ok: true, value: { totalUsageNusd: 2n * 2_000n } });
+  },
+  60_000,
+);
 
 test("isolates of one colo tell each other, where the platform has a cache, and do without where it fails", async () => {
   const { id, keyHash } = await newAccount();

@@ -23,6 +23,8 @@ const TOKENS_PER_PIECE = Math.ceil(estimateCompletionTokens(WORDS) * 1.3);
 
 interface Upstream {
   readonly fetch: RouterPorts["fetch"];
+  /** It calls a tool, whose arguments are the words. */
+  callsTool: boolean;
   /** Pieces that may be written from now on; endless by default. */
   leave: number;
   aborts: number;
@@ -32,6 +34,7 @@ interface Upstream {
 function upstreamOf(): Upstream {
   const upstream: Upstream = {
     leave: Number.POSITIVE_INFINITY,
+    callsTool: false,
     aborts: 0,
     fetch: async (_url, { body, signal }) => {
       const asked = (await new Response(body).json()) as { max_tokens?: number; stream?: boolean };
@@ -61,7 +64,7 @@ function upstreamOf(): Upstream {
           }
           upstream.leave--;
           const isLast = used + TOKENS_PER_PIECE > limit;
-          const delta = isLast ? {} : { content: WORDS };
+          const delta = isLast ? {} : upstream.callsTool ? toolDelta(used === 0) : { content: WORDS };
           if (!isLast) used += TOKENS_PER_PIECE;
           const choice = { index: 0, delta, ...(isLast ? { finish_reason: "length" } : {}) };
           const usage = { prompt_tokens: 9, completion_tokens: used };
@@ -74,6 +77,13 @@ function upstreamOf(): Upstream {
     },
   };
   return upstream;
+}
+
+/** A piece of the arguments of one call, which never end. */
+function toolDelta(isFirst: boolean): object {
+  const name = isFirst ? { id: "call_1", type: "function" } : {};
+  const opened = isFirst ? { name: "note", arguments: `{"text":"${WORDS}` } : { arguments: WORDS };
+  return { tool_calls: [{ index: 0, ...name, function: opened }] };
 }
 
 interface Scene {
@@ -216,6 +226,28 @@ test.each(["stops", "bills_all"] as const)(
   },
   120_000,
 );
+
+test("a tool's call that outruns the credit ends in the middle of its arguments, with length", async () => {
+  const scene = await newScene(5_000n * TOKEN_NUSD);
+  scene.hidesRest = true;
+  scene.upstream.callsTool = true;
+  const tool = { type: "function", function: { name: "note", parameters: { type: "object" } } };
+  const text = await textOf(await scene.ask({ max_tokens: 20_000, tools: [tool] }));
+  expect(text.match(/"finish_reason":"length"/g)).toHaveLength(1);
+  expect(text).toContain(LENGTH);
+  expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+  const pieces = [...text.matchAll(/"arguments":("(?:[^"\\]|\\.)*")/g)].map(
+    ([, piece]) => JSON.parse(piece ?? "") as string,
+  );
+  const said = pieces.join("");
+  expect(`{"text":"${WORDS.repeat(pieces.length)}`.startsWith(said)).toBe(true);
+  expect(said.length).toBeGreaterThan(1_000);
+  expect(() => JSON.parse(said) as unknown).toThrow(SyntaxError);
+  const [settled] = await settlements(scene, 1);
+  expect(settled?.record).toMatchObject({ finishReason: "length", cancelled: false });
+  expect(await scene.balanceNusd()).toBe(5_000n * TOKEN_NUSD - (settled?.costNusd ?? 0n));
+  expect(await scene.audit()).toEqual({ faults: [], openHolds: 0, outbox: 0 });
+}, 120_000);
 
 test("an answer whose credit is known to end is asked to be no longer, and ends by itself", async () => {
   const scene = await newScene(5_000n * TOKEN_NUSD);

@@ -4,6 +4,7 @@ import { costNusd, judge, picosOf, type Evidence } from "../../chaos/judge.ts";
 import type { Seen } from "../../chaos/client.ts";
 import type { PlannedRequest } from "../../chaos/plan.ts";
 import { killTimesOf, requestAt } from "../../chaos/plan.ts";
+import type { Journal, JournalEntry } from "../../chaos/soak-upstream.ts";
 import type { BooksRow } from "../../e2e/books-file.ts";
 
 const PRICE = { prompt: 137_313n, completion: 991_717n, request: 0n, cacheRead: 34_567n, reasoning: 991_717n };
@@ -192,8 +193,17 @@ const refused: Partial<Seen> = { how: "refused", status: 402, hasWords: false, t
 const lost = row({ id: "gen-9", cost_nusd: 0, charged_nusd: 0 }, { cancelled: true });
 const poor = [{ id: "gl1a", isPoor: true, creditsNusd: 1_000_000n, balanceNusd: 1_000_000n }];
 
+const attempt = { provider: "one", mode: "ok", told: null };
+const journalOf = (...attempts: JournalEntry[]): Journal => new Map([[request.wish.number, attempts]]);
+
 test("an upstream call that overlapped a refusal is the operator's loss, under an id of its own", () => {
-  const given = { seen: [whole(refused)], rows: [lost], accounts: poor, acknowledged: ["gen-9"] };
+  const given = {
+    seen: [whole(refused)],
+    rows: [lost],
+    accounts: poor,
+    acknowledged: ["gen-9"],
+    journal: journalOf(attempt),
+  };
   expect(judge(evidence(given))).toMatchObject({
     violations: [],
     writtenOffCount: 1,
@@ -202,15 +212,36 @@ test("an upstream call that overlapped a refusal is the operator's loss, under a
   });
 });
 
-test.each<{ name: string; seen: Partial<Seen>; rows: readonly BooksRow[] }>([
-  { name: "an answer that was given is never written off", seen: {}, rows: [lost] },
+test("so is one that overlapped an admission which had the request sent anew, with less output", () => {
+  const journal = journalOf(attempt, { ...attempt, told: TOLD });
+  expect(judge(evidence({ rows: [row(), lost], journal }))).toMatchObject({
+    violations: [],
+    writtenOffCount: 1,
+    exactCount: 1,
+  });
+});
+
+test.each<{ name: string; seen?: Partial<Seen>; rows: readonly BooksRow[]; journal?: Journal }>([
+  { name: "an answer that was given is never written off", rows: [lost] },
+  { name: "beside an answer the upstream must have been called twice", rows: [row(), lost] },
+  {
+    name: "the upstream must have been called at that provider",
+    seen: refused,
+    rows: [lost],
+    journal: journalOf({ ...attempt, provider: "two" }),
+  },
+  {
+    name: "the refused generation itself is no loss",
+    seen: { ...refused, generationId: "gen-9" },
+    rows: [row({ id: "gen-9", cost_nusd: 1, charged_nusd: 0 }, { cancelled: true })],
+  },
   {
     name: "what is written off is free",
     seen: refused,
     rows: [row({ id: "gen-9", cost_nusd: 1 }, { cancelled: true })],
   },
   { name: "a loss is booked once", seen: refused, rows: [lost, lost] },
-])("$name", ({ seen, rows }) => {
-  const given = { seen: [whole(seen)], rows, accounts: poor, acknowledged: [] };
+])("$name", ({ seen, rows, journal = journalOf({ ...attempt, told: TOLD }) }) => {
+  const given = { seen: [whole(seen)], rows, accounts: poor, acknowledged: [], journal };
   expect(judge(evidence(given)).violations).not.toEqual([]);
 });

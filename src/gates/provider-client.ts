@@ -19,6 +19,7 @@ import {
 } from "./provider-credentials.ts";
 import { createPermits, type Permit, type Permits } from "./provider-permits.ts";
 import {
+  allCredentialsWork,
   foldOwn,
   hasUsable,
   isTroubled,
@@ -124,6 +125,8 @@ const LOOK_MS = 5;
 const SYNC_MS_MAX = 10_000;
 /** How long an isolate's word that it is asking the gate keeps those of its colo from asking. */
 const CLAIM_MS = 1_000;
+/** From so many on it is quicker to remember which of a model's providers have a credential than to look. */
+const MANY_PROVIDERS = 8;
 /** Outcomes kept for the next report; the oldest leave first. */
 const QUEUE_MAX = 1_000;
 
@@ -137,6 +140,10 @@ interface Memory {
   /** The environment's, as large as the catalog. */
   readonly environment: Map<ProviderId, readonly Credential[]>;
   turn: number;
+  /** Rises with everything that may change which credentials work. */
+  credentialEpoch: number;
+  /** Those with a credential of some providers, while all that they have work: then time alone changes nothing. */
+  readonly usable: WeakMap<readonly ProviderId[], { readonly epoch: number; readonly set: ReadonlySet<ProviderId> }>;
 }
 
 /** One client per isolate. */
@@ -153,19 +160,19 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
     opened: new Map(),
     environment: new Map(),
     turn: 0,
+    credentialEpoch: 0,
+    usable: new WeakMap(),
   };
   const { places } = memory;
+  const operators = (provider: ProviderId): readonly Credential[] => credentialsOf(memory, provider);
   return {
     warm: (wanted, waitUntil) => warm(memory, wanted, waitUntil),
     health(provider, region, tag, model, nowMs = ports.clock()) {
-      const place = places.find(provider, region);
-      return place && healthOf(place, places.keyOf(model, tag), credentialsOf(memory, provider), nowMs);
+      const slot = places.slotOf(provider, region, tag, model);
+      return slot && healthOf(slot, operators, nowMs);
     },
     switchedOff: () => memory.disabled,
-    withCredential(providers) {
-      const nowMs = ports.clock();
-      return new Set(providers.filter((provider) => canUse(memory, provider, nowMs)));
-    },
+    withCredential: (providers) => withCredential(memory, providers),
     permit: (at, ask, waitUntil) => permit(memory, at, ask, waitUntil),
     report: (at, outcome, given, waitUntil) => report(memory, at, outcome, given, waitUntil),
     mayProbe: (at) => takeLeave(places.at(at), places.keyOf(at.model, at.tag), ports.clock()),
@@ -207,6 +214,7 @@ async function take(
 ): Promise<void> {
   const { provider } = place;
   takeSnapshot(place, snapshot, leaves, memory.ports.clock());
+  memory.credentialEpoch++;
   if (snapshot.isDisabled) memory.disabled.add(provider);
   else memory.disabled.delete(provider);
   const sealed = snapshot.credentialSealed;
@@ -214,6 +222,7 @@ async function take(
   else if (memory.opened.get(provider)?.sealed !== sealed) {
     const text = await memory.ports.unseal(sealed, provider);
     memory.opened.set(provider, { sealed, credentials: text === null ? [] : named(memory, provider, "stored", text) });
+    memory.credentialEpoch++;
   }
   place.credentialSealed = sealed;
   place.seenAtMs = Math.max(place.seenAtMs, asOfMs);
@@ -299,6 +308,19 @@ function named({ ports }: Memory, provider: ProviderId, source: CredentialSource
   return splitCredentials(source, text).map((one) => ({ ...one, baseUrl }));
 }
 
+/** A list of many providers is a model's own and comes again with its next request: then its answer is remembered. */
+function withCredential(memory: Memory, providers: readonly ProviderId[]): ReadonlySet<ProviderId> {
+  const { usable, credentialEpoch: epoch } = memory;
+  const known = providers.length < MANY_PROVIDERS ? undefined : usable.get(providers);
+  if (known?.epoch === epoch) return known.set;
+  const nowMs = memory.ports.clock();
+  const set = new Set(providers.filter((provider) => canUse(memory, provider, nowMs)));
+  if (providers.length < MANY_PROVIDERS) return set;
+  const isCalm = providers.every((provider) => memory.places.of(provider).every(allCredentialsWork));
+  if (isCalm) usable.set(providers, { epoch, set });
+  return set;
+}
+
 function canUse(memory: Memory, provider: ProviderId, nowMs: EpochMs): boolean {
   const credentials = credentialsOf(memory, provider);
   if (credentials.length === 0) return false;
@@ -340,6 +362,7 @@ function report(memory: Memory, at: EndpointPlace, outcome: Outcome, given: Perm
   place.queue.push(reported);
   if (place.queue.length > QUEUE_MAX) place.queue.shift();
   foldOwn(place, reported);
+  if (outcome.kind === "failure") memory.credentialEpoch++;
   const isNews = place.queue.length >= REPORT_MANY || isTroubled(place, endpoint);
   const afterMs = outcome.kind === "failure" ? 0 : isNews ? REPORT_MS : REFRESH_MS;
   if (isDue(place, nowMs, afterMs)) waitUntil(sync(memory, place));

@@ -52,6 +52,19 @@ export interface Place extends PlaceName, CredentialFacts {
   /** Start of the running call; 0 when none runs. */
   syncingSinceMs: EpochMs;
   triedAtMs: EpochMs;
+  /** Rises when `endpoints` or `looked` are others: what slots remember is of one epoch. */
+  epoch: number;
+  /** It has left memory; another one may stand for the same place. */
+  isForgotten: boolean;
+}
+
+/** One endpoint of a place, found once: routing looks at each endpoint of a model for every request. */
+export interface EndpointSlot {
+  readonly place: Place;
+  readonly key: EndpointKey;
+  /** The gate's figures as of `epoch`. */
+  shared: Health | undefined;
+  epoch: number;
 }
 
 const ENDPOINTS_MAX = 1_000;
@@ -86,25 +99,42 @@ export function newPlace({ provider, region }: PlaceName): Place {
     seenAtMs: Number.NEGATIVE_INFINITY,
     syncingSinceMs: 0,
     triedAtMs: Number.NEGATIVE_INFINITY,
+    epoch: 1,
+    isForgotten: false,
   };
 }
 
-/** Health as routing reads it. What is asked for is asked of the gate with the next call. */
+/** Its epoch is none yet, so that the first look asks for the endpoint. */
+export function newSlot(place: Place, key: EndpointKey): EndpointSlot {
+  return { place, key, shared: undefined, epoch: 0 };
+}
+
+/**
+ * Health as routing reads it. What is asked for is asked of the gate with the next call.
+ * @param credentialsOf is asked only where something is closed.
+ */
 export function healthOf(
-  place: Place,
-  key: EndpointKey,
-  credentials: readonly Credential[],
+  slot: EndpointSlot,
+  credentialsOf: (provider: ProviderId) => readonly Credential[],
   nowMs: EpochMs,
 ): Health | undefined {
-  if (place.looked.size < LOOKED_MAX) place.looked.add(key);
-  const own = place.own.get(key);
-  const shared = place.endpoints.get(key)?.health;
-  if (own === undefined && shared === undefined) return undefined;
+  const { place, key } = slot;
+  if (slot.epoch !== place.epoch) {
+    if (place.looked.size < LOOKED_MAX) place.looked.add(key);
+    slot.shared = place.endpoints.get(key)?.health;
+    slot.epoch = place.epoch;
+  }
+  const { shared } = slot;
+  const own = place.own.size === 0 ? undefined : place.own.get(key);
+  if (own === undefined) {
+    if (shared === undefined) return undefined;
+    if (shared.closedUntilMs === 0 && shared.breaker.kind === "closed") return shared;
+  }
   // Its own next snapshot is far, and none of another isolate's has come since it failed here.
   const isBlind = place.nextInMs > BLIND_MS && (own?.lastFailureMs ?? 0) > place.seenAtMs;
   const health = own === undefined ? shared : withOwn(shared, healthSnapshot(own, nowMs), isBlind ? nowMs : null);
   if (health === undefined) return undefined;
-  const closedUntilMs = health.closedUntilMs <= nowMs ? 0 : reopensMs(credentials, place, key, nowMs);
+  const closedUntilMs = health.closedUntilMs <= nowMs ? 0 : reopensMs(credentialsOf(place.provider), place, key, nowMs);
   if (health.breaker.kind === "closed") {
     return closedUntilMs === health.closedUntilMs ? health : { ...health, closedUntilMs };
   }
@@ -124,13 +154,18 @@ export function hasUsable(place: Place, credentials: readonly Credential[], nowM
   return isAny;
 }
 
+/** None of the credentials that were used there is refused. */
+export function allCredentialsWork({ breakers }: Place): boolean {
+  for (const { kind } of breakers.values()) if (kind !== "closed") return false;
+  return true;
+}
+
 /** Something failed there lately: the gate waits for word of what goes well again. */
 export function isTroubled(place: Place, key: EndpointKey): boolean {
   if (place.own.size > 0) return true;
   const breaker = place.endpoints.get(key)?.health.breaker;
   if (breaker !== undefined && breaker.kind !== "closed") return true;
-  for (const { kind } of place.breakers.values()) if (kind !== "closed") return true;
-  return false;
+  return !allCredentialsWork(place);
 }
 
 /** Takes the leave to probe `name`, once. */
@@ -171,6 +206,7 @@ export function requestOf(place: Place, reporter: string): SyncRequest {
   };
   place.queue = [];
   place.looked = new Set();
+  place.epoch++;
   place.probes = new Set();
   return request;
 }
@@ -182,6 +218,7 @@ export function takeSnapshot(
   leaves: readonly string[],
   nowMs: EpochMs,
 ): void {
+  place.epoch++;
   for (const endpoint of snapshot.endpoints) {
     const key = `${endpoint.model} ${endpoint.tag}`;
     place.endpoints.delete(key);

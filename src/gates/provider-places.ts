@@ -4,26 +4,34 @@
  */
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { EndpointKey } from "./provider-contract.ts";
-import { newPlace, type Place, type PlaceName } from "./provider-place.ts";
+import { newPlace, newSlot, type EndpointSlot, type Place, type PlaceName } from "./provider-place.ts";
 
 /** The one that was met first leaves first. */
 const PLACES_MAX = 2_000;
-/** Models whose endpoints' names are kept. */
+/** Models whose endpoints are remembered by name. */
 const MODELS_MAX = 2_000;
 
 export interface Places {
-  find(provider: ProviderId, region: RegionId): Place | undefined;
   /** Made when it is not known. */
   at(name: PlaceName): Place;
   of(provider: ProviderId): readonly Place[];
   keyOf(model: ModelId, tag: EndpointTag): EndpointKey;
+  /** The endpoint in that place; undefined where the place is not known. */
+  slotOf(provider: ProviderId, region: RegionId, tag: EndpointTag, model: ModelId): EndpointSlot | undefined;
+}
+
+/** What is remembered of an endpoint by its name. */
+interface Named {
+  readonly key: EndpointKey;
+  /** In the places where it was looked at: few. */
+  slots: readonly EndpointSlot[];
 }
 
 /** Empty at first; at most PLACES_MAX. */
 export function createPlaces(): Places {
   const all = new Set<Place>();
   const byProvider = new Map<ProviderId, readonly Place[]>();
-  const keys = new Map<ModelId, Map<EndpointTag, EndpointKey>>();
+  const names = new Map<ModelId, Map<EndpointTag, Named>>();
 
   // A provider has few places: looking along them is quicker than a map.
   const find = (provider: ProviderId, region: RegionId): Place | undefined => {
@@ -33,14 +41,29 @@ export function createPlaces(): Places {
     return undefined;
   };
   const forget = (place: Place): void => {
+    place.isForgotten = true;
     all.delete(place);
     const rest = (byProvider.get(place.provider) ?? []).filter((one) => one !== place);
     if (rest.length === 0) byProvider.delete(place.provider);
     else byProvider.set(place.provider, rest);
   };
 
+  const nameOf = (model: ModelId, tag: EndpointTag): Named => {
+    let ofModel = names.get(model);
+    if (ofModel === undefined) {
+      if (names.size >= MODELS_MAX) names.clear();
+      ofModel = new Map();
+      names.set(model, ofModel);
+    }
+    let named = ofModel.get(tag);
+    if (named === undefined) {
+      named = { key: `${model} ${tag}`, slots: [] };
+      ofModel.set(tag, named);
+    }
+    return named;
+  };
+
   return {
-    find,
     at(name) {
       const known = find(name.provider, name.region);
       if (known !== undefined) return known;
@@ -52,19 +75,18 @@ export function createPlaces(): Places {
       return place;
     },
     of: (provider) => byProvider.get(provider) ?? [],
-    keyOf(model, tag) {
-      let ofModel = keys.get(model);
-      if (ofModel === undefined) {
-        if (keys.size >= MODELS_MAX) keys.clear();
-        ofModel = new Map();
-        keys.set(model, ofModel);
+    keyOf: (model, tag) => nameOf(model, tag).key,
+    slotOf(provider, region, tag, model) {
+      const named = nameOf(model, tag);
+      for (const slot of named.slots) {
+        const { place } = slot;
+        if (place.region === region && place.provider === provider && !place.isForgotten) return slot;
       }
-      let key = ofModel.get(tag);
-      if (key === undefined) {
-        key = `${model} ${tag}`;
-        ofModel.set(tag, key);
-      }
-      return key;
+      const place = find(provider, region);
+      if (place === undefined) return undefined;
+      const slot = newSlot(place, named.key);
+      named.slots = [...named.slots.filter((one) => !one.place.isForgotten), slot];
+      return slot;
     },
   };
 }

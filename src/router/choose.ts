@@ -15,7 +15,7 @@ import type { ModelId } from "../core/ids.ts";
 import type { AutoWishes, CostTier } from "../dialects/plugins.ts";
 import { TRAITS, type Classified, type TaskTraits } from "./classify.ts";
 import { menuRefusal, type MenuRules } from "./menu-filter.ts";
-import { drawUniform } from "./score.ts";
+import { drawOf, drawUniform } from "./score.ts";
 
 export interface ChooseInput {
   readonly kind: RouterKind;
@@ -84,7 +84,7 @@ export function chooseModels(input: ChooseInput): Chosen {
   }
   const band = kind === "free" ? null : bandOf(classified, rules.wishes, rules.request.reasoning?.effort);
   const seedHash = hash32(input.seed);
-  const draw = ({ id }: MenuRow, weight: number): number => -Math.log(drawUniform(seedHash, id, "")) / weight;
+  const draw = ({ id }: MenuRow, weight: number): number => -Math.log(drawUniform(drawOf(seedHash, id), "")) / weight;
   const pool = band === null ? able.map((row) => ({ row, quality: 1 })) : bestOf(within(able, band), classified);
   const models = pool
     .map(({ row, quality }) => ({ id: row.id, key: draw(row, quality ** QUALITY_POWER) }))

@@ -14,20 +14,26 @@ import { hash32, type EpochMs } from "../core/clock.ts";
 import type { Exclusion } from "../core/error.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
-import { QUALITY_TIERS } from "../limits/quality.ts";
+import { QUALITY_TIERS, type QualityTier } from "../limits/quality.ts";
 import { classOf, CREDENTIAL_CLASSES } from "./byok.ts";
 import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filter.ts";
 import type { Place } from "./geography.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
 import { qualityPlace, qualityWish, tierOfEndpoint, type QualityWish } from "./quality.ts";
+import { compareText, createRanking, type Ranked, type Ranking } from "./ranking.ts";
 import {
   candidateOf,
+  drawOf,
   missesWishes,
+  newScratch,
   orderKey,
+  scoreInto,
   STANDINGS,
   typicalLatencyMs,
   type Candidate,
   type Scene,
+  type Scratch,
+  type Standing,
 } from "./score.ts";
 
 /** What is known of an endpoint region. Tags are unique within a model only, so the model is part of the question. */
@@ -79,11 +85,10 @@ const GROUPS_MAX = 64;
 const ORDER_MAX = 128;
 const CLASS_COUNT = Object.keys(CREDENTIAL_CLASSES).length;
 
-interface Ranked {
-  readonly candidate: Candidate;
-  readonly group: number;
-  rank: number;
-  readonly key: number;
+/** What looking at one endpoint takes, used again for the next: a model may have sixty, and all of it would be garbage. */
+interface Desk {
+  readonly score: Scratch;
+  readonly healths: (Health | undefined)[];
 }
 
 /** Filters, scores and orders. Never fails: a plan without candidates says why in its exclusions. */
@@ -91,7 +96,8 @@ export function plan(input: PlanInput): Plan {
   const { facts, preferences, place, bucket, nowMs } = input;
   let isExacto = false;
   const isMerged = preferences.partition === "none";
-  const scene: Scene = { facts, preferences, place, bucket, nowMs, seedHash: hash32(input.seed) };
+  const seedHash = hash32(input.seed);
+  const desk: Desk = { score: newScratch(), healths: [] };
   const exclusions: Exclusion[] = [];
   const warnings: string[] = [...preferences.warnings];
   // Of one model no more than can be tried are kept; of several, each may have an equal part, so that all are.
@@ -102,12 +108,14 @@ export function plan(input: PlanInput): Plan {
   for (const [index, wanted] of input.models.entries()) {
     const sort = preferences.sort ?? (isMerged ? input.models[0]?.sort : wanted.sort) ?? null;
     endpointCount += wanted.entry.model.endpoints.length;
-    const wish = qualityWish(facts, preferences, sort, scene.seedHash);
+    const wish = qualityWish(facts, preferences, sort, seedHash);
+    const draw = drawOf(seedHash, wanted.entry.model.id);
+    const scene: Scene = { facts, preferences, place, bucket, nowMs, draw };
     isExacto ||= sort === "exacto";
     const group = isMerged ? 0 : Math.min(index, GROUPS_MAX - 1);
     for (const choice of filterEndpoints(wanted.entry, input, exclusions, warnings)) {
       const before = ranking.count();
-      const reopensMs = rankRegions(choice, group, sort, wish, input, scene, ranking);
+      const reopensMs = rankRegions(choice, group, sort, wish, input, scene, ranking, desk);
       if (reopensMs === null) continue;
       soonestReopenMs = Math.min(soonestReopenMs ?? reopensMs, reopensMs);
       if (ranking.count() === before) {
@@ -138,17 +146,17 @@ function rankRegions(
   input: PlanInput,
   scene: Scene,
   ranking: Ranking,
+  desk: Desk,
 ): EpochMs | null {
   const own = input.byok?.choose(choice.provider.slug, choice.model.id) ?? null;
-  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranking);
+  if (own !== null) rankOwn(own, choice, group, sort, wish, input, scene, ranking, desk);
   if (own?.isOnly === true || !input.credentials.has(choice.provider.slug)) return null;
   let reopensMs: EpochMs | null = null;
   let first: Ranked | null = null;
   let later: Ranked[] | null = null;
-  const healths = healthsOf(choice, input);
+  const healths = healthsOf(choice, input, desk);
   const typicalMs = typicalLatencyMs(choice.endpoint, healths);
   const quality = wish === null ? undefined : tierOfEndpoint(healths, wish);
-  // No array or iterator of its own for each endpoint: a model may have sixty, and all of this is garbage a moment later.
   for (let index = 0; index < choice.regions.length; index++) {
     const region = choice.regions[index];
     if (region === undefined) continue;
@@ -157,12 +165,19 @@ function rankRegions(
       reopensMs = Math.min(reopensMs ?? health.closedUntilMs, health.closedUntilMs);
       continue;
     }
-    const candidate = candidateOf(choice, region, health, typicalMs, quality, scene);
-    const rank = rankOf(choice, candidate, health, group, sort, wish, input, SHARED);
-    const one = { candidate, group, rank, key: orderKey(candidate, sort, health, choice.price, scene) };
+    const { score } = desk;
+    scoreInto(score, choice, region, health, typicalMs, scene);
+    const rank = rankOf(choice, score.standing, quality, health, group, sort, wish, input, SHARED);
+    const key = orderKey(score, choice, sort, health, scene);
+    // The only region is its endpoint's first one. Of sixty endpoints most end here.
+    if (choice.regions.length === 1 && ranking.isBeyond(rank - LATER_REGION, key)) {
+      ranking.skip(quality);
+      return null;
+    }
+    const one = { candidate: candidateOf(choice, region, score, quality), group, rank, key };
     if (first === null) first = one;
     else {
-      const isNearer = compareRegions(candidate, first.candidate, sort) < 0;
+      const isNearer = compareRegions(one.candidate, first.candidate, sort) < 0;
       (later ??= []).push(isNearer ? first : one);
       if (isNearer) first = one;
     }
@@ -187,29 +202,43 @@ function rankOwn(
   input: PlanInput,
   scene: Scene,
   ranking: Ranking,
+  desk: Desk,
 ): void {
   const { byok } = input;
   if (byok === undefined) return;
-  const healths = healthsOf(choice, input);
+  const healths = healthsOf(choice, input, desk);
   const typicalMs = typicalLatencyMs(choice.endpoint, healths);
   const quality = wish === null ? undefined : tierOfEndpoint(healths, wish);
-  const regions = choice.regions.map((region, index) => ({
-    candidate: { ...candidateOf(choice, region, healths[index], typicalMs, quality, scene), isProbe: false },
-    health: healths[index],
-  }));
+  const regions = choice.regions.map((region, index) => {
+    const health = healths[index];
+    scoreInto(desk.score, choice, region, health, typicalMs, scene);
+    desk.score.isProbe = false;
+    return { candidate: candidateOf(choice, region, desk.score, quality), health };
+  });
   const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
   if (best === undefined) return;
+  const key = orderKey(best.candidate, choice, sort, best.health, scene);
   for (const [index, credential] of own.usable.entries()) {
     const candidate = { ...best.candidate, byok: { id: credential.id, feeBps: byok.feeBps } };
     const turn = { credentialClass: classOf(credential, byok), index };
-    const rank = rankOf(choice, candidate, best.health, group, sort, wish, input, turn) - LATER_REGION;
-    ranking.add({ candidate, group, rank, key: orderKey(candidate, sort, best.health, choice.price, scene) });
+    const { standing } = candidate;
+    const rank = rankOf(choice, standing, quality, best.health, group, sort, wish, input, turn) - LATER_REGION;
+    ranking.add({ candidate, group, rank, key });
   }
 }
 
-/** In the order of the choice's regions. */
-function healthsOf({ provider, endpoint, model, regions }: Choice, input: PlanInput): readonly (Health | undefined)[] {
-  return regions.map(({ id }) => input.health(provider.slug, id, endpoint.tag, model.id, input.nowMs));
+/** In the order of the choice's regions, until the next choice is looked at. */
+function healthsOf(
+  { provider, endpoint, model, regions }: Choice,
+  input: PlanInput,
+  { healths }: Desk,
+): readonly (Health | undefined)[] {
+  // To 0 and up again, the array would be made anew.
+  if (healths.length !== regions.length) healths.length = regions.length;
+  for (const [index, { id }] of regions.entries()) {
+    healths[index] = input.health(provider.slug, id, endpoint.tag, model.id, input.nowMs);
+  }
+  return healths;
 }
 
 /** Where a candidate stands by its credential: the class, and its place within it. */
@@ -225,7 +254,8 @@ const LATER_REGION = 1;
 /** As of a later region. */
 function rankOf(
   choice: Choice,
-  candidate: Candidate,
+  standing: Standing,
+  quality: QualityTier | undefined,
   health: Health | undefined,
   group: number,
   sort: SortKey | null,
@@ -236,13 +266,12 @@ function rankOf(
   const { preferences } = input;
   // An own credential goes first even where a wish for speed is missed; a broken endpoint is a last resort for everybody.
   const isBelow = credentialClass !== CREDENTIAL_CLASSES.own && missesWishes(health, preferences);
-  let rank = (candidate.standing === "broken" ? 2 : 0) + (isBelow ? 1 : 0);
+  let rank = (standing === "broken" ? 2 : 0) + (isBelow ? 1 : 0);
   rank = rank * GROUPS_MAX + group;
   rank = rank * CLASS_COUNT + credentialClass;
   rank = rank * ORDER_MAX + orderPlace(choice, preferences.order);
   rank = rank * BYOK_PER_PROVIDER_MAX + index;
-  rank = rank * STANDINGS.length + tierOf(candidate, sort, preferences.order !== null);
-  const { quality } = candidate;
+  rank = rank * STANDINGS.length + tierOf(standing, sort, preferences.order !== null);
   rank = rank * QUALITY_TIERS.length + (wish === null || quality === undefined ? 0 : qualityPlace(quality, wish));
   return rank * 2 + LATER_REGION;
 }
@@ -255,8 +284,8 @@ function orderPlace(choice: Choice, order: readonly string[] | null): number {
 }
 
 /** How far standing goes against the client's word: an explicit order yields only to the breaker, a sort also to "down". */
-function tierOf(candidate: Candidate, sort: SortKey | null, isOrdered: boolean): number {
-  const tier = STANDINGS.indexOf(candidate.standing);
+function tierOf(standing: Standing, sort: SortKey | null, isOrdered: boolean): number {
+  const tier = STANDINGS.indexOf(standing);
   if (isOrdered) return tier >= STANDINGS.indexOf("broken") ? tier : 0;
   if (sort !== null && sort !== "exacto") return tier >= STANDINGS.indexOf("down") ? tier : 0;
   return tier;
@@ -269,62 +298,6 @@ function compareRegions(left: Candidate, right: Candidate, sort: SortKey | null)
   const byNearness =
     sort === "distance" ? left.distanceKm - right.distanceKm : left.predictedLatencyMs - right.predictedLatencyMs;
   return byNearness !== 0 ? byNearness : compareText(left.region.id, right.region.id);
-}
-
-interface Ranking {
-  add(one: Ranked): void;
-  /** Those kept, best first. */
-  ordered(): readonly Ranked[];
-  /** How many were added. */
-  count(): number;
-  /** An endpoint among all that were added has shown how well its answers keep their form. */
-  hasProven(): boolean;
-}
-
-/** Keeps the best `most` (null: all): of sixty only the first dozen matter, and most of the rest cost one comparison. */
-function createRanking(most: number | null): Ranking {
-  const kept: Ranked[] = [];
-  let count = 0;
-  let hasProven = false;
-  return {
-    add(one) {
-      count++;
-      const { quality } = one.candidate;
-      hasProven ||= quality !== undefined && quality !== "unproven";
-      if (most === null) {
-        kept.push(one);
-        return;
-      }
-      let at = kept.length;
-      for (; at > 0; at--) {
-        const before = kept[at - 1];
-        if (before === undefined || compareRanked(before, one) <= 0) break;
-      }
-      if (at === most) return;
-      if (kept.length === most) kept.pop();
-      kept.splice(at, 0, one);
-    },
-    ordered: () => (most === null ? kept.sort(compareRanked) : kept),
-    count: () => count,
-    hasProven: () => hasProven,
-  };
-}
-
-function compareRanked(left: Ranked, right: Ranked): number {
-  if (left.rank !== right.rank) return left.rank - right.rank;
-  if (left.key !== right.key) return left.key - right.key;
-  const { candidate: a } = left;
-  const { candidate: b } = right;
-  if (a.predictedLatencyMs !== b.predictedLatencyMs) return a.predictedLatencyMs - b.predictedLatencyMs;
-  return (
-    compareText(a.model.id, b.model.id) ||
-    compareText(a.endpoint.tag, b.endpoint.tag) ||
-    compareText(a.region.id, b.region.id)
-  );
-}
-
-function compareText(left: string, right: string): number {
-  return left === right ? 0 : left < right ? -1 : 1;
 }
 
 /** At most CANDIDATES_MAX, shared between the models; without fallbacks one per model, or the `order` list. */

@@ -13,7 +13,7 @@ import type { Health } from "../limits/health.ts";
 import { QUALITY_TIERS, qualityTier, type QualityTier } from "../limits/quality.ts";
 import type { RequestFacts } from "./filter.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
-import { drawUniform } from "./score.ts";
+import { drawOf, drawUniform } from "./score.ts";
 
 /** What quality a request's order looks at. */
 export interface QualityWish {
@@ -38,7 +38,7 @@ export function qualityWish(
   const structured = parameters.includes("response_format");
   const toolCalls = parameters.includes("tools") || (isExacto && !structured);
   if (!toolCalls && !structured) return null;
-  const isExploring = !isExacto && drawUniform(seedHash, "", "unproven") < EXPLORING_SHARE;
+  const isExploring = !isExacto && drawUniform(drawOf(seedHash, ""), "unproven") < EXPLORING_SHARE;
   return { toolCalls, structured, isExploring };
 }
 

@@ -20,12 +20,8 @@ import type { PercentileKey, Preferences, SortKey, Thresholds } from "./preferen
 export const STANDINGS = ["healthy", "failed-lately", "degraded", "down", "broken"] as const;
 export type Standing = (typeof STANDINGS)[number];
 
-/** One endpoint in one region, in its place of a plan. */
-export interface Candidate {
-  readonly model: ListedModel;
-  readonly endpoint: PricedEndpoint;
-  readonly provider: Provider;
-  readonly region: Region;
+/** What one endpoint region is worth. */
+export interface Score {
   readonly standing: Standing;
   /** The breaker is not closed: the attempt is a probe and needs the breaker's leave. */
   readonly isProbe: boolean;
@@ -34,6 +30,17 @@ export interface Candidate {
   readonly distanceKm: number;
   /** Relative chance in the draw. */
   readonly weight: number;
+}
+
+/** A score that is made once and filled for one endpoint region after the other. */
+export type Scratch = { -readonly [K in keyof Score]: Score[K] };
+
+/** One endpoint in one region, in its place of a plan. */
+export interface Candidate extends Score {
+  readonly model: ListedModel;
+  readonly endpoint: PricedEndpoint;
+  readonly provider: Provider;
+  readonly region: Region;
   /** How well its answers keep their form; absent: the order did not ask. */
   readonly quality?: QualityTier;
   /** The account's own credential that it is pinned to; absent: the operator's shared one. */
@@ -47,8 +54,13 @@ export interface Scene {
   readonly place: Place | null;
   readonly bucket: ClientBucket | null;
   readonly nowMs: EpochMs;
-  /** `hash32` of the seed. */
-  readonly seedHash: number;
+  readonly draw: Draw;
+}
+
+/** What the draws of one seed within one model have in common. */
+export interface Draw {
+  readonly seed: number;
+  readonly model: number;
 }
 
 /** A failure this young sets an endpoint behind the others. */
@@ -136,64 +148,74 @@ export function blendedPricePusd(price: Price, facts: RequestFacts): number {
   return Math.max(PRICE_MIN_PUSD, total / Math.max(1, input + output));
 }
 
-/** A number in (0, 1) that only the seed, the model and the endpoint decide. */
-export function drawUniform(seedHash: number, model: string, tag: string): number {
-  const own = mixed(hash32(tag) ^ mixed(hash32(model)));
-  return (mixed(own ^ mixed(seedHash ^ 0x5bd1e995)) + 0.5) / 4294967296;
+/** @param seedHash `hash32` of the seed. */
+export function drawOf(seedHash: number, model: string): Draw {
+  return { seed: mixed(seedHash ^ 0x5bd1e995), model: mixed(hash32(model)) };
 }
 
-/** The candidate for one region of a choice. */
-export function candidateOf(
+/** A number in (0, 1) that only the seed, the model and the endpoint decide. */
+export function drawUniform({ seed, model }: Draw, tag: string): number {
+  const own = mixed(hash32(tag) ^ model);
+  return (mixed(own ^ seed) + 0.5) / 4294967296;
+}
+
+/** Nothing is scored yet. Fractions from the start: a field that was an integer once is made anew with its object. */
+export function newScratch(): Scratch {
+  return { standing: "healthy", isProbe: false, predictedLatencyMs: 0.5, distanceKm: 0.5, weight: 0.5 };
+}
+
+/** What one region of a choice is worth, into `score`: of sixty endpoints most are looked at and not kept. */
+export function scoreInto(
+  score: Scratch,
   choice: Choice,
   region: Region,
   health: Health | undefined,
   typicalMs: number,
-  quality: QualityTier | undefined,
   scene: Scene,
-): Candidate {
-  const { model, endpoint, provider } = choice;
-  const distance = distanceKm(scene.place, region);
-  const predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region, distance);
+): void {
   const price = blendedPricePusd(choice.price, scene.facts);
   const isProbe = health !== undefined && health.breaker.kind !== "closed";
   // The one probe goes out as if the endpoint were healthy. A request that may not fall back is no place for it.
   const isProbing = isProbe && scene.preferences.allowFallbacks && health.hasProbeLeave === true;
-  const candidate = {
-    model,
-    endpoint,
-    provider,
-    region,
-    standing: isProbing ? "healthy" : standingOf(health, scene.nowMs),
-    isProbe,
-    predictedLatencyMs,
-    distanceKm: distance,
-    weight: 1 / (price * price * Math.max(1, predictedLatencyMs)),
-  };
+  score.standing = isProbing ? "healthy" : standingOf(health, scene.nowMs);
+  score.isProbe = isProbe;
+  score.distanceKm = distanceKm(scene.place, region);
+  score.predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region, score.distanceKm);
+  score.weight = 1 / (price * price * Math.max(1, score.predictedLatencyMs));
+}
+
+/** The candidate for one region of a choice. */
+export function candidateOf(
+  { model, endpoint, provider }: Choice,
+  region: Region,
+  { standing, isProbe, predictedLatencyMs, distanceKm: distance, weight }: Score,
+  quality: QualityTier | undefined,
+): Candidate {
+  const known = { model, endpoint, provider, region };
+  const candidate = { ...known, standing, isProbe, predictedLatencyMs, distanceKm: distance, weight };
   return quality === undefined ? candidate : { ...candidate, quality };
 }
 
 /** The number that candidates of equal rank are ordered by, ascending. */
 export function orderKey(
-  candidate: Candidate,
+  score: Score,
+  { endpoint, price }: Pick<Choice, "endpoint" | "price">,
   sort: SortKey | null,
   health: Health | undefined,
-  price: Price,
   scene: Scene,
 ): number {
   switch (sort) {
     case "price":
       return blendedPricePusd(price, scene.facts);
     case "latency":
-      return candidate.predictedLatencyMs;
+      return score.predictedLatencyMs;
     case "throughput":
       return -((health?.throughputTps5m ?? health?.throughputTps30m)?.p50 ?? 0);
     case "distance":
-      return candidate.distanceKm;
+      return score.distanceKm;
     case "exacto":
-    case null: {
-      const uniform = drawUniform(scene.seedHash, candidate.model.id, candidate.endpoint.tag);
-      return -Math.log(uniform) / candidate.weight;
-    }
+    case null:
+      return -Math.log(drawUniform(scene.draw, endpoint.tag)) / score.weight;
     default:
       return sort satisfies never;
   }

@@ -297,6 +297,47 @@ test("when all are refused the provider is out, until the gate gives leave for a
   expect([permit(), permit()].map(secretOf)).toEqual(["bad", "no_credential"]);
 });
 
+test("among many providers one whose credentials are refused is out at once, and in again with the gate's word", async () => {
+  const { client, says, pass, warm, permit, settle } = world({ secret: "bad" });
+  const others = Array.from({ length: 9 }, (_, at) => asProviderId(`other-${at}`));
+  const providers = [...others, PLACE.provider];
+  await warm();
+  const before = client.withCredential(providers);
+  expect([...before]).toEqual(providers);
+  // Nothing has changed: the same answer again.
+  expect(client.withCredential(providers)).toBe(before);
+  for (let time = 0; time < 2; time++) reported(client, permit(), REFUSED);
+  expect([...client.withCredential(providers)]).toEqual(others);
+  const untilMs = START_MS + 60_000;
+  says({ credentials: [{ id: "environment-1", breaker: { kind: "open", untilMs, trips: 1 } }] });
+  pass(3_000);
+  await warm();
+  await settle();
+  expect([...client.withCredential(providers)]).toEqual(others);
+  says({ credentials: [{ id: "environment-1", breaker: { kind: "closed", failures: 0 } }] });
+  pass(3_000);
+  await warm();
+  await settle();
+  expect([...client.withCredential(providers)]).toEqual(providers);
+});
+
+test("a credential that is stored, or taken away, counts for a model of many providers with the next look", async () => {
+  const { client, says, pass, warm, settle } = world({ secret: null });
+  const providers = [...Array.from({ length: 9 }, (_, at) => asProviderId(`other-${at}`)), PLACE.provider];
+  await warm();
+  expect([...client.withCredential(providers)]).toEqual([]);
+  says({ credentialSealed: "sealed stored" });
+  pass(3_000);
+  await warm();
+  await settle();
+  expect([...client.withCredential(providers)]).toEqual([PLACE.provider]);
+  says({ credentialSealed: null });
+  pass(3_000);
+  await warm();
+  await settle();
+  expect([...client.withCredential(providers)]).toEqual([]);
+});
+
 test("a 429 closes the endpoint for the credential that got it; for all of them, for exactly as long as asked", async () => {
   const { client, pass, warm, permit } = world({ secret: "one,two" });
   await warm();

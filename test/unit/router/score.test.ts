@@ -3,6 +3,7 @@ import { RegionSchema, type Region } from "../../../src/catalog/schema.ts";
 import { healthSnapshot, NEW_HEALTH, type Health } from "../../../src/limits/health.ts";
 import {
   blendedPricePusd,
+  drawOf,
   drawUniform,
   missesWishes,
   predictLatencyMs,
@@ -128,8 +129,8 @@ test("the compared price is what a token of this request costs on average", () =
 test("draws are spread evenly, and independent of each other", () => {
   const cells = new Array<number>(16).fill(0);
   for (let seed = 0; seed < 8_000; seed++) {
-    const first = drawUniform(seed, "a/b", "one");
-    const second = drawUniform(seed, "a/b", "two");
+    const first = drawUniform(drawOf(seed, "a/b"), "one");
+    const second = drawUniform(drawOf(seed, "a/b"), "two");
     const cell = Math.floor(first * 4) * 4 + Math.floor(second * 4);
     cells[cell] = (cells[cell] ?? 0) + 1;
   }

@@ -1,8 +1,8 @@
 /**
  * ProviderGate: one Durable Object per provider and region. Folds what isolates report into health, lends the operator's
  * capacity and keeps the queue before it, and holds the operator's settings. Thin: the rules are in limits.
- * Health is kept in memory and written at most every SAVE_MS, so a crash forgets some seconds of statistics and nothing that
- * anybody is owed; settings are written before they are answered; leases end by themselves.
+ * Health is kept in memory and written with the next report SAVE_MS after it was, or SAVE_WELL_MS where nothing failed since:
+ * a crash forgets some seconds of statistics and nothing that anybody is owed; settings are written before they are answered; leases end by themselves.
  */
 import { DurableObject } from "cloudflare:workers";
 import { readProviderSetting } from "../accounts/provider-settings.ts";
@@ -33,7 +33,7 @@ import {
 import { createPlaceHealth, type PlaceHealth, type SavedEndpoint } from "./provider-health.ts";
 
 const SAVE_MS = 10_000;
-/** ...where nothing failed: a gate that restarts misses some successes of many. */
+/** ...where nothing has failed since: a gate that restarts misses some successes of many. */
 const SAVE_WELL_MS = 30_000;
 /** Reports that the gate takes per second; more isolates report less often. */
 const REPORTS_PER_S = 300;
@@ -54,6 +54,7 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   #health: PlaceHealth = this.#healthOf([], []);
   #settings: ProviderSwitch = { isDisabled: false, credentialSealed: null };
   #savedAtMs: EpochMs = 0;
+  #hasUnsavedFailure = false;
   /** When the queue is looked at again; 0: nobody waits. */
   #serveAtMs: EpochMs = 0;
 
@@ -96,7 +97,8 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
     for (const reported of request.outcomes) this.#fold(reported, Math.min(nowMs, reported.atMs ?? nowMs));
     this.#count(request.reporter, nowMs);
     const leaves = request.probes.filter((name) => this.#health.leave(name, nowMs));
-    const saveMs = request.outcomes.some(({ outcome }) => outcome.kind === "failure") ? SAVE_MS : SAVE_WELL_MS;
+    this.#hasUnsavedFailure ||= request.outcomes.some(({ outcome }) => outcome.kind === "failure");
+    const saveMs = this.#hasUnsavedFailure ? SAVE_MS : SAVE_WELL_MS;
     if (request.outcomes.length > 0 && nowMs - this.#savedAtMs >= saveMs) this.#save(nowMs);
     return { ...this.#basics(nowMs), endpoints: this.#health.changed(request.wants, nowMs), leaves };
   }
@@ -222,6 +224,7 @@ export class ProviderGate extends DurableObject<Cloudflare.Env> implements Provi
   #save(nowMs: EpochMs): void {
     const kv = this.ctx.storage.kv;
     this.#savedAtMs = nowMs;
+    this.#hasUnsavedFailure = false;
     for (const [chunk, endpoints] of this.#health.dirty()) kv.put(`${ENDPOINTS_PREFIX}${chunk}`, endpoints);
     kv.put("credentials", this.#health.credentials());
     kv.put("pools", this.#desk.saved());

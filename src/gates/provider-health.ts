@@ -73,7 +73,7 @@ interface Entry {
   version: number;
   readonly closings: Map<string, EpochMs>;
   shown: { readonly atMs: EpochMs; readonly health: Health; readonly text: string } | null;
-  /** Outcomes in the figures that were shown last, and since. */
+  /** Outcomes of 30 minutes in the figures that were shown last, and since then. */
   told: number;
   fresh: number;
 }
@@ -178,7 +178,7 @@ function shownOf(memory: Memory, key: EndpointKey, entry: Entry, ageMs: number, 
     const text = JSON.stringify(health);
     if (known !== null && known.text !== text) entry.version = ++memory.version;
     entry.shown = { atMs: nowMs, health, text };
-    entry.told += entry.fresh;
+    entry.told = health.requestCount30m;
     entry.fresh = 0;
   }
   const [model = "", tag = ""] = key.split(" ");

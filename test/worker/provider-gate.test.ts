@@ -87,6 +87,19 @@ test("versions begin anew after a restart, and what is known outlives it", async
   expect(after?.health.breaker).toEqual({ kind: "closed", failures: 2 });
 });
 
+test("a failure outlives a restart ten seconds after the last save, though only successes came since", async () => {
+  await setClock(START_MS);
+  await report("x", SUCCESS);
+  await setClock(START_MS + 5_000);
+  for (let time = 0; time < 5; time++) await report("x", FAILURE);
+  await setClock(START_MS + 12_000);
+  await report("y", SUCCESS);
+  await evictDurableObject(gate);
+  await setClock(START_MS + 13_000);
+  const { endpoints } = await gate.snapshot();
+  expect(endpoints.find(({ tag }) => tag === "x")?.health.breaker).toMatchObject({ kind: "open" });
+});
+
 test("a broken endpoint is probed by one isolate at a time, and closed by its success", async () => {
   await setClock(START_MS);
   for (let count = 0; count < 5; count++) await report("x", FAILURE);

@@ -37,6 +37,17 @@ test("figures of few outcomes are made anew after 5 s, of many when there is a q
   expect(told(START_MS + 40_000)).toBe(131);
 });
 
+test("after a quiet night the first outcomes are many: those of yesterday are in no figure any more", () => {
+  const { succeed, told } = place();
+  succeed(1_000, START_MS);
+  expect(told(START_MS)).toBe(1_000);
+  const morningMs = START_MS + 8 * 3_600_000;
+  succeed(10, morningMs);
+  expect(told(morningMs)).toBe(10);
+  succeed(10, morningMs + 5_000);
+  expect(told(morningMs + 5_000)).toBe(20);
+});
+
 test("a failure is told at once", () => {
   const { succeed, fail, told } = place();
   succeed(1_000, START_MS);

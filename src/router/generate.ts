@@ -55,7 +55,8 @@ async function walk(input: GenerateInput, ports: RouterPorts): Promise<Generated
   const admitted = await planAndAdmit(input, ports);
   if (!admitted.ok) return refused(admitted.error, admitted.route === null ? null : explain(input, admitted.route));
   const { route, headers } = admitted;
-  const own = { input, route, cancellation: createCancellation(route.request.stream), running: null };
+  const cancellation = createCancellation(route.request.stream);
+  const own = { input, route, cancellation, running: null, hold: { isKept: true } };
   const job: Job = { ...(admitted.overlap?.job ?? own), headers, steps: admitted.steps };
   watch(job, ports);
   try {

@@ -36,7 +36,7 @@ export function overlapOf(input: GenerateInput, route: Route, wantedNusd: NanoUs
     if (!isTrusted || isOver || input.signal.aborted) return;
     const cancellation = createCancellation(route.request.stream);
     const headers = { "X-Generation-Id": input.asker.generationId };
-    const job: Job = { input, route, cancellation, headers, running: null, steps: null };
+    const job: Job = { input, route, cancellation, headers, running: null, hold: { isKept: true }, steps: null };
     const running = runJob(job, ports);
     begun = { job: { ...job, running }, running };
   };
@@ -61,6 +61,7 @@ function mayOverlap({ plan, freeModels, byok }: Route): boolean {
 /** Leaves the upstream, as the client's going would, and books what it bills. */
 export async function writeOff({ job, running }: Overlap, ports: RouterPorts): Promise<void> {
   const { input, route, cancellation } = job;
+  job.hold.isKept = false;
   cancellation.leave();
   const run = await running;
   const { answer } = run;

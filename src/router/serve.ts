@@ -36,13 +36,20 @@ export function runJob(job: Job, ports: RouterPorts): Promise<PlanRun> {
   );
 }
 
-/** Renews the hold once in BEAT_MS; null for a stream, which does so with the timer that its client's end has anyway. */
+/**
+ * Renews the hold about once in BEAT_MS, however many attempts beat; null for a stream, which does so with the timer that
+ * its client's end has anyway.
+ */
 function beatOf(job: Job, ports: RouterPorts): (() => void) | null {
   if (job.route.request.stream) return null;
   let renewedAtMs = ports.clock();
+  job.cancellation.onEnd(() => {
+    job.hold.isKept = false;
+  });
   return () => {
     const nowMs = ports.clock();
-    if (nowMs - renewedAtMs < BEAT_MS) return;
+    // Timers may fire a little early.
+    if (!job.hold.isKept || nowMs - renewedAtMs < BEAT_MS / 2) return;
     renewedAtMs = nowMs;
     renewHold(job, ports);
   };

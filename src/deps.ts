@@ -364,7 +364,7 @@ function routerPorts(own: Isolate, waitUntil: (work: Promise<unknown>) => void):
       withCredential: providers.withCredential,
       // The binding is the operator's: an account's own credential never goes there.
       baseUrl: (provider) => (environment(provider) === BOUND ? null : environment(provider).baseUrl),
-      report: (at, outcome, permit) => providers.report(at, outcome, permit, waitUntil),
+      report: (at, outcome, permit, endedAtMs) => providers.report(at, outcome, permit, waitUntil, endedAtMs),
       mayProbe: providers.mayProbe,
       permit: (at, capacity, ask) =>
         providers.permit(

@@ -44,6 +44,8 @@ const SETTLE_PAUSE_MS = 20;
 /** The same once the last call brought BUSY_BATCH or more: an answer is in the books well within 250 ms even so. */
 const SETTLE_PAUSE_BUSY_MS = 60;
 const BUSY_BATCH = 8;
+/** What stands beside a settlement waits no longer than this: it is news, if not urgent. */
+const BESIDE_MS_MAX = 150;
 /** When a request looks whether its entry was taken care of: the sender's pause and a call have then passed. */
 const LOOK_MS = 50;
 /** How long the platform lets work go on after the answer. */
@@ -218,6 +220,10 @@ async function settle(
   }
   // The others look when the sender's call must have come back.
   let pauseMs = isSender ? state.sendDueMs - nowMs : Math.max(LOOK_MS, state.sendDueMs - nowMs + LOOK_MS);
+  if (pauseMs > BESIDE_MS_MAX) {
+    beside?.();
+    beside = undefined;
+  }
   while (state.queue.has(id) && clock() < endMs) {
     await sleep(pauseMs);
     pauseMs = LOOK_MS;

@@ -101,8 +101,11 @@ export interface ProviderClient {
   switchedOff(): ReadonlySet<ProviderId>;
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
   permit(at: EndpointPlace, ask: AttemptAsk, waitUntil: WaitUntil): Permit | Promise<Permit>;
-  /** Null permit: the attempt was not made with one of the operator's credentials. */
-  report(at: EndpointPlace, outcome: Outcome, permit: Permit | null, waitUntil: WaitUntil): void;
+  /**
+   * Null permit: the attempt was not made with one of the operator's credentials.
+   * @param endedAtMs when it ended; absent: now.
+   */
+  report(at: EndpointPlace, outcome: Outcome, permit: Permit | null, waitUntil: WaitUntil, endedAtMs?: EpochMs): void;
   mayProbe(at: EndpointPlace): boolean;
 }
 
@@ -174,7 +177,9 @@ export function createProviderClient(ports: ProviderClientPorts): ProviderClient
     switchedOff: () => memory.disabled,
     withCredential: (providers) => withCredential(memory, providers),
     permit: (at, ask, waitUntil) => permit(memory, at, ask, waitUntil),
-    report: (at, outcome, given, waitUntil) => report(memory, at, outcome, given, waitUntil),
+    report(at, outcome, given, waitUntil, endedAtMs = ports.clock()) {
+      report(memory, at, outcome, given, waitUntil, endedAtMs);
+    },
     mayProbe: (at) => takeLeave(places.at(at), places.keyOf(at.model, at.tag), ports.clock()),
   };
 }
@@ -353,12 +358,19 @@ function permit(memory: Memory, at: EndpointPlace, ask: AttemptAsk, waitUntil: W
   return memory.permits.ask({ place: at, endpoint, ...ask }, options, waitUntil);
 }
 
-function report(memory: Memory, at: EndpointPlace, outcome: Outcome, given: Permit | null, waitUntil: WaitUntil): void {
+function report(
+  memory: Memory,
+  at: EndpointPlace,
+  outcome: Outcome,
+  given: Permit | null,
+  waitUntil: WaitUntil,
+  endedAtMs: EpochMs,
+): void {
   const nowMs = memory.ports.clock();
   const place = memory.places.at(at);
   const used = given?.kind === "granted" ? { credential: given.credential.id, inFlight: given.inFlight() } : {};
   const endpoint = memory.places.keyOf(at.model, at.tag);
-  const reported = { model: at.model, tag: at.tag, outcome, atMs: nowMs, ...used };
+  const reported = { model: at.model, tag: at.tag, outcome, atMs: endedAtMs, ...used };
   place.queue.push(reported);
   if (place.queue.length > QUEUE_MAX) place.queue.shift();
   foldOwn(place, reported);

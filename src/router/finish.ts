@@ -130,8 +130,9 @@ async function end(
     reportOutcome(job, run, meter, ended, bill, endedAtMs, ports);
     note(job, run, ending);
   };
-  // A failure is news; all else need not hold up the answer.
-  if (ended.kind === "broken") tell();
+  // A failure is news, and the log line of what nobody answered is written with the error; all else need not hold up the
+  // answer.
+  if (ended.kind === "broken" || ended.kind === "unanswered") tell();
   const isSettled = await ports.accounts.settle(input.asker.account, settlementOf(input.asker, ending), tell);
   tell();
   if (!isSettled) input.wide.set({ settle_lost: true });
@@ -168,6 +169,7 @@ function reportOutcome(
     { provider: provider.slug, region: region.id, tag: endpoint.tag, model: model.id },
     judged === undefined ? outcome : { ...outcome, judged },
     permit,
+    endedAtMs,
   );
 }
 

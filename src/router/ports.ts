@@ -28,7 +28,8 @@ export interface AccountPort {
   admit(account: AccountId, request: AdmitRequest): Admission | Promise<Admission>;
   /**
    * True once the gate has durably taken it; keeps trying for 25 s, then false.
-   * @param beside is called once the answer is out, 20 to 110 ms later: what need not hold it up.
+   * @param beside is called once the answer is out, 20 to 150 ms later, or at once where settlements gather for longer:
+   * what need not hold it up.
    */
   settle(account: AccountId, settlement: Settlement, beside?: () => void): Promise<boolean>;
   /**
@@ -63,7 +64,8 @@ export interface ProviderPort {
   /** Where the operator sends this provider's traffic instead of the catalog's place, whoever's credential it carries. */
   baseUrl(provider: ProviderId): string | null;
   /** Reports how an attempt with one of the operator's credentials ended; batched, never awaited. */
-  report(at: EndpointPlace, outcome: Outcome, permit: Permit): void;
+  /** @param endedAtMs when the attempt ended; absent: now. What failed since then is newer news. */
+  report(at: EndpointPlace, outcome: Outcome, permit: Permit, endedAtMs?: EpochMs): void;
   /** True for the one attempt that may find out whether a broken endpoint is well again. */
   mayProbe(at: EndpointPlace): boolean;
   /** Leave for one attempt, with the credential to send. A promise only where capacity is near its end. */

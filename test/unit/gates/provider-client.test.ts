@@ -11,7 +11,7 @@ import type { EndpointHealth, ProviderSnapshot, SyncRequest } from "../../../src
 import type { Permit } from "../../../src/gates/provider-permits.ts";
 import type { CapacityAnswer, CapacityAsk } from "../../../src/limits/capacity-desk.ts";
 import type { LeaseWish } from "../../../src/limits/capacity.ts";
-import { healthAfter, healthSnapshot, NEW_HEALTH } from "../../../src/limits/health.ts";
+import { healthAfter, healthSnapshot, NEW_HEALTH, type Outcome } from "../../../src/limits/health.ts";
 import { standingOf } from "../../../src/router/score.ts";
 
 const PLACE = { provider: asProviderId("acme"), region: asRegionId("here") };
@@ -141,11 +141,7 @@ function secretOf(permit: Permit | Promise<Permit>): string {
   return permit.kind === "granted" ? permit.credential.secret : permit.kind;
 }
 
-function reported(
-  client: ProviderClient,
-  permit: Permit | Promise<Permit>,
-  outcome: typeof REFUSED | typeof THROTTLED,
-) {
+function reported(client: ProviderClient, permit: Permit | Promise<Permit>, outcome: Outcome) {
   if (permit instanceof Promise) throw new Error("a promise");
   client.report(AT, outcome, permit, () => undefined);
 }
@@ -350,6 +346,28 @@ test("a 429 closes the endpoint for the credential that got it; for all of them,
   expect(permit()).toEqual({ kind: "refused", retryAfterMs: 4_000 });
   pass(4_000);
   expect(secretOf(permit())).toBe("one");
+});
+
+test("an answer that had ended before the endpoint broke, and is reported later, mends nothing", async () => {
+  const { client, pass, warm, permit, settle, syncs } = world();
+  await warm();
+  const broken = { kind: "failure", scope: "endpoint", status: 503, retryAfterMs: null } as const;
+  pass(10);
+  for (let time = 0; time < 5; time++) reported(client, permit(), broken);
+  pass(50);
+  const given = permit();
+  if (given instanceof Promise) throw new Error("a promise");
+  const soon = { ...WELL, ttftMs: 200, durationMs: 200 };
+  client.report(AT, soon, given, () => undefined, START_MS + 5);
+  const breaker = () => client.health(AT.provider, AT.region, AT.tag, AT.model)?.breaker;
+  expect(breaker()).toMatchObject({ kind: "open" });
+  pass(3_000);
+  await warm();
+  await settle();
+  expect(syncs.at(-1)?.outcomes.map(({ atMs }) => (atMs ?? 0) - START_MS)).toEqual([10, 10, 10, 10, 10, 5]);
+  // One that began after the failures ends the outage.
+  client.report(AT, soon, given, () => undefined);
+  expect(breaker()).not.toMatchObject({ kind: "open" });
 });
 
 test("the probe of a broken endpoint is asked for, and sent once", async () => {

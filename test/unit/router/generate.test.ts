@@ -1,7 +1,10 @@
 /** The spine with ports of the test's own: what an admission is asked for, and what is left behind when a bug strikes. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createWideEvent } from "../../../src/insight/wide-event.ts";
 import { generate } from "../../../src/router/generate.ts";
-import { inputOf, portsOf } from "./spine.ts";
+import type { RouterPorts } from "../../../src/router/ports.ts";
+import { inputOf, permitOf, portsOf } from "./spine.ts";
+import { NOW } from "./world.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -28,6 +31,86 @@ test("a bug on the way leaves nobody behind who keeps the hold alive", async () 
   await expect(work).rejects.toThrow("a bug");
   await vi.advanceTimersByTimeAsync(120_000);
   expect(log).toEqual(["forget"]);
+});
+
+test("what nobody answered is logged whole with its error, however long the settlement takes", async () => {
+  const lines: string[] = [];
+  const ports = portsOf([]);
+  const clock = (): number => NOW;
+  const wide = createWideEvent(NOW, clock, (line) => void lines.push(line));
+  const generated = await generate(
+    { ...INPUT, wide },
+    {
+      ...ports,
+      accounts: { ...ports.accounts, settle: () => new Promise(() => undefined) },
+      providers: {
+        ...ports.providers,
+        permit: (_at, _capacity, { tried }) => (tried.size > 0 ? { kind: "no_credential" } : permitOf("secret-of-a")),
+      },
+      fetch: async () => Response.json({ error: { message: "no" } }, { status: 401 }),
+    },
+  );
+  expect(generated.kind).toBe("refused");
+  wide.emit();
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    attempts: ["a:401"],
+    refused_credentials: [expect.stringContaining("environment-1")],
+    streamed: false,
+    cost_nusd: 0,
+  });
+});
+
+test("a success is reported as of its end, not of the moment at which it is told", async () => {
+  const ports = portsOf([]);
+  let nowMs = NOW;
+  const told: (number | undefined)[] = [];
+  const generated = await generate(INPUT, {
+    ...ports,
+    clock: () => nowMs,
+    accounts: {
+      ...ports.accounts,
+      async settle(_account, _settlement, beside) {
+        nowMs += 100;
+        beside?.();
+        return true;
+      },
+    },
+    providers: { ...ports.providers, report: (_at, _outcome, _permit, endedAtMs) => void told.push(endedAtMs) },
+  });
+  expect(generated.kind).toBe("reply");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told).toEqual([NOW]);
+});
+
+test("a hold is kept alive while its upstream takes long, and not for what the admission would not have", async () => {
+  const log: string[] = [];
+  let nowMs = NOW;
+  const tick = setInterval(() => (nowMs += 1_000), 1_000);
+  const ports: RouterPorts = {
+    ...portsOf(log),
+    clock: () => nowMs,
+    fetch: (_url, { signal }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
+      }),
+  };
+  const client = new AbortController();
+  void generate({ ...INPUT, signal: client.signal }, ports);
+  await vi.advanceTimersByTimeAsync(65_000);
+  expect(log).toEqual(["renew", "renew", "renew"]);
+  client.abort();
+  await vi.advanceTimersByTimeAsync(30_000);
+  log.length = 0;
+  // Sent upstream while the gate is asked, which refuses: the upstream bills all of a buffered answer and is listened to.
+  const accounts = {
+    ...ports.accounts,
+    isTrusted: () => true,
+    admit: async () => ({ kind: "refused", error: { kind: "forbidden", message: "Suspended." } }) as const,
+  };
+  expect(await generate(INPUT, { ...ports, accounts })).toMatchObject({ kind: "refused" });
+  await vi.advanceTimersByTimeAsync(65_000);
+  expect(log.filter((one) => one === "renew")).toEqual([]);
+  clearInterval(tick);
 });
 
 test.each([

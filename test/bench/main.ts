@@ -79,7 +79,7 @@ async function bench(options: Options, loader: Loader): Promise<boolean> {
     ),
   );
   const waypost = options.isQuick ? undefined : running.find((each) => each.waypost !== null)?.waypost;
-  if (waypost) say("the same request beside more accounts, providers and models: about three minutes");
+  if (waypost) say("the same request beside more accounts, providers and models: about four minutes");
   const scale = waypost ? await measureScale(waypost, loader) : null;
   // Last, since it leaves one more server running.
   const operations = await operationsOf(options, loader, upstreamUrl);

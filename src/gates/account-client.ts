@@ -41,7 +41,10 @@ import {
 import type { Standing } from "./standing.ts";
 
 const SETTLE_PAUSE_MS = 20;
-/** The same once the last call brought BUSY_BATCH or more: an answer is in the books well within 250 ms even so. */
+/**
+ * The same once the last call brought BUSY_BATCH or more: an answer is in the books well within 250 ms even so. An account
+ * of many isolates gathers for longer where its gate asks for it.
+ */
 const SETTLE_PAUSE_BUSY_MS = 60;
 const BUSY_BATCH = 8;
 /** What stands beside a settlement waits no longer than this: it is news, if not urgent. */

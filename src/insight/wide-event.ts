@@ -54,7 +54,7 @@ export interface WideFields {
 
 export interface WideEvent {
   set(fields: Partial<WideFields>): void;
-  /** The answer is out: what follows is not part of its duration. Only the first call counts. */
+  /** All of the answer is known: what follows is not part of its duration. Only the first call counts. */
   end(): void;
   /** Writes the line; only the first call does. */
   emit(): void;

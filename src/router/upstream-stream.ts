@@ -10,7 +10,7 @@ import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { createBacklogReader, READ_BYTES } from "./backlog.ts";
 import { createEventReader } from "./event-reader.ts";
 
-/** Bounds of the pause before a read; see backlog.ts for what they buy. */
+/** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
 const PAUSE_MS_STEADY = 10;
 const PAUSE_MS_MAX = 16;

@@ -1,7 +1,8 @@
 /**
  * GET /generation?id=: everything about one generation of the caller's account.
- * The gate has it within about 100 ms of the answer's last byte, D1 some time after; a caller that asks sooner is kept
- * waiting for a moment instead of being told a 404 that would be wrong a moment later.
+ * The gate has it within about 100 ms of the answer's last byte (later where an account of many isolates gathers), D1 some
+ * time after; a caller that asks sooner is kept waiting for a moment instead of being told a 404 that would be wrong a
+ * moment later.
  */
 import type { Hono } from "hono";
 import * as z from "zod";

@@ -199,8 +199,14 @@ function wrongText({ wish, maxTokens }: PlannedRequest, said: string, { provider
   }
   // Faults of the upstream know no tools, and do not say that they end for the limit, which they keep.
   const words = wordsOf(provider, wish, Math.min(wish.wordCount, clampedTo ?? maxTokens));
-  const isRight = reason === "length" ? words.join("").startsWith(says) : says === words.join("");
-  return isRight ? null : `not the words that were sent: ${said.slice(0, FAULT_CHARS_MAX)}`;
+  const sent = words.join("");
+  const isRight = reason === "length" ? endlessOr(sent, wish.fault, says).startsWith(says) : says === sent;
+  return isRight ? null : `not the words that were sent (${reason}): ${said.slice(0, FAULT_CHARS_MAX)}`;
+}
+
+/** An upstream that ignores every limit says its words over and over, until credit ends. */
+function endlessOr(sent: string, fault: string, says: string): string {
+  return /^endless-\d+$/.test(fault) ? sent.repeat(Math.ceil(says.length / sent.length)) : sent;
 }
 
 /** The text in a call's arguments. Where credit ends, a call ends in the middle of them. */

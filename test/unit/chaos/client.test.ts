@@ -1,4 +1,4 @@
-/** What the soak's client makes of a tool's call: whole, cut where credit ended, or wrong. The server is a real one. */
+/** What the soak's client makes of answers: whole, cut where credit ended, or wrong. The server is a real one. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
@@ -16,21 +16,23 @@ const request: PlannedRequest = {
 };
 const words = wordsOf(PROVIDER, request.wish, 4);
 
-/** Asks a server that streams these pieces of a call's arguments and this end. */
-async function seenOf(pieces: readonly string[], finishReason: string): Promise<Seen> {
-  const frames = [
-    ...pieces.map((piece) => ({ delta: { tool_calls: [{ index: 0, function: { arguments: piece } }] } })),
-    { delta: {}, finish_reason: finishReason },
-  ].map((choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`);
-  const server = createServer((asked, response) => {
-    asked.resume();
+const argumentsOf = (piece: string): object => ({ tool_calls: [{ index: 0, function: { arguments: piece } }] });
+const contentOf = (piece: string): object => ({ content: piece });
+
+/** Asks a server that streams these deltas and this end. */
+async function seenOf(deltas: readonly object[], finishReason: string, asked: PlannedRequest): Promise<Seen> {
+  const frames = [...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: finishReason }].map(
+    (choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`,
+  );
+  const server = createServer((incoming, response) => {
+    incoming.resume();
     response.writeHead(200, { "content-type": "text/event-stream", "x-generation-id": "gen-1" });
     response.end(`${frames.join("")}data: [DONE]\n\n`);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const account = { id: "gl1a", key: "key", isPoor: true };
-  const seen = await askOnce(`http://127.0.0.1:${port}`, account, request, new AbortController().signal);
+  const seen = await askOnce(`http://127.0.0.1:${port}`, account, asked, new AbortController().signal);
   await new Promise((resolve) => server.close(resolve));
   return seen;
 }
@@ -55,8 +57,29 @@ test.each<{ name: string; pieces: readonly string[]; reason: string; fault: stri
     fault: "not the words that were sent",
   },
 ])("a tool's call that is $name", async ({ pieces, reason, fault }) => {
-  const seen = await seenOf(pieces, reason);
+  const seen = await seenOf(pieces.map(argumentsOf), reason, request);
   expect(seen).toMatchObject({ how: "whole", generationId: "gen-1", hasWords: true });
   if (fault === null) expect(seen.fault).toBeNull();
   else expect(seen.fault).toContain(fault);
+});
+
+const REPEATED = [...words, ...words, words[0] ?? ""];
+
+test.each<{ name: string; fault: string; pieces: readonly string[]; reason: string; isFault: boolean }>([
+  { name: "an endless one that credit ended", fault: "endless-20", pieces: REPEATED, reason: "length", isFault: false },
+  {
+    name: "an endless one that says nothing of credit",
+    fault: "endless-20",
+    pieces: REPEATED,
+    reason: "stop",
+    isFault: true,
+  },
+  { name: "one that says its words twice", fault: "ok", pieces: REPEATED, reason: "length", isFault: true },
+  { name: "a whole one", fault: "ok", pieces: words, reason: "stop", isFault: false },
+])("an answer: $name", async ({ fault, pieces, reason, isFault }) => {
+  const asked = { ...request, wish: { ...request.wish, isTool: false, fault, faultCount: 1 } };
+  const seen = await seenOf(pieces.map(contentOf), reason, asked);
+  expect(seen.how).toBe("whole");
+  if (isFault) expect(seen.fault).toContain(`not the words that were sent (${reason})`);
+  else expect(seen.fault).toBeNull();
 });

@@ -3,7 +3,7 @@
  * published, to a listed model that is no variant and no alias itself; a family without one has no such name. Pure.
  */
 import type { ListingRow } from "./listing.ts";
-import { compareText } from "./nearest.ts";
+import { compareText } from "../core/compare.ts";
 import type { FamilyAlias } from "./schema.ts";
 
 /** The model with the highest version, of equals the one that was released last. Variants never count. */

@@ -6,7 +6,7 @@
  */
 import { err, ok, type Result } from "../core/result.ts";
 import type { ListingRow, PublicModel } from "./listing.ts";
-import { compareText } from "./nearest.ts";
+import { compareText } from "../core/compare.ts";
 import { CATEGORIES } from "./schema.ts";
 
 const SORTS = [

@@ -5,7 +5,7 @@
  */
 import { formatPrice } from "../core/money.ts";
 import { PRICE_KEYS, type ListedPrice, type PriceName, type SomePriceKeys } from "../core/price.ts";
-import { compareText } from "./nearest.ts";
+import { compareText } from "../core/compare.ts";
 import type { Category, ListedEndpoint, ListedModel, ModelEntry, Provider } from "./schema.ts";
 
 /** The parameter names that the public API knows, in its order. */

@@ -6,7 +6,7 @@
  */
 import type { ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ListedPrice } from "../core/price.ts";
-import { compareText } from "./nearest.ts";
+import { compareText } from "../core/compare.ts";
 import type { Category, ListedEndpoint, ModelEntry } from "./schema.ts";
 
 /** Parameters that change what an answer is, under which a model may be chosen. */

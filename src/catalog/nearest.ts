@@ -3,6 +3,7 @@
  * edit distance of the best few. Work is bounded: at most NAMES_MAX names are scored, SHORTLIST are measured, and no
  * name longer than LENGTH_MAX characters is looked at further than that.
  */
+import { compareText } from "../core/compare.ts";
 
 const NAMES_MAX = 10_000;
 const SHORTLIST = 48;
@@ -27,11 +28,6 @@ export function nearestNames(wanted: string, names: Iterable<string>, count: num
     .toSorted((a, b) => a.distance - b.distance || compareText(a.name, b.name))
     .slice(0, count)
     .map(({ name }) => name);
-}
-
-/** Order of two strings by code unit: the same everywhere, unlike a locale's. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function letterPairs(text: string): Set<string> {

@@ -4,7 +4,7 @@
  * nothing to choose from is not listed. Pure.
  */
 import { publicParameters, type ListingRow, type PublicModel } from "./listing.ts";
-import { compareText } from "./nearest.ts";
+import { compareText } from "../core/compare.ts";
 import { ROUTER_NAMES, type RouterKind } from "./router-names.ts";
 
 /** What stands for a price that depends on the model that is chosen. */

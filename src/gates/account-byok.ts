@@ -13,6 +13,7 @@
  */
 import { NO_BYOK, type ByokGrant } from "../accounts/byok.ts";
 import type { EpochMs } from "../core/clock.ts";
+import { compareText } from "../core/compare.ts";
 import type { RouterError } from "../core/error.ts";
 import type { KeyHash } from "../core/ids.ts";
 import type { NanoUsd } from "../core/money.ts";
@@ -242,8 +243,4 @@ function viewOf(row: ByokRow): ByokView {
   const { sealed, ...shown } = row;
   assert(sealed !== "", "a credential is sealed before it comes here");
   return shown;
-}
-
-function compareText(left: string, right: string): number {
-  return left === right ? 0 : left < right ? -1 : 1;
 }

@@ -11,6 +11,7 @@
 import { BYOK_PER_PROVIDER_MAX, type ByokChoice } from "../accounts/byok.ts";
 import type { ModelEntry } from "../catalog/schema.ts";
 import { hash32, type EpochMs } from "../core/clock.ts";
+import { compareText } from "../core/compare.ts";
 import type { Exclusion } from "../core/error.ts";
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { ClientBucket, Health } from "../limits/health.ts";
@@ -20,7 +21,7 @@ import { filterEndpoints, isNamed, type Choice, type FilterRules } from "./filte
 import type { Place } from "./geography.ts";
 import type { Preferences, SortKey } from "./preferences.ts";
 import { qualityPlace, qualityWish, tierOfEndpoint, type QualityWish } from "./quality.ts";
-import { compareText, createRanking, type Ranked, type Ranking } from "./ranking.ts";
+import { createRanking, type Ranked, type Ranking } from "./ranking.ts";
 import {
   candidateOf,
   drawOf,

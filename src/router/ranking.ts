@@ -2,6 +2,7 @@
  * The candidates of a plan in their order, of which the best are kept. Pure; the order depends on nothing but the
  * candidates themselves.
  */
+import { compareText } from "../core/compare.ts";
 import type { QualityTier } from "../limits/quality.ts";
 import type { Candidate } from "./score.ts";
 
@@ -80,9 +81,4 @@ function compareRanked(left: Ranked, right: Ranked): number {
     compareText(a.endpoint.tag, b.endpoint.tag) ||
     compareText(a.region.id, b.region.id)
   );
-}
-
-/** By code units. */
-export function compareText(left: string, right: string): number {
-  return left === right ? 0 : left < right ? -1 : 1;
 }

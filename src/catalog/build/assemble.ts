@@ -7,7 +7,7 @@
 import type * as z from "zod";
 import type { SomePriceKeys } from "../../core/price.ts";
 import { hostHardware } from "../data/host-hardware.ts";
-import { compareText } from "../nearest.ts";
+import { compareText } from "../../core/compare.ts";
 import { AUTHOR_OUTPUT_TOKENS, DISTILLABLE, FAMILIES, FIXED_SAMPLING } from "../overlay/families.ts";
 import { GATEWAY_MODELS } from "../overlay/gateway.ts";
 import { CATEGORIES, DEPRECATIONS, FAMILY_ALIASES } from "../overlay/shelves.ts";

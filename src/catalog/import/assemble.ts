@@ -11,7 +11,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { modelKey } from "../build/naming.ts";
 import { hostHardware } from "../data/host-hardware.ts";
 import { LEFT_OUT } from "../data/import-hosts.ts";
-import { compareText } from "../nearest.ts";
+import { compareText } from "../../core/compare.ts";
 import { parseCatalog, type Fault, type KnownAdapter } from "../parse.ts";
 import type { Catalog, Endpoint, Model, Provider } from "../schema.ts";
 import { isBeyond } from "./diff.ts";

@@ -6,7 +6,7 @@
  */
 import { modelKey } from "../build/naming.ts";
 import { AUTHOR_PATTERNS, AUTHORS, OPEN_NAMES, OPENROUTER } from "../data/import-hosts.ts";
-import { compareText } from "../nearest.ts";
+import { compareText } from "../../core/compare.ts";
 import type { Catalog } from "../schema.ts";
 import type { FeedEntry } from "./feed.ts";
 

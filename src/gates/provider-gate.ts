@@ -1,8 +1,9 @@
 /**
  * ProviderGate: one Durable Object per provider and region. Folds what isolates report into health, lends the operator's
  * capacity and keeps the queue before it, and holds the operator's settings. Thin: the rules are in limits.
- * Health is kept in memory and written with the next report SAVE_MS after it was, or SAVE_WELL_MS where nothing failed since:
- * a crash forgets some seconds of statistics and nothing that anybody is owed; settings are written before they are answered; leases end by themselves.
+ * Health is kept in memory and written with the first report SAVE_MS after the last save, or SAVE_WELL_MS where nothing has
+ * failed since: a crash forgets some seconds of statistics and nothing that anybody is owed. Settings are written before
+ * they are answered; leases end by themselves.
  */
 import { DurableObject } from "cloudflare:workers";
 import { readProviderSetting } from "../accounts/provider-settings.ts";

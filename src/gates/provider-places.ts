@@ -1,6 +1,6 @@
 /**
- * The places that an isolate remembers, and the names of the endpoints in them. A plan looks at every endpoint of a model,
- * so that finding one makes no string: a name made anew would be hashed anew for each look.
+ * The places that an isolate remembers, and the endpoints in them by name. A plan looks at every endpoint of a model, so
+ * that finding one makes no string, which would be hashed anew for each look, and leads to a slot that knows its place.
  */
 import type { EndpointTag, ModelId, ProviderId, RegionId } from "../core/ids.ts";
 import type { EndpointKey } from "./provider-contract.ts";

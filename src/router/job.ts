@@ -74,7 +74,7 @@ export interface Job {
   readonly headers: Readonly<Record<string, string>>;
   /** What began before the admission (overlap.ts); null: nothing. */
   readonly running: Promise<PlanRun> | null;
-  /** Whether what is held for it is kept alive: not any more once the admission would not have it. */
+  /** Whether what is held for it is kept alive: not once it has ended, or the admission would not have it. */
   readonly hold: { isKept: boolean };
   /** How a stream holds in steps; null: all that it may cost is held. */
   readonly steps: StepTerms | null;

@@ -63,8 +63,10 @@ export interface ProviderPort {
   withCredential(providers: readonly ProviderId[]): ReadonlySet<ProviderId>;
   /** Where the operator sends this provider's traffic instead of the catalog's place, whoever's credential it carries. */
   baseUrl(provider: ProviderId): string | null;
-  /** Reports how an attempt with one of the operator's credentials ended; batched, never awaited. */
-  /** @param endedAtMs when the attempt ended; absent: now. What failed since then is newer news. */
+  /**
+   * Reports how an attempt with one of the operator's credentials ended; batched, never awaited.
+   * @param endedAtMs when it ended; absent: now. What has failed since then is newer news.
+   */
   report(at: EndpointPlace, outcome: Outcome, permit: Permit, endedAtMs?: EpochMs): void;
   /** True for the one attempt that may find out whether a broken endpoint is well again. */
   mayProbe(at: EndpointPlace): boolean;

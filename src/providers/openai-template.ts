@@ -30,8 +30,10 @@ export function createTextTemplate(): TextTemplate {
   return {
     match(data) {
       if (before === "" || data.length <= before.length + after.length) return undefined;
-      if (!data.startsWith(before) || !data.endsWith(after)) return undefined;
-      const inner = data.slice(before.length, data.length - after.length);
+      const end = data.length - after.length;
+      // Pieces are compared as wholes: `startsWith` goes by characters, and takes workerd six times as long.
+      if (data.slice(0, before.length) !== before || data.slice(end) !== after) return undefined;
+      const inner = data.slice(before.length, end);
       if (!NOT_PLAIN.test(inner)) return inner;
       const text = parseJson(`"${inner}"`);
       return typeof text === "string" && text !== "" ? text : undefined;

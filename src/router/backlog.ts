@@ -68,7 +68,8 @@ export function createBacklogReader(body: ReadableStream<Uint8Array>, clock: Clo
 
 /** The body as a branch that buffers, its twin drained. */
 function split(body: ReadableStream<Uint8Array>): Source {
-  const [kept, drained] = body.tee();
+  // In this order: the first branch holds each chunk in the 16 KiB it was read into, the second a copy of its size.
+  const [drained, kept] = body.tee();
   let readBytes = 0;
   let drainedBytes = 0;
   let wakeDrain: (() => void) | null = null;

@@ -44,7 +44,7 @@ export default {
 
 /** As src/router/backlog.ts reads a fast body: its twin is drained natively, so that one read takes all that has come. */
 async function pump(body, writer) {
-  const [kept, drained] = body.tee();
+  const [drained, kept] = body.tee();
   drain(drained).catch(() => {});
   const reader = kept.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(VIEW_BYTES);

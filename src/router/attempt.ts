@@ -13,11 +13,11 @@ import { completionTokens, type Usage } from "../core/usage.ts";
 import type { Adapter, OutgoingRequest, Target } from "../providers/adapter.ts";
 import { failureOf, malformedFailure } from "../providers/failure.ts";
 import { createDeadlineGuard, timeoutFailure, type DeadlineGuard } from "./deadlines.ts";
-import { follow, type Followed } from "./follow.ts";
+import { follow } from "./follow.ts";
 import type { RouterPorts } from "./ports.ts";
 import { readErrorText, readReplyText } from "./reply-text.ts";
 import { splicedBody } from "./spliced-body.ts";
-import { createUpstreamStream, streamOf, type UpstreamStream } from "./upstream-stream.ts";
+import { createUpstreamStream, streamOf, type StreamedBody, type UpstreamStream } from "./upstream-stream.ts";
 
 export interface Answered {
   readonly kind: "answered";
@@ -27,6 +27,8 @@ export interface Answered {
   readonly guard: DeadlineGuard;
   /** Closes the upstream connection. */
   abort(): void;
+  /** Lets go of the upstream: closes its connection, unless its answer has come to its end. */
+  leave(): void;
   readonly sentAtMs: number;
   readonly firstAtMs: number;
 }
@@ -43,8 +45,10 @@ export interface Outgoing extends Pick<OutgoingRequest, "url" | "headers"> {
   readonly fault?: (() => UpstreamFailure | null) | undefined;
 }
 
-/** What goes on beside an attempt. */
+/** What is known of an attempt, and what goes on beside it. */
 export interface Watch {
+  /** Its endpoint was measured as faster than anybody reads. */
+  readonly isFast: boolean;
   /** Gets what aborts the upstream, at any time, also after the first content. */
   started(abort: () => void): void;
   /** Is called at the start and while the attempt lasts; null: nothing is to be done. */
@@ -103,7 +107,8 @@ export async function attempt(
       );
     }
     if (request.stream) guard.enter("first_token");
-    const opened = await openStream(response, adapter, request, target, ports.clock, broken, followed?.last);
+    const known = { isFast: watch.isFast, failureOf: broken, last: followed?.last };
+    const opened = await openStream(response, adapter, request, target, ports.clock, known);
     const stream = followed?.timed(opened) ?? opened;
     const first: GenerationEvent[] = [];
     for (;;) {
@@ -118,7 +123,8 @@ export async function attempt(
       }
     }
     guard.enter("idle");
-    return { kind: "answered", first, stream, guard, abort, sentAtMs, firstAtMs: ports.clock() };
+    const leave = (): void => letGo(stream, abort, ports);
+    return { kind: "answered", first, stream, guard, abort, leave, sentAtMs, firstAtMs: ports.clock() };
   } catch {
     return failed(broken());
   }
@@ -131,13 +137,16 @@ async function openStream(
   request: ChatRequest,
   target: Target,
   clock: Clock,
-  broken: () => UpstreamFailure,
-  last: Followed["last"] | undefined,
+  known: Pick<StreamedBody, "isFast" | "failureOf" | "last">,
 ): Promise<UpstreamStream> {
   const isJson = response.headers.get("content-type")?.includes("json") === true;
   if (request.stream && !isJson && response.body !== null) {
-    const decoder = adapter.createDecoder(request, target);
-    return createUpstreamStream(response.body, decoder, adapter.framing ?? "sse", clock, broken, last);
+    const framing = adapter.framing ?? "sse";
+    return createUpstreamStream(
+      { body: response.body, framing, ...known },
+      adapter.createDecoder(request, target),
+      clock,
+    );
   }
   const text = await readReplyText(response);
   if (text === null) {
@@ -148,6 +157,14 @@ async function openStream(
     return streamOf([{ type: "error", failure: malformedFailure("it was not JSON", text, target.credential) }]);
   }
   return streamOf(adapter.decodeReply(body, request, target));
+}
+
+/** An abort makes an error with its trace, for nobody where the body has ended, or is about to. */
+function letGo(stream: UpstreamStream, abort: () => void, { waitUntil }: Pick<AttemptPorts, "waitUntil">): void {
+  if (stream.isSpent()) return;
+  const lingering = stream.linger();
+  if (lingering === null) return abort();
+  waitUntil(lingering.then((isSpent) => (isSpent ? undefined : abort())));
 }
 
 /** An answer without content is still one when it says why (a length, a filter) or what it used. */

@@ -14,8 +14,9 @@
  */
 import type { Clock } from "../core/clock.ts";
 
-/** Bytes taken at most by one read. */
-export const READ_BYTES = 16 * 1024;
+/** Bytes taken at most by one read of a body that is read by chunk, and by backlog. */
+const CHUNK_BYTES = 16 * 1024;
+const BACKLOG_BYTES = 32 * 1024;
 /** Bytes drained natively in one go. */
 const DRAIN_BYTES = 16 * 1024;
 /** How far the draining may be ahead of the reading. */
@@ -31,39 +32,66 @@ export interface BacklogReader {
    * read. Rejects when the body breaks or is aborted.
    */
   read(pauseMs: number): Promise<Uint8Array | null>;
+  /** The last read took as much as one can: there may be more. */
+  isBehind(): boolean;
+  /** In place of further reads: resolves once the body is at its end, rejects when it breaks. */
+  rest(): Promise<void>;
 }
 
 interface Source {
   readonly reader: ReadableStreamBYOBReader;
   /** Hears of what was read. */
   onRead(bytes: number): void;
+  /** The body's end, where somebody else sees it. */
+  readonly drained: Promise<void> | null;
 }
 
-/** A reader of `body`. To stop it, abort the fetch that the body came from. */
-export function createBacklogReader(body: ReadableStream<Uint8Array>, clock: Clock): BacklogReader {
-  let source: Source = { reader: body.getReader({ mode: "byob" }), onRead() {} };
-  let buffer = new ArrayBuffer(READ_BYTES);
-  let isFast = false;
+/**
+ * A reader of `body`. To stop it, abort the fetch that the body came from.
+ * @param isKnownFast so much is known of who sends it: it is read by backlog from the start.
+ */
+export function createBacklogReader(
+  body: ReadableStream<Uint8Array>,
+  clock: Clock,
+  isKnownFast: boolean,
+): BacklogReader {
+  let isFast = isKnownFast;
+  let source = isFast ? split(body) : whole(body);
+  let buffer = new ArrayBuffer(isFast ? BACKLOG_BYTES : CHUNK_BYTES);
   let backlogReads = 0;
+  let isBehind = false;
+
+  const read = async (pauseMs: number): Promise<Uint8Array | null> => {
+    // Not when it was noticed: what has been read goes out first, and is often the first word.
+    if (!isFast && backlogReads >= BACKLOG_READS) {
+      isFast = true;
+      source.reader.releaseLock();
+      source = split(body);
+      buffer = new ArrayBuffer(BACKLOG_BYTES);
+    }
+    if (isFast && pauseMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+    const startMs = clock();
+    const { value, done } = await source.reader.read(new Uint8Array(buffer));
+    if (done || value === undefined) return null;
+    buffer = value.buffer as ArrayBuffer; // a BYOB read hands back the buffer it was given
+    source.onRead(value.byteLength);
+    isBehind = value.byteLength === buffer.byteLength;
+    if (!isFast) backlogReads = clock() - startMs <= WAITING_MS ? backlogReads + 1 : 0;
+    return value;
+  };
 
   return {
-    async read(pauseMs) {
-      // Not when it was noticed: what has been read goes out first, and is often the first word.
-      if (!isFast && backlogReads >= BACKLOG_READS) {
-        isFast = true;
-        source.reader.releaseLock();
-        source = split(body);
-      }
-      if (isFast && pauseMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
-      const startMs = clock();
-      const { value, done } = await source.reader.read(new Uint8Array(buffer, 0, READ_BYTES));
-      if (done || value === undefined) return null;
-      buffer = value.buffer as ArrayBuffer; // a BYOB read hands back the buffer it was given
-      source.onRead(value.byteLength);
-      if (!isFast) backlogReads = clock() - startMs <= WAITING_MS ? backlogReads + 1 : 0;
-      return value;
+    read,
+    isBehind: () => isBehind,
+    async rest() {
+      if (source.drained !== null) return source.drained;
+      while ((await read(0)) !== null);
     },
   };
+}
+
+function whole(body: ReadableStream<Uint8Array>): Source {
+  return { reader: body.getReader({ mode: "byob" }), onRead() {}, drained: null };
 }
 
 /** The body as a branch that buffers, its twin drained. */
@@ -92,11 +120,13 @@ function split(body: ReadableStream<Uint8Array>): Source {
     }
     await piped;
   };
+  const ended = drain();
   // The same failure reaches `read` through the other branch, where it is handled.
-  drain().catch(() => {});
+  ended.catch(() => {});
 
   return {
     reader: kept.getReader({ mode: "byob" }),
+    drained: ended,
     onRead(bytes) {
       readBytes += bytes;
       if (wakeDrain === null || drainedBytes - readBytes > AHEAD_BYTES_MAX) return;

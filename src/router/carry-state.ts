@@ -52,7 +52,9 @@ export function withCarriedState(answered: Answered, { provider }: Candidate, jo
         isBegun = true;
         return events === null ? null : await carry(events);
       },
+      isOver: () => isBegun && stream.isOver(),
       isSpent: () => stream.isSpent(),
+      linger: () => stream.linger(),
     },
   };
 }

@@ -118,8 +118,10 @@ function timedStream(stream: UpstreamStream, clock: Clock): UpstreamStream {
       const work = { hardwareMs: Math.max(1, clock() - firstMs) };
       return [{ type: "usage", usage: { ...NO_USAGE, work } }, ...events];
     },
+    isOver: () => stream.isOver(),
     // There may be a prediction to be stopped even so.
     isSpent: () => false,
+    linger: () => null,
   };
 }
 

@@ -15,7 +15,8 @@ import type { Meter } from "./meter.ts";
 import type { Steps } from "./steps.ts";
 
 export type PumpEnd =
-  | { readonly kind: "completed" }
+  /** `unsent`: the last words, which go out with the ending. */
+  | { readonly kind: "completed"; readonly unsent: string }
   | { readonly kind: "broken"; readonly failure: UpstreamFailure }
   | { readonly kind: "cancelled"; readonly by: "aborted" | "drained" }
   /** No more could be held: the client has had its ending already. */
@@ -39,7 +40,7 @@ export async function pump(
   meter: Meter,
   { steps, exhaust }: Allowance,
 ): Promise<PumpEnd> {
-  const { stream, guard, abort } = answered;
+  const { stream, guard } = answered;
   let isExhausted = false;
   let events: readonly GenerationEvent[] | null = answered.first;
   try {
@@ -50,12 +51,15 @@ export async function pump(
       } else {
         meter.add(events);
         const text = renderer.render(events);
+        const isDue = meter.chars() >= steps.dueChars && failure === null;
+        // One write less, and the client has its ending sooner.
+        if (stream.isOver() && failure === null && !isDue) return { kind: "completed", unsent: text };
         if (text !== "") {
           // A client that reads slowly is no upstream that stalls.
           guard.pause();
           await client.write(text);
         }
-        if (meter.chars() >= steps.dueChars && failure === null && !client.isGone()) {
+        if (isDue && !client.isGone()) {
           // Nor is the gate.
           guard.pause();
           isExhausted = !(await steps.reach(meter)) && !client.isGone();
@@ -70,11 +74,10 @@ export async function pump(
       events = await stream.next();
     }
     if (isExhausted) return { kind: "exhausted", by: "drained" };
-    return client.isGone() ? { kind: "cancelled", by: "drained" } : { kind: "completed" };
+    return client.isGone() ? { kind: "cancelled", by: "drained" } : { kind: "completed", unsent: "" };
   } finally {
     guard.end();
-    // An abort makes an error with its trace, for nobody where the body has ended.
-    if (!stream.isSpent()) abort();
+    answered.leave();
   }
 }
 

@@ -30,6 +30,8 @@ export interface Score {
   readonly distanceKm: number;
   /** Relative chance in the draw. */
   readonly weight: number;
+  /** Median tokens a second, as measured; 0: not known. */
+  readonly throughputTps: number;
 }
 
 /** A score that is made once and filled for one endpoint region after the other. */
@@ -161,7 +163,14 @@ export function drawUniform({ seed, model }: Draw, tag: string): number {
 
 /** Nothing is scored yet. Fractions from the start: a field that was an integer once is made anew with its object. */
 export function newScratch(): Scratch {
-  return { standing: "healthy", isProbe: false, predictedLatencyMs: 0.5, distanceKm: 0.5, weight: 0.5 };
+  return {
+    standing: "healthy",
+    isProbe: false,
+    predictedLatencyMs: 0.5,
+    distanceKm: 0.5,
+    weight: 0.5,
+    throughputTps: 0.5,
+  };
 }
 
 /** What one region of a choice is worth, into `score`: of sixty endpoints most are looked at and not kept. */
@@ -182,17 +191,22 @@ export function scoreInto(
   score.distanceKm = distanceKm(scene.place, region);
   score.predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region, score.distanceKm);
   score.weight = 1 / (price * price * Math.max(1, score.predictedLatencyMs));
+  score.throughputTps = throughputOf(health);
+}
+
+function throughputOf(health: Health | undefined): number {
+  return (health?.throughputTps5m ?? health?.throughputTps30m)?.p50 ?? 0;
 }
 
 /** The candidate for one region of a choice. */
 export function candidateOf(
   { model, endpoint, provider }: Choice,
   region: Region,
-  { standing, isProbe, predictedLatencyMs, distanceKm: distance, weight }: Score,
+  { standing, isProbe, predictedLatencyMs, distanceKm: distance, weight, throughputTps }: Score,
   quality: QualityTier | undefined,
 ): Candidate {
   const known = { model, endpoint, provider, region };
-  const candidate = { ...known, standing, isProbe, predictedLatencyMs, distanceKm: distance, weight };
+  const candidate = { ...known, standing, isProbe, predictedLatencyMs, distanceKm: distance, weight, throughputTps };
   return quality === undefined ? candidate : { ...candidate, quality };
 }
 
@@ -210,7 +224,7 @@ export function orderKey(
     case "latency":
       return score.predictedLatencyMs;
     case "throughput":
-      return -((health?.throughputTps5m ?? health?.throughputTps30m)?.p50 ?? 0);
+      return -throughputOf(health);
     case "distance":
       return score.distanceKm;
     case "exacto":

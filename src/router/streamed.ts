@@ -11,7 +11,7 @@ import { billAfterCut, billFor, CREDIT_CUT, finish, tailOf, type HowEnded } from
 import { explain, refused, type AnswerCopy, type Generated, type Job } from "./job.ts";
 import type { Meter } from "./meter.ts";
 import type { RouterPorts } from "./ports.ts";
-import { pump } from "./pump.ts";
+import { pump, type PumpEnd } from "./pump.ts";
 import type { PlanRun } from "./run-plan.ts";
 import { abandon, meterOf, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 import { NO_BILL, type Bill } from "./settlement.ts";
@@ -101,7 +101,8 @@ async function serve(
   try {
     const tail = tailOf(job, run, bill, ports);
     const face = faceOfEnd(job, run, ended);
-    await client.writer.write(face === null ? renderer.end(tail) : renderer.fail(face, tail));
+    const ending = face === null ? renderer.end(tail) : renderer.fail(face, tail);
+    await client.writer.write(ended.kind === "completed" ? ended.unsent + ending : ending);
   } finally {
     await client.writer.close();
   }
@@ -116,7 +117,7 @@ async function deliver(
   meter: Meter,
   exhaust: () => Promise<void>,
   ports: RouterPorts,
-): Promise<HowEnded> {
+): Promise<PumpEnd | { readonly kind: "unanswered" }> {
   if (run.answer === null) return { kind: "unanswered" };
   const { answered, candidate } = run.answer;
   try {

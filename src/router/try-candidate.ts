@@ -47,6 +47,8 @@ export type Tried =
 const CREDENTIALS_TRIED_MAX = 4;
 /** What a completion is taken to use of a limit before it is known. */
 const EXPECTED_OUTPUT_TOKENS = 500;
+/** Tokens a second from which a stream is worth no wake for each: one comes every 2 ms. */
+const FAST_TPS = 500;
 
 /** Tries a candidate with each of its credentials in turn; waits at most `waitMs` for capacity. Never rejects. */
 export async function tryCandidate(
@@ -152,7 +154,8 @@ async function send(candidate: Candidate, permit: GrantedPermit, input: RunInput
   }
   const sent = authorized === null ? outgoing : { ...outgoing, headers: authorized.value };
   const started = (abort: () => void): void => input.cancellation.follow(provider.cancellation.policy, abort);
-  const result = await attempt(adapter, sent, input.request, target, { started, beat: input.beat }, ports);
+  const watch = { isFast: candidate.throughputTps >= FAST_TPS, started, beat: input.beat };
+  const result = await attempt(adapter, sent, input.request, target, watch, ports);
   done();
   if (result.kind === "failed") {
     // A token may be taken back before its time: the next request fetches another.

@@ -7,56 +7,71 @@ import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
 import type { SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
-import { createBacklogReader, READ_BYTES } from "./backlog.ts";
+import { createBacklogReader } from "./backlog.ts";
 import { createEventReader } from "./event-reader.ts";
 
 /** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
 const PAUSE_MS_STEADY = 10;
+const PAUSE_MS_TORRENT = 8;
 const PAUSE_MS_MAX = 16;
-/** How long the body's end is waited for once the upstream has said that nothing follows: read to its end, the
- * connection can serve again. */
+/** So many events in one read, and one in each millisecond, are a torrent. */
+const TORRENT_FRAMES = 4;
+/** How long the body's end is waited for once the upstream has said that nothing follows. */
 const LINGER_MS = 250;
 
 export interface UpstreamStream {
   /** The next events, at least an empty batch per read; null once the stream is over. */
   next(): Promise<readonly GenerationEvent[] | null>;
+  /** Nothing follows the events that were given. */
+  isOver(): boolean;
   /** The body was read to its end: there is nothing left to be aborted. */
   isSpent(): boolean;
+  /**
+   * Reads what is left of a body whose upstream has said that nothing follows, so that its connection can serve again.
+   * Resolves within LINGER_MS to what `isSpent` says then; never rejects. Null: the upstream has said no such thing.
+   */
+  linger(): Promise<boolean> | null;
 }
 
-/**
- * Events of a streamed body.
- * @param failureOf words a broken body: the deadline that fired, or a cut connection.
- * @param last frames that follow the body, for answers whose end is told elsewhere; never rejects.
- */
+/** The body of a streamed answer, and what is known of it. */
+export interface StreamedBody {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly framing: Framing;
+  /** Its endpoint was measured as faster than anybody reads. */
+  readonly isFast: boolean;
+  /** Words a broken body: the deadline that fired, or a cut connection. */
+  failureOf(): UpstreamFailure;
+  /** Frames that follow the body, for answers whose end is told elsewhere; never rejects. */
+  readonly last?: (() => Promise<readonly SseFrame[]>) | undefined;
+}
+
+/** Events of a streamed body. */
 export function createUpstreamStream(
-  body: ReadableStream<Uint8Array>,
+  { body, framing, isFast, failureOf, last }: StreamedBody,
   decoder: StreamDecoder,
-  framing: Framing,
   clock: Clock,
-  failureOf: () => UpstreamFailure,
-  last?: () => Promise<readonly SseFrame[]>,
 ): UpstreamStream {
-  const reader = createBacklogReader(body, clock);
+  const reader = createBacklogReader(body, clock, isFast);
   const events = createEventReader(decoder, framing);
   let pauseMs = 0;
-  /** More than one read takes has arrived: a large frame must not be paused for at each piece. */
-  let isBehind = false;
   let isOver = false;
   let isSpent = false;
-
-  const decode = (bytes: Uint8Array): GenerationEvent[] => {
-    isBehind = bytes.byteLength === READ_BYTES;
-    const decoded = events.feed(bytes);
-    pauseMs = pauseAfter(events.frames(), pauseMs);
-    isOver = events.isOver();
-    return decoded;
-  };
+  /** The upstream has said that nothing follows; its body may go on, or stay open. */
+  let isDone = false;
 
   const finish = (further: readonly SseFrame[]): GenerationEvent[] => {
     isOver = true;
     return events.end(further);
+  };
+
+  const decode = (bytes: Uint8Array): GenerationEvent[] => {
+    const decoded = events.feed(bytes);
+    pauseMs = pauseAfter(events.frames(), pauseMs);
+    isOver = events.isOver();
+    isDone = !isOver && last === undefined && decoder.isDone?.() === true;
+    if (isDone) decoded.push(...finish([]));
+    return decoded;
   };
 
   /** A body that breaks after the answer's own end has lost nothing. */
@@ -70,8 +85,9 @@ export function createUpstreamStream(
     async next() {
       if (isOver) return null;
       try {
-        const isDone = decoder.isDone?.() === true;
-        const bytes = await (isDone ? lingering(reader.read(0)) : reader.read(isBehind ? 0 : pauseMs));
+        const isTold = decoder.isDone?.() === true;
+        // Where more than one read takes has arrived, a large frame must not be paused for at each piece.
+        const bytes = await (isTold ? within(LINGER_MS, reader.read(0)) : reader.read(reader.isBehind() ? 0 : pauseMs));
         if (bytes instanceof Uint8Array) return decode(bytes);
         isSpent = bytes === null;
         return finish(last === undefined ? [] : await last());
@@ -79,29 +95,45 @@ export function createUpstreamStream(
         return broken();
       }
     },
+    isOver: () => isOver,
     isSpent: () => isSpent,
+    linger() {
+      if (!isDone) return null;
+      const toEnd = async (): Promise<boolean> => {
+        await reader.rest();
+        isSpent = true;
+        return true;
+      };
+      return within(LINGER_MS, toEnd()).then(
+        (isRead) => isRead === true,
+        () => false,
+      );
+    },
   };
 }
 
-/** What `read` gives within LINGER_MS, else "late". */
-async function lingering(read: Promise<Uint8Array | null>): Promise<Uint8Array | null | "late"> {
+/** What `work` gives within `limitMs`, else "late"; rejects as it does. */
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T | "late"> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), LINGER_MS);
+    timer = setTimeout(() => resolve("late"), limitMs);
   });
   try {
-    return await Promise.race([read, late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Longer while several events come per pause, back to the least as soon as one comes alone. */
+/**
+ * Longer while several events come per pause, back to the least as soon as one comes alone. Where one comes in each
+ * millisecond nobody sees them one by one, and the pause is long at once.
+ */
 function pauseAfter(frames: number, pauseMs: number): number {
   if (frames <= 1) return PAUSE_MS_MIN;
-  // Four events in each millisecond: nobody sees them come one by one.
-  const isTorrent = frames >= 4 * Math.max(1, pauseMs);
-  return Math.min(isTorrent ? PAUSE_MS_MAX : PAUSE_MS_STEADY, Math.max(PAUSE_MS_MIN, pauseMs * 2));
+  if (frames >= Math.max(TORRENT_FRAMES, pauseMs))
+    return Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_TORRENT, pauseMs * 2));
+  return Math.min(PAUSE_MS_STEADY, Math.max(PAUSE_MS_MIN, pauseMs * 2));
 }
 
 /** A whole answer, already decoded, in the form of a stream. */
@@ -113,6 +145,8 @@ export function streamOf(events: readonly GenerationEvent[]): UpstreamStream {
       given = true;
       return Promise.resolve(batch);
     },
+    isOver: () => given,
     isSpent: () => true,
+    linger: () => null,
   };
 }

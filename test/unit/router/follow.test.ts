@@ -95,7 +95,7 @@ function worldOf(script: Script): World {
       const started = (given: () => void): void => {
         abort = given;
       };
-      return attempt(replicate, encoded.value, request, target, { started, beat: null }, ports);
+      return attempt(replicate, encoded.value, request, target, { isFast: false, started, beat: null }, ports);
     },
     stop: () => abort(),
   };

@@ -32,7 +32,7 @@ async function run(
   batches: readonly (readonly GenerationEvent[])[],
   leavesAfter = Number.POSITIVE_INFINITY,
   { dueChars, reach }: Holding = ALL_HELD,
-  isSpent = false,
+  knowsEnd = false,
 ): Promise<Run> {
   const log: string[] = [];
   const [first = [], ...rest] = batches;
@@ -43,7 +43,12 @@ async function run(
     {
       kind: "answered",
       first,
-      stream: { next: () => Promise.resolve(rest.shift() ?? null), isSpent: () => isSpent },
+      stream: {
+        next: () => Promise.resolve(rest.shift() ?? null),
+        isOver: () => rest.length === 0 && knowsEnd,
+        isSpent: () => false,
+        linger: () => null,
+      },
       guard: {
         enter: (phase) => log.push(phase),
         pause: () => log.push("pause"),
@@ -51,6 +56,7 @@ async function run(
         end: () => log.push("end"),
       },
       abort: () => log.push("abort"),
+      leave: () => log.push("leave"),
       sentAtMs: 0,
       firstAtMs: 1,
     },
@@ -89,7 +95,7 @@ test.each<{
   {
     name: "a whole answer",
     batches: [[say("a")], [say("b"), say("c")], [USED]],
-    end: { kind: "completed" },
+    end: { kind: "completed", unsent: "" },
     written: "abc",
     tokens: 7,
   },
@@ -149,18 +155,38 @@ test.each<{
 ])("$name", async ({ batches, leavesAfter, end, written, tokens }) => {
   const done = await run(batches, leavesAfter);
   expect({ end: done.end, written: done.written, tokens: done.tokens }).toEqual({ end, written, tokens });
-  expect(done.log.slice(-2)).toEqual(["end", "abort"]);
+  expect(done.log.slice(-2)).toEqual(["end", "leave"]);
 });
 
-test("a body that was read to its end is not aborted", async () => {
-  const { end, log } = await run([[say("a")], [USED]], Number.POSITIVE_INFINITY, ALL_HELD, true);
-  expect(end).toEqual({ kind: "completed" });
-  expect(log.at(-1)).toBe("end");
+test.each<{ name: string; batches: readonly (readonly GenerationEvent[])[]; holding?: Holding; unsent: string }>([
+  { name: "go out with its ending", batches: [[say("a")], [say("b"), USED]], unsent: "b" },
+  { name: "are all there were", batches: [[say("ab"), USED]], unsent: "ab" },
+  { name: "are none", batches: [[say("ab")], [USED]], unsent: "" },
+  {
+    name: "wait for the credit that they need",
+    batches: [[say("a")], [say("b"), USED]],
+    holding: { dueChars: 2, reach: true },
+    unsent: "",
+  },
+])("the last words of an answer whose end is known $name", async ({ batches, holding, unsent }) => {
+  const { end, written, log, tokens } = await run(batches, undefined, holding, true);
+  expect([end, written + unsent, tokens]).toEqual([{ kind: "completed", unsent }, "ab", 7]);
+  expect(log.slice(-2)).toEqual(["end", "leave"]);
+});
+
+test("the last words before a break go out at once", async () => {
+  const { end, written } = await run([[say("a")], [say("b"), BROKEN]], undefined, ALL_HELD, true);
+  expect([end.kind, written]).toEqual(["broken", "ab"]);
+});
+
+test("a client that is gone gets no last words", async () => {
+  const { end, written, tokens } = await run([[say("a")], [say("b"), USED]], 1, ALL_HELD, true);
+  expect([end, written, tokens]).toEqual([{ kind: "cancelled", by: "drained" }, "a", 7]);
 });
 
 test("empty batches are no progress, and a slow client is no silence of the upstream", async () => {
   const { log } = await run([[say("a")], [], [], [say("b")]]);
-  expect(log).toEqual(["pause", "idle", "pause", "idle", "end", "abort"]);
+  expect(log).toEqual(["pause", "idle", "pause", "idle", "end", "leave"]);
 });
 
 test.each<{ name: string; rest: readonly (readonly GenerationEvent[])[]; by: "aborted" | "drained"; tokens: number }>([
@@ -178,7 +204,7 @@ test.each<{ name: string; rest: readonly (readonly GenerationEvent[])[]; by: "ab
 
 test("an answer for which more is held goes on", async () => {
   const { end, written } = await run([[say("a")], [say("b")]], undefined, { dueChars: 1, reach: true });
-  expect([end, written]).toEqual([{ kind: "completed" }, "ab"]);
+  expect([end, written]).toEqual([{ kind: "completed", unsent: "" }, "ab"]);
 });
 
 test("a client that leaves with the last that was held has left, and is not cut", async () => {

@@ -43,7 +43,7 @@ interface Source {
   /** Hears of what was read. */
   onRead(bytes: number): void;
   /** The body's end, where somebody else sees it. */
-  readonly drained: Promise<void> | null;
+  readonly drained: Promise<unknown> | null;
 }
 
 /**
@@ -84,8 +84,8 @@ export function createBacklogReader(
     read,
     isBehind: () => isBehind,
     async rest() {
-      if (source.drained !== null) return source.drained;
-      while ((await read(0)) !== null);
+      if (source.drained !== null) await source.drained;
+      else while ((await read(0)) !== null);
     },
   };
 }
@@ -102,15 +102,15 @@ function split(body: ReadableStream<Uint8Array>): Source {
   let drainedBytes = 0;
   let wakeDrain: (() => void) | null = null;
 
-  const drain = async (): Promise<void> => {
-    const identity = new IdentityTransformStream();
-    const piped = drained.pipeTo(identity.writable);
+  const identity = new IdentityTransformStream();
+  const piped = drained.pipeTo(identity.writable);
+  const discard = async (): Promise<void> => {
     const sink = identity.readable.getReader({ mode: "byob" });
     let view = new Uint8Array(DRAIN_BYTES);
     for (;;) {
       const { value, done } = await sink.readAtLeast(DRAIN_BYTES, view);
       if (value !== undefined) drainedBytes += value.byteLength;
-      if (done || value === undefined) break;
+      if (done || value === undefined) return;
       view = new Uint8Array(value.buffer, 0, DRAIN_BYTES);
       if (drainedBytes - readBytes > AHEAD_BYTES_MAX) {
         await new Promise<void>((resolve) => {
@@ -118,9 +118,8 @@ function split(body: ReadableStream<Uint8Array>): Source {
         });
       }
     }
-    await piped;
   };
-  const ended = drain();
+  const ended = Promise.all([piped, discard()]);
   // The same failure reaches `read` through the other branch, where it is handled.
   ended.catch(() => {});
 

@@ -14,11 +14,10 @@
  */
 import type { Clock } from "../core/clock.ts";
 
-/** Bytes taken at most by one read of a body that is read by chunk, and by backlog. */
-const CHUNK_BYTES = 16 * 1024;
-const BACKLOG_BYTES = 32 * 1024;
-/** Bytes drained natively in one go. */
-const DRAIN_BYTES = 16 * 1024;
+/** Bytes taken at most by one read. */
+const READ_BYTES = 16 * 1024;
+/** Bytes drained natively in one go: each go is a wake. */
+const DRAIN_BYTES = 64 * 1024;
 /** How far the draining may be ahead of the reading. */
 const AHEAD_BYTES_MAX = 256 * 1024;
 /** Reads in a row that found a backlog, after which the body counts as fast. */
@@ -57,7 +56,7 @@ export function createBacklogReader(
 ): BacklogReader {
   let isFast = isKnownFast;
   let source = isFast ? split(body) : whole(body);
-  let buffer = new ArrayBuffer(isFast ? BACKLOG_BYTES : CHUNK_BYTES);
+  let buffer = new ArrayBuffer(READ_BYTES);
   let backlogReads = 0;
   let isBehind = false;
 
@@ -67,7 +66,6 @@ export function createBacklogReader(
       isFast = true;
       source.reader.releaseLock();
       source = split(body);
-      buffer = new ArrayBuffer(BACKLOG_BYTES);
     }
     if (isFast && pauseMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
     const startMs = clock();
@@ -75,7 +73,7 @@ export function createBacklogReader(
     if (done || value === undefined) return null;
     buffer = value.buffer as ArrayBuffer; // a BYOB read hands back the buffer it was given
     source.onRead(value.byteLength);
-    isBehind = value.byteLength === buffer.byteLength;
+    isBehind = value.byteLength === READ_BYTES;
     if (!isFast) backlogReads = clock() - startMs <= WAITING_MS ? backlogReads + 1 : 0;
     return value;
   };

@@ -12,10 +12,8 @@ import { createEventReader } from "./event-reader.ts";
 
 /** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
-const PAUSE_MS_STEADY = 10;
-const PAUSE_MS_TORRENT = 8;
-const PAUSE_MS_MAX = 16;
-/** So many events in one read, and one in each millisecond, are a torrent. */
+const PAUSE_MS_MAX = 8;
+/** So many events in one read are a torrent: nobody sees them come one by one. */
 const TORRENT_FRAMES = 4;
 /** How long the body's end is waited for once the upstream has said that nothing follows. */
 const LINGER_MS = 250;
@@ -125,15 +123,11 @@ async function within<T>(limitMs: number, work: Promise<T>): Promise<T | "late">
   }
 }
 
-/**
- * Longer while several events come per pause, back to the least as soon as one comes alone. Where one comes in each
- * millisecond nobody sees them one by one, and the pause is long at once.
- */
+/** Longer while several events come per pause, at once where many do; back to the least as soon as one comes alone. */
 function pauseAfter(frames: number, pauseMs: number): number {
   if (frames <= 1) return PAUSE_MS_MIN;
-  if (frames >= Math.max(TORRENT_FRAMES, pauseMs))
-    return Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_TORRENT, pauseMs * 2));
-  return Math.min(PAUSE_MS_STEADY, Math.max(PAUSE_MS_MIN, pauseMs * 2));
+  if (frames >= TORRENT_FRAMES) return PAUSE_MS_MAX;
+  return Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, pauseMs * 2));
 }
 
 /** A whole answer, already decoded, in the form of a stream. */

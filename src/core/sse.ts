@@ -15,10 +15,16 @@ export interface SseFrame {
 /** Longest frame kept in memory; a longer one is a fault and dropped. 32 MiB: an image as base64. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 
+/**
+ * Takes whole frames off `text` at `from`, where a frame begins, as long as it knows them by their looks. `found` are the
+ * frames before them: whoever takes some sees to those first, and empties it. @returns where the next frame begins.
+ */
+export type FrameRun = (text: string, from: number, found: SseFrame[]) => number;
+
 /** Cuts the bytes of one stream into frames. */
 export interface FrameSplitter {
-  /** Frames that `bytes` completes. */
-  feed(bytes: Uint8Array): SseFrame[];
+  /** Frames that `bytes` completes, without those that `run` took. */
+  feed(bytes: Uint8Array, run?: FrameRun): SseFrame[];
   /** The frame left over when the stream ended without its own end of it. */
   end(): SseFrame[];
   /** Why nothing more is decoded, to follow "malformed:"; null while all is well. */
@@ -31,6 +37,8 @@ interface EventLines {
   take(line: string, out: SseFrame[]): void;
   /** Characters held. */
   length(): number;
+  /** The next line is the first of an event. */
+  isEmpty(): boolean;
   drop(): void;
 }
 
@@ -60,6 +68,7 @@ function createEventLines(): EventLines {
       }
     },
     length: () => data.length,
+    isEmpty: () => !hasData && event === "",
     drop,
   };
 }
@@ -82,14 +91,14 @@ export function createSseSplitter(): FrameSplitter {
     lines.drop();
   };
   /** Takes whole lines off `text`; what is left becomes the rest. */
-  const drain = (text: string, isLast: boolean): SseFrame[] => {
+  const drain = (text: string, isLast: boolean, run?: FrameRun): SseFrame[] => {
     const out: SseFrame[] = [];
-    keep(text.slice(takeLines(text, isLast, lines, out)));
+    keep(text.slice(takeLines(text, isLast, lines, out, run)));
     return out;
   };
 
   return {
-    feed(bytes) {
+    feed(bytes, run) {
       if (overflowed) return [];
       const text = decoder.decode(bytes);
       // Pieces of one long line are joined once, at its end: a large image must not be copied with every read.
@@ -100,7 +109,7 @@ export function createSseSplitter(): FrameSplitter {
         if (restLength + lines.length() > FRAME_CHARS_MAX) overflow();
         return [];
       }
-      const frames = drain(restLength === 0 ? text : rest.join("") + text, false);
+      const frames = drain(restLength === 0 ? text : rest.join("") + text, false, run);
       if (lines.length() > FRAME_CHARS_MAX) overflow();
       return frames;
     },
@@ -116,12 +125,19 @@ export function createSseSplitter(): FrameSplitter {
   };
 }
 
-/** Gives every whole line of `text` to `lines`. @returns where the unfinished rest begins. */
-function takeLines(text: string, isLast: boolean, lines: EventLines, out: SseFrame[]): number {
+/** Gives every whole line of `text` to `lines`, or the frame it begins to `run`. @returns where the unfinished rest begins. */
+function takeLines(text: string, isLast: boolean, lines: EventLines, out: SseFrame[], run?: FrameRun): number {
   let from = 0;
   let back = text.indexOf("\r");
   let feed = text.indexOf("\n");
   while (back !== -1 || feed !== -1) {
+    const to = run !== undefined && lines.isEmpty() ? run(text, from, out) : from;
+    if (to > from) {
+      from = to;
+      if (back !== -1 && back < from) back = text.indexOf("\r", from);
+      feed = text.indexOf("\n", from);
+      continue;
+    }
     const isReturn = back !== -1 && (feed === -1 || back < feed);
     const at = isReturn ? back : feed;
     // A CR at the very end may be half of a CRLF: wait for the next bytes.

@@ -68,6 +68,11 @@ export type Authorized = Result<Readonly<Record<string, string>>, UpstreamFailur
 /** Reads one stream. */
 export interface StreamDecoder {
   feed(frame: SseFrame): GenerationEvent[];
+  /**
+   * Takes whole frames off `text` at `from`, into `out`, as long as it knows them by their looks; the same events as `feed`
+   * would give. @returns where the next frame begins. Absent: it knows none.
+   */
+  run?(text: string, from: number, out: GenerationEvent[]): number;
   /** True once the upstream has said that nothing follows, so that nobody waits for a body that is never closed. */
   isDone?(): boolean;
   /** What the end of the body means: missing finish events, or a failure when the stream was cut. */

@@ -72,6 +72,7 @@ export function createOpenAiDecoder(request: ChatRequest, target: Target): Strea
       template.learn(frame.data, out);
       return out;
     },
+    run: (text, from, out) => (reading.hasFailed || isDone ? from : template.run(text, from, out)),
     isDone: () => isDone,
     end() {
       if (reading.hasFailed || isDone || isComplete(reading)) return [];

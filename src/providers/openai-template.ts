@@ -12,6 +12,11 @@ import { parseJson } from "../core/json.ts";
 export interface TextTemplate {
   /** The text of a frame that fits; undefined: parse it in full. */
   match(data: string): string | undefined;
+  /**
+   * The texts of whole frames that fit, from `from` in a stream's text on, into `out`: as many as follow one another without
+   * an escaped character. @returns where the next frame begins.
+   */
+  run(text: string, from: number, out: GenerationEvent[]): number;
   /** Learns from a frame that was parsed in full and became `events`. */
   learn(data: string, events: readonly GenerationEvent[]): void;
 }
@@ -26,6 +31,9 @@ export function createTextTemplate(): TextTemplate {
   // Up to and with the opening quote; from and with the closing one. Empty: nothing was learned.
   let before = "";
   let after = "";
+  /** The same with what makes them a frame. */
+  let opening = "";
+  let closing = "";
 
   return {
     match(data) {
@@ -38,6 +46,20 @@ export function createTextTemplate(): TextTemplate {
       const text = parseJson(`"${inner}"`);
       return typeof text === "string" && text !== "" ? text : undefined;
     },
+    run(text, from, out) {
+      let at = from;
+      while (before !== "") {
+        const start = at + opening.length;
+        if (text.slice(at, start) !== opening) return at;
+        const quote = text.indexOf('"', start);
+        if (quote <= start || text.slice(quote, quote + closing.length) !== closing) return at;
+        const inner = text.slice(start, quote);
+        if (NOT_PLAIN.test(inner)) return at;
+        out.push({ type: "text-delta", choice: 0, text: inner });
+        at = quote + closing.length;
+      }
+      return at;
+    },
     learn(data, events) {
       before = "";
       const [event] = events;
@@ -45,11 +67,13 @@ export function createTextTemplate(): TextTemplate {
       const key = data.indexOf(KEY);
       // Two of them: which one gave the text is not for us to guess.
       if (key === -1 || data.indexOf('"content"', key + 1) !== -1 || data.indexOf('"content"') !== key) return;
-      const opening = data.startsWith(" ", key + KEY.length) ? key + KEY.length + 1 : key + KEY.length;
+      const at = data.startsWith(" ", key + KEY.length) ? key + KEY.length + 1 : key + KEY.length;
       const literal = JSON.stringify(event.text);
-      if (!data.startsWith(literal, opening)) return;
-      before = data.slice(0, opening + 1);
-      after = data.slice(opening + literal.length - 1);
+      if (!data.startsWith(literal, at)) return;
+      before = data.slice(0, at + 1);
+      after = data.slice(at + literal.length - 1);
+      opening = `data: ${before}`;
+      closing = `${after}\n\n`;
     },
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { GenerationEvent } from "../core/event.ts";
 import { createEventStreamSplitter } from "../core/event-stream.ts";
-import { createSseSplitter, type SseFrame } from "../core/sse.ts";
+import { createSseSplitter, type FrameRun, type SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { malformedFailure } from "../providers/failure.ts";
 
@@ -35,15 +35,25 @@ export function createEventReader(decoder: StreamDecoder, framing: Framing): Eve
     }
   };
 
+  const decode = (found: readonly SseFrame[], into: GenerationEvent[]): void => {
+    frames += found.length;
+    for (const frame of found) if (!isOver) take(decoder.feed(frame), into);
+  };
+  let current: GenerationEvent[] = [];
+  const run: FrameRun = (text, from, found) => {
+    if (found.length > 0) decode(found.splice(0), current);
+    const before = current.length;
+    const to = isOver ? from : (decoder.run?.(text, from, current) ?? from);
+    frames += current.length - before;
+    return to;
+  };
+
   return {
     feed(bytes) {
       const events: GenerationEvent[] = [];
-      const found = splitter.feed(bytes);
-      frames = found.length;
-      for (const frame of found) {
-        if (isOver) return events;
-        take(decoder.feed(frame), events);
-      }
+      current = events;
+      frames = 0;
+      decode(splitter.feed(bytes, decoder.run === undefined ? undefined : run), events);
       const fault = splitter.fault();
       if (fault !== null) take([{ type: "error", failure: malformedFailure(fault, null, "") }], events);
       return events;

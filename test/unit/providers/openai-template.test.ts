@@ -44,3 +44,30 @@ test.each([
   template.learn(data, events);
   expect(template.match(frame('"b"'))).toBeUndefined();
 });
+
+test.each([
+  { name: "to the end", stream: ['"b"', '"c"'], taken: ["b", "c"] },
+  { name: "to the first escaped character", stream: ['"b"', '"\\n"', '"c"'], taken: ["b"] },
+  { name: "to an empty text", stream: ['"b"', '""', '"c"'], taken: ["b"] },
+  { name: "to what is no text", stream: ['"b"', "null"], taken: ["b"] },
+  { name: "not at all", stream: ["null", '"b"'], taken: [] },
+])("a run of frames is taken $name", ({ stream, taken }) => {
+  const template = createTextTemplate();
+  template.learn(frame('"a"'), text("a"));
+  const frames = stream.map((content) => `data: ${frame(content)}\n\n`);
+  const out: GenerationEvent[] = [];
+  const to = template.run(`: hi\n\n${frames.join("")}`, 6, out);
+  expect(out).toEqual(taken.flatMap(text));
+  expect(to).toBe(6 + frames.slice(0, taken.length).join("").length);
+});
+
+test("a frame that is not there whole is not taken, nor is any before one was learned", () => {
+  const template = createTextTemplate();
+  const whole = `data: ${frame('"b"')}\n\n`;
+  expect(template.run(whole, 0, [])).toBe(0);
+  template.learn(frame('"a"'), text("a"));
+  for (let at = 0; at < whole.length; at++) {
+    const out: GenerationEvent[] = [];
+    expect([template.run(whole.slice(0, at), 0, out), out]).toEqual([0, []]);
+  }
+});

@@ -64,6 +64,8 @@ export function createTextTemplate(): TextTemplate {
       before = "";
       const [event] = events;
       if (events.length !== 1 || event?.type !== "text-delta" || event.choice !== 0) return;
+      // It came in several lines: its two ends are no line's.
+      if (data.includes("\n")) return;
       const key = data.indexOf(KEY);
       // Two of them: which one gave the text is not for us to guess.
       if (key === -1 || data.indexOf('"content"', key + 1) !== -1 || data.indexOf('"content"') !== key) return;

@@ -77,7 +77,7 @@ export async function writeOff({ job, running }: Overlap, ports: RouterPorts): P
     }
   } finally {
     answer.answered.guard.end();
-    answer.answered.abort();
+    answer.answered.leave();
     cancellation.end();
   }
   const by = isComplete ? "drained" : "aborted";

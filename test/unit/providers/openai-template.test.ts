@@ -38,6 +38,7 @@ test.each([
   { name: "names content twice", data: frame('"a","x":{"content":"a"}'), events: text("a") },
   { name: "escapes its text in another way", data: frame('"\\u0061"'), events: text("a") },
   { name: "is no text", data: frame('"a"'), events: [] },
+  { name: "came in several lines", data: `{\n${frame('"a"').slice(1)}`, events: text("a") },
 ] as const)("nothing is learned from a frame that $name", ({ data, events }) => {
   const template = createTextTemplate();
   template.learn(frame('"a"'), text("a"));

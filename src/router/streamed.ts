@@ -16,6 +16,7 @@ import type { PlanRun } from "./run-plan.ts";
 import { abandon, meterOf, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 import { NO_BILL, type Bill } from "./settlement.ts";
 import { createSteps } from "./steps.ts";
+import { within } from "./within.ts";
 
 /** Well within the 15 s after which a comment is due. */
 export const COMMIT_MS = 8_000;
@@ -27,7 +28,8 @@ const CUT_COMMENT = "WAYPOST WARNING The answer was cut: no more credit could be
 export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Generated> {
   const { input, route, cancellation } = job;
   const running = runJob(job, ports);
-  const early = await within(running, COMMIT_MS);
+  const inTime = await within(running, COMMIT_MS);
+  const early = inTime === "late" ? null : inTime;
   if (early !== null && early.answer === null) {
     const ended: HowEnded = { kind: "unanswered" };
     const meter = meterOf(job, early);
@@ -157,15 +159,4 @@ function faceOfEnd(job: Job, run: PlanRun, ended: HowEnded): ErrorFace | null {
     default:
       return ended satisfies never;
   }
-}
-
-/** What `work` gives within `limitMs`, else null; `work` goes on. */
-async function within<T>(work: Promise<T>, limitMs: number): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), limitMs);
-  });
-  const first = await Promise.race([work, late]);
-  clearTimeout(timer);
-  return first;
 }

@@ -9,6 +9,7 @@ import type { SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { createBacklogReader } from "./backlog.ts";
 import { createEventReader } from "./event-reader.ts";
+import { within } from "./within.ts";
 
 /** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
@@ -55,7 +56,7 @@ export function createUpstreamStream(
   let pauseMs = 0;
   let isOver = false;
   let isSpent = false;
-  /** The upstream has said that nothing follows; its body may go on, or stay open. */
+  /** The upstream has said that nothing follows, nor does `last`; its body may go on, or stay open. */
   let isDone = false;
 
   const finish = (further: readonly SseFrame[]): GenerationEvent[] => {
@@ -83,9 +84,10 @@ export function createUpstreamStream(
     async next() {
       if (isOver) return null;
       try {
+        // Only where `last` follows is there still something to come.
         const isTold = decoder.isDone?.() === true;
         // Where more than one read takes has arrived, a large frame must not be paused for at each piece.
-        const bytes = await (isTold ? within(LINGER_MS, reader.read(0)) : reader.read(reader.isBehind() ? 0 : pauseMs));
+        const bytes = await (isTold ? within(reader.read(0), LINGER_MS) : reader.read(reader.isBehind() ? 0 : pauseMs));
         if (bytes instanceof Uint8Array) return decode(bytes);
         isSpent = bytes === null;
         return finish(last === undefined ? [] : await last());
@@ -97,30 +99,12 @@ export function createUpstreamStream(
     isSpent: () => isSpent,
     linger() {
       if (!isDone) return null;
-      const toEnd = async (): Promise<boolean> => {
-        await reader.rest();
-        isSpent = true;
-        return true;
-      };
-      return within(LINGER_MS, toEnd()).then(
-        (isRead) => isRead === true,
+      return within(reader.rest(), LINGER_MS).then(
+        (end) => (isSpent = end !== "late"),
         () => false,
       );
     },
   };
-}
-
-/** What `work` gives within `limitMs`, else "late"; rejects as it does. */
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T | "late"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), limitMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Longer while several events come per pause, at once where many do; back to the least as soon as one comes alone. */

@@ -25,8 +25,6 @@ export interface Answered {
   readonly first: readonly GenerationEvent[];
   readonly stream: UpstreamStream;
   readonly guard: DeadlineGuard;
-  /** Closes the upstream connection. */
-  abort(): void;
   /** Lets go of the upstream: closes its connection, unless its answer has come to its end. */
   leave(): void;
   readonly sentAtMs: number;
@@ -124,7 +122,7 @@ export async function attempt(
     }
     guard.enter("idle");
     const leave = (): void => letGo(stream, abort, ports);
-    return { kind: "answered", first, stream, guard, abort, leave, sentAtMs, firstAtMs: ports.clock() };
+    return { kind: "answered", first, stream, guard, leave, sentAtMs, firstAtMs: ports.clock() };
   } catch {
     return failed(broken());
   }

@@ -55,7 +55,6 @@ async function run(
         expired: () => null,
         end: () => log.push("end"),
       },
-      abort: () => log.push("abort"),
       leave: () => log.push("leave"),
       sentAtMs: 0,
       firstAtMs: 1,

@@ -175,7 +175,7 @@ function rankRegions(
       ranking.skip(quality);
       return null;
     }
-    const one = { candidate: candidateOf(choice, region, score, quality), group, rank, key };
+    const one = { candidate: candidateOf(choice, region, health, score, quality), group, rank, key };
     if (first === null) first = one;
     else {
       const isNearer = compareRegions(one.candidate, first.candidate, sort) < 0;
@@ -214,7 +214,7 @@ function rankOwn(
     const health = healths[index];
     scoreInto(desk.score, choice, region, health, typicalMs, scene);
     desk.score.isProbe = false;
-    return { candidate: candidateOf(choice, region, desk.score, quality), health };
+    return { candidate: candidateOf(choice, region, health, desk.score, quality), health };
   });
   const [best] = regions.toSorted((left, right) => compareRegions(left.candidate, right.candidate, sort));
   if (best === undefined) return;

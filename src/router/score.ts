@@ -30,8 +30,6 @@ export interface Score {
   readonly distanceKm: number;
   /** Relative chance in the draw. */
   readonly weight: number;
-  /** Median tokens a second, as measured; 0: not known. */
-  readonly throughputTps: number;
 }
 
 /** A score that is made once and filled for one endpoint region after the other. */
@@ -43,6 +41,8 @@ export interface Candidate extends Score {
   readonly endpoint: PricedEndpoint;
   readonly provider: Provider;
   readonly region: Region;
+  /** Median tokens a second, as measured; 0: not known. */
+  readonly throughputTps: number;
   /** How well its answers keep their form; absent: the order did not ask. */
   readonly quality?: QualityTier;
   /** The account's own credential that it is pinned to; absent: the operator's shared one. */
@@ -163,14 +163,7 @@ export function drawUniform({ seed, model }: Draw, tag: string): number {
 
 /** Nothing is scored yet. Fractions from the start: a field that was an integer once is made anew with its object. */
 export function newScratch(): Scratch {
-  return {
-    standing: "healthy",
-    isProbe: false,
-    predictedLatencyMs: 0.5,
-    distanceKm: 0.5,
-    weight: 0.5,
-    throughputTps: 0.5,
-  };
+  return { standing: "healthy", isProbe: false, predictedLatencyMs: 0.5, distanceKm: 0.5, weight: 0.5 };
 }
 
 /** What one region of a choice is worth, into `score`: of sixty endpoints most are looked at and not kept. */
@@ -191,7 +184,6 @@ export function scoreInto(
   score.distanceKm = distanceKm(scene.place, region);
   score.predictedLatencyMs = predictLatencyMs(typicalMs, health, scene, region, score.distanceKm);
   score.weight = 1 / (price * price * Math.max(1, score.predictedLatencyMs));
-  score.throughputTps = throughputOf(health);
 }
 
 function throughputOf(health: Health | undefined): number {
@@ -202,11 +194,12 @@ function throughputOf(health: Health | undefined): number {
 export function candidateOf(
   { model, endpoint, provider }: Choice,
   region: Region,
-  { standing, isProbe, predictedLatencyMs, distanceKm: distance, weight, throughputTps }: Score,
+  health: Health | undefined,
+  { standing, isProbe, predictedLatencyMs, distanceKm: distance, weight }: Score,
   quality: QualityTier | undefined,
 ): Candidate {
-  const known = { model, endpoint, provider, region };
-  const candidate = { ...known, standing, isProbe, predictedLatencyMs, distanceKm: distance, weight, throughputTps };
+  const known = { model, endpoint, provider, region, throughputTps: throughputOf(health) };
+  const candidate = { ...known, standing, isProbe, predictedLatencyMs, distanceKm: distance, weight };
   return quality === undefined ? candidate : { ...candidate, quality };
 }
 

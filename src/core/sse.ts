@@ -23,7 +23,7 @@ export type FrameRun = (text: string, from: number, found: SseFrame[]) => number
 
 /** Cuts the bytes of one stream into frames. */
 export interface FrameSplitter {
-  /** Frames that `bytes` completes, without those that `run` took. */
+  /** Frames that `bytes` completes, without those that `run` took; only text has any to take. */
   feed(bytes: Uint8Array, run?: FrameRun): SseFrame[];
   /** The frame left over when the stream ended without its own end of it. */
   end(): SseFrame[];

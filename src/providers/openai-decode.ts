@@ -1,6 +1,7 @@
 /**
  * Answers of the OpenAI-compatible family as generation events: streamed frame by frame, or buffered as one body; both
- * go through the same readers. The hot path is one JSON.parse per frame and narrow reads, no schema.
+ * go through the same readers: one JSON.parse per frame and narrow reads, no schema. The hot path is none at all: frames
+ * that repeat the one before with another text are recognised (openai-template.ts).
  * A frame that is not JSON, an error inside a 200, and an end without a finish are failures; a missing `[DONE]` after
  * a finish is not. Usage counts wherever it comes, also after the finish. Content after a choice's finish is not.
  */

@@ -5,6 +5,8 @@
  * another JSON string says the same with another text, and need not be parsed in full. Everything else is: a frame that
  * differs anywhere, an empty text, a text that is no JSON string, and whatever comes after a frame that did more than
  * deliver text. Providers that vary each frame (padding, counters) simply never match.
+ * Where such frames follow one another, with texts that need no unescaping, `run` takes them off the stream's text before
+ * it is cut into lines; `match` has the others.
  */
 import type { GenerationEvent } from "../core/event.ts";
 import { parseJson } from "../core/json.ts";

@@ -1,5 +1,6 @@
 /**
- * The bytes of one streamed answer as generation events, by batches: bytes -> frames -> adapter decoder. Synchronous;
+ * The bytes of one streamed answer as generation events, by batches: bytes -> frames -> adapter decoder, past the frames
+ * where the decoder knows a run of them by its looks. Synchronous;
  * equal for every cut of the bytes. An `error` event is the last thing it ever gives, whatever follows on the wire.
  * Held are one unfinished frame (core/sse.ts and core/event-stream.ts have its limit) and what the decoder must keep.
  */
@@ -16,7 +17,7 @@ export interface EventReader {
   end(further?: readonly SseFrame[]): GenerationEvent[];
   /** An error was given: nothing follows. */
   isOver(): boolean;
-  /** Frames that the last `feed` completed. */
+  /** Frames that the last `feed` completed, in a run or one by one. */
   frames(): number;
 }
 
@@ -39,6 +40,7 @@ export function createEventReader(decoder: StreamDecoder, framing: Framing): Eve
     frames += found.length;
     for (const frame of found) if (!isOver) take(decoder.feed(frame), into);
   };
+  /** The batch that a `feed` is making: a run goes into it behind the frames found before. */
   let current: GenerationEvent[] = [];
   const run: FrameRun = (text, from, found) => {
     if (found.length > 0) decode(found.splice(0), current);

@@ -1,7 +1,7 @@
 /**
  * The bytes of one streamed answer as generation events, by batches: bytes -> frames -> adapter decoder, past the frames
- * where the decoder knows a run of them by its looks. Synchronous;
- * equal for every cut of the bytes. An `error` event is the last thing it ever gives, whatever follows on the wire.
+ * where the decoder knows a run of them by its looks. Synchronous; equal for every cut of the bytes. An `error` event is the
+ * last thing it ever gives, whatever follows on the wire.
  * Held are one unfinished frame (core/sse.ts and core/event-stream.ts have its limit) and what the decoder must keep.
  */
 import type { GenerationEvent } from "../core/event.ts";

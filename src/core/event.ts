@@ -22,7 +22,16 @@ export type GenerationEvent =
       readonly systemFingerprint?: string | undefined;
       readonly serviceTier?: string | undefined;
     }
-  | { readonly type: "text-delta"; readonly choice: number; readonly text: string }
+  /**
+   * `pieces`: deltas of choice 0 that came at once, two at least; `text` is all of them. Whoever shows a stream shows them
+   * one by one.
+   */
+  | {
+      readonly type: "text-delta";
+      readonly choice: number;
+      readonly text: string;
+      readonly pieces?: readonly string[];
+    }
   | { readonly type: "refusal-delta"; readonly choice: number; readonly text: string }
   /**
    * A piece of reasoning. Pieces with the same `detail.index` belong to one entry: their text, summary, data and
@@ -80,6 +89,17 @@ export function isContent(event: GenerationEvent): boolean {
     default:
       return event satisfies never;
   }
+}
+
+/** The same events, each delta on its own. */
+export function oneByOne(events: readonly GenerationEvent[]): readonly GenerationEvent[] {
+  const isGathered = (event: GenerationEvent): boolean => event.type === "text-delta" && event.pieces !== undefined;
+  if (!events.some(isGathered)) return events;
+  return events.flatMap((event): GenerationEvent[] => {
+    if (event.type !== "text-delta" || event.pieces === undefined) return [event];
+    const { type, choice, pieces } = event;
+    return pieces.map((text) => ({ type, choice, text }));
+  });
 }
 
 /** One finished choice of a buffered answer. */

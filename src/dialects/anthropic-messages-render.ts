@@ -4,7 +4,7 @@
  * has told by then, which for most is none: those of `message_delta` are the answer's.
  * Shape: MessagesStreamEvents of OpenRouter's OpenAPI file 1.0.0; the official client's accumulator reads it in the tests.
  */
-import type { GenerationEvent } from "../core/event.ts";
+import { oneByOne, type GenerationEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { sseEvent } from "../core/sse.ts";
 import { NO_USAGE, type Usage } from "../core/usage.ts";
@@ -63,7 +63,7 @@ export function createAnthropicRenderer(head: AnswerHead): StreamRenderer {
 
   return {
     render(events) {
-      for (const event of events) take(event);
+      for (const event of oneByOne(events)) take(event);
       return taken();
     },
     end(tail) {

@@ -3,7 +3,13 @@
  * room for; usage, cost and errors are as in chat completions, and so is a stream's end.
  * Source: https://platform.openai.com/docs/api-reference/completions/object (accessed 2026-11-21).
  */
-import type { Collected, CollectedChoice, FinishReason, GenerationEvent } from "../core/event.ts";
+import {
+  oneByOne,
+  type Collected,
+  type CollectedChoice,
+  type FinishReason,
+  type GenerationEvent,
+} from "../core/event.ts";
 import { isObject, numberOf, stringOf, type Json, type JsonObject } from "../core/json.ts";
 import { sseData } from "../core/sse.ts";
 import type { AnswerHead, AnswerTail, ErrorFace, StreamRenderer } from "./dialect.ts";
@@ -104,7 +110,7 @@ export function createCompletionsRenderer(head: AnswerHead): StreamRenderer {
   return {
     render(events) {
       let out = "";
-      for (const event of events) out += rendered(event);
+      for (const event of oneByOne(events)) out += rendered(event);
       return out;
     },
     end(tail) {

@@ -5,7 +5,7 @@
  * `error`.
  * Source: https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent (accessed 2026-11-21).
  */
-import type { FinishReason, GenerationEvent } from "../core/event.ts";
+import { oneByOne, type FinishReason, type GenerationEvent } from "../core/event.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { AnswerHead, StreamRenderer } from "./dialect.ts";
 import { createPartMaker, type PartMaker } from "./gemini-parts.ts";
@@ -87,7 +87,7 @@ export function createGeminiRenderer(head: AnswerHead, framing: Framing): Stream
   return {
     render(events) {
       let out = "";
-      for (const event of events) out += rendered(event);
+      for (const event of oneByOne(events)) out += rendered(event);
       return out;
     },
     end(tail) {

@@ -4,7 +4,12 @@
 // oxlint-disable-next-line no-control-regex -- control characters are the point: JSON escapes them
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-/** `text` as a JSON string; most pieces of text need no escapes. */
+/** True for a text that is no JSON string by being put in quotes; most are. */
+export function needsEscape(text: string): boolean {
+  return ESCAPED.test(text);
+}
+
+/** `text` as a JSON string. */
 export function jsonString(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
+  return needsEscape(text) ? JSON.stringify(text) : `"${text}"`;
 }

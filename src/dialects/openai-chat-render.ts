@@ -10,7 +10,7 @@
 import type { FinishReason, GenerationEvent } from "../core/event.ts";
 import { sseData } from "../core/sse.ts";
 import type { AnswerHead, AnswerTail, StreamRenderer } from "./dialect.ts";
-import { jsonString } from "./json-text.ts";
+import { jsonString, needsEscape } from "./json-text.ts";
 import { detailJson, errorJson, usageJson } from "./openai-chat-reply.ts";
 
 const UNFINISHED = `"finish_reason":null,"native_finish_reason":null`;
@@ -70,13 +70,11 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
     render(events) {
       let out = "";
       for (const event of events) {
-        // The hot case: the first text of choice 0 has opened it.
-        if (isTextOpen && event.type === "text-delta" && event.choice === 0 && event.text !== "") {
-          out += textOpening + jsonString(event.text) + textClosing;
-        } else {
-          out += rendered(event);
-          isTextOpen ||= event.type === "text-delta" && event.choice === 0;
-        }
+        if (event.type === "text-delta" && event.choice === 0 && event.text !== "") {
+          if (!isTextOpen) choices.open(event);
+          isTextOpen = true;
+          out += textChunks(textOpening, textClosing, event.text, event.pieces ?? [event.text]);
+        } else out += rendered(event);
       }
       return out;
     },
@@ -94,6 +92,15 @@ export function createOpenAiChatRenderer(head: AnswerHead): StreamRenderer {
       return `${opening}"error":${JSON.stringify(errorJson(face))},"choices":[${choice}],${tailMembers(tail)}${closing}`;
     },
   };
+}
+
+/** The hot case: a chunk for each of `pieces`, whose whole is `text`. */
+function textChunks(opening: string, closing: string, text: string, pieces: readonly string[]): string {
+  if (needsEscape(text)) return pieces.map((piece) => opening + jsonString(piece) + closing).join("");
+  const joint = `"${closing}${opening}"`;
+  let out = `${opening}"`;
+  for (let at = 0; at < pieces.length; at++) out += at === 0 ? pieces[at] : joint + pieces[at];
+  return `${out}"${closing}`;
 }
 
 type ContentEvent = Exclude<GenerationEvent, { type: "start" | "usage" | "error" | "finish" | "logprobs" | "outcome" }>;

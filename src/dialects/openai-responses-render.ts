@@ -4,7 +4,7 @@
  * `[DONE]` as well: the failure is the response's own state, not the connection's.
  * Shape: StreamEvents of OpenRouter's OpenAPI file 1.0.0; the official client's accumulator reads it in the tests.
  */
-import type { GenerationEvent } from "../core/event.ts";
+import { oneByOne, type GenerationEvent } from "../core/event.ts";
 import type { JsonObject } from "../core/json.ts";
 import { sseData, sseEvent } from "../core/sse.ts";
 import type { AnswerHead, StreamRenderer } from "./dialect.ts";
@@ -58,7 +58,7 @@ export function createOpenAiResponsesRenderer(head: AnswerHead): StreamRenderer 
     render(events) {
       for (const event of events) if (event.type === "start") take(event);
       begin();
-      for (const event of events) if (event.type !== "start") take(event);
+      for (const event of oneByOne(events)) if (event.type !== "start") take(event);
       return taken();
     },
     end: (tail) => close(endOf(finish, tail.cut), tail, null),

@@ -69,8 +69,8 @@ export type Authorized = Result<Readonly<Record<string, string>>, UpstreamFailur
 export interface StreamDecoder {
   feed(frame: SseFrame): GenerationEvent[];
   /**
-   * Takes whole frames off `text` at `from`, into `out`, as long as it knows them by their looks; the same events as `feed`
-   * would give. @returns where the next frame begins. Absent: it knows none.
+   * Takes whole frames off `text` at `from`, into `out`, as long as it knows them by their looks: what `feed` would give, but
+   * deltas in one event. @returns where the next frame begins. Absent: it knows none.
    */
   run?(text: string, from: number, out: GenerationEvent[]): number;
   /** True once the upstream has said that nothing follows, so that nobody waits for a body that is never closed. */

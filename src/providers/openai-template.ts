@@ -15,8 +15,8 @@ export interface TextTemplate {
   /** The text of a frame that fits; undefined: parse it in full. */
   match(data: string): string | undefined;
   /**
-   * The texts of whole frames that fit, from `from` in a stream's text on, into `out`: as many as follow one another without
-   * an escaped character. @returns where the next frame begins.
+   * The texts of whole frames that fit, from `from` in a stream's text on, into `out` as one event: as many as follow one
+   * another without an escaped character. @returns where the next frame begins.
    */
   run(text: string, from: number, out: GenerationEvent[]): number;
   /** Learns from a frame that was parsed in full and became `events`. */
@@ -36,6 +36,8 @@ export function createTextTemplate(): TextTemplate {
   /** The same with what makes them a frame. */
   let opening = "";
   let closing = "";
+  /** What stands between two texts. */
+  let joint = "";
 
   return {
     match(data) {
@@ -49,18 +51,25 @@ export function createTextTemplate(): TextTemplate {
       return typeof text === "string" && text !== "" ? text : undefined;
     },
     run(text, from, out) {
-      let at = from;
-      while (before !== "") {
-        const start = at + opening.length;
-        if (text.slice(at, start) !== opening) return at;
+      if (before === "" || text.slice(from, from + opening.length) !== opening) return from;
+      const pieces: string[] = [];
+      const escape = text.indexOf("\\", from);
+      for (let start = from + opening.length; ;) {
         const quote = text.indexOf('"', start);
-        if (quote <= start || text.slice(quote, quote + closing.length) !== closing) return at;
-        const inner = text.slice(start, quote);
-        if (NOT_PLAIN.test(inner)) return at;
-        out.push({ type: "text-delta", choice: 0, text: inner });
-        at = quote + closing.length;
+        if (quote <= start || (escape !== -1 && escape < quote)) break;
+        // A frame's end and the next one's beginning at once: comparing is most of what a frame costs.
+        const isFollowed = text.slice(quote, quote + joint.length) === joint;
+        if (isFollowed || text.slice(quote, quote + closing.length) === closing) pieces.push(text.slice(start, quote));
+        if (!isFollowed) break;
+        start = quote + joint.length;
       }
-      return at;
+      let whole = pieces.join("");
+      if (NOT_PLAIN.test(whole)) {
+        pieces.length = pieces.findIndex((piece) => NOT_PLAIN.test(piece));
+        whole = pieces.join("");
+      }
+      if (pieces.length > 0) out.push(deltaOf(whole, pieces));
+      return from + pieces.length * (opening.length + closing.length) + whole.length;
     },
     learn(data, events) {
       before = "";
@@ -78,6 +87,13 @@ export function createTextTemplate(): TextTemplate {
       after = data.slice(at + literal.length - 1);
       opening = `data: ${before}`;
       closing = `${after}\n\n`;
+      joint = closing + opening;
     },
   };
+}
+
+function deltaOf(text: string, pieces: readonly string[]): GenerationEvent {
+  return pieces.length === 1
+    ? { type: "text-delta", choice: 0, text }
+    : { type: "text-delta", choice: 0, text, pieces };
 }

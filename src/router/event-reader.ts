@@ -46,7 +46,7 @@ export function createEventReader(decoder: StreamDecoder, framing: Framing): Eve
     if (found.length > 0) decode(found.splice(0), current);
     const before = current.length;
     const to = isOver ? from : (decoder.run?.(text, from, current) ?? from);
-    frames += current.length - before;
+    for (let at = before; at < current.length; at++) frames += deltasIn(current[at]);
     return to;
   };
 
@@ -70,4 +70,9 @@ export function createEventReader(decoder: StreamDecoder, framing: Framing): Eve
     isOver: () => isOver,
     frames: () => frames,
   };
+}
+
+/** Frames that a run made one event of. */
+function deltasIn(event: GenerationEvent | undefined): number {
+  return event?.type === "text-delta" ? (event.pieces?.length ?? 1) : 1;
 }

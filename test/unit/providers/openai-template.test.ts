@@ -6,6 +6,8 @@ import { createTextTemplate } from "../../../src/providers/openai-template.ts";
 const frame = (content: string, tail = '"finish_reason":null'): string =>
   `{"id":"c1","choices":[{"index":0,"delta":{"role":"assistant","content":${content}},${tail}}]}`;
 const text = (value: string): GenerationEvent[] => [{ type: "text-delta", choice: 0, text: value }];
+const gathered = (pieces: readonly string[]): GenerationEvent[] =>
+  pieces.length < 2 ? pieces.flatMap(text) : [{ type: "text-delta", choice: 0, text: pieces.join(""), pieces }];
 
 test("any text in the same frame is read as JSON.parse would read it", () => {
   fc.assert(
@@ -49,6 +51,8 @@ test.each([
 test.each([
   { name: "to the end", stream: ['"b"', '"c"'], taken: ["b", "c"] },
   { name: "to the first escaped character", stream: ['"b"', '"\\n"', '"c"'], taken: ["b"] },
+  { name: "to an escaped quote", stream: ['"b"', '"c"', '"\\""', '"d"'], taken: ["b", "c"] },
+  { name: "to what no JSON string holds", stream: ['"b"', '"c"', '"\u0001"', '"d"'], taken: ["b", "c"] },
   { name: "to an empty text", stream: ['"b"', '""', '"c"'], taken: ["b"] },
   { name: "to what is no text", stream: ['"b"', "null"], taken: ["b"] },
   { name: "not at all", stream: ["null", '"b"'], taken: [] },
@@ -58,7 +62,7 @@ test.each([
   const frames = stream.map((content) => `data: ${frame(content)}\n\n`);
   const out: GenerationEvent[] = [];
   const to = template.run(`: hi\n\n${frames.join("")}`, 6, out);
-  expect(out).toEqual(taken.flatMap(text));
+  expect(out).toEqual(gathered(taken));
   expect(to).toBe(6 + frames.slice(0, taken.length).join("").length);
 });
 

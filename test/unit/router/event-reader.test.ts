@@ -1,7 +1,7 @@
 /** Frames that a decoder knows by their looks, and all others: the same events, whatever the cuts. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { GenerationEvent } from "../../../src/core/event.ts";
+import { oneByOne, type GenerationEvent } from "../../../src/core/event.ts";
 import type { ChatRequest } from "../../../src/core/chat.ts";
 import type { StreamDecoder, Target } from "../../../src/providers/adapter.ts";
 import { createOpenAiDecoder } from "../../../src/providers/openai-decode.ts";
@@ -40,9 +40,9 @@ const frames = fc.oneof(
   ),
 );
 
-function eventsOf(pieces: readonly Uint8Array[], decoder: StreamDecoder): GenerationEvent[] {
+function eventsOf(pieces: readonly Uint8Array[], decoder: StreamDecoder): readonly GenerationEvent[] {
   const reader = createEventReader(decoder, "sse");
-  return [...pieces.flatMap((piece) => reader.feed(piece)), ...reader.end()];
+  return oneByOne([...pieces.flatMap((piece) => reader.feed(piece)), ...reader.end()]);
 }
 
 test("a run of frames gives the events that each would give", () => {
@@ -63,7 +63,7 @@ test("frames are counted, however they were read", () => {
   const reader = createEventReader(createOpenAiDecoder(request, target), "sse");
   const said = ["a", "b", "\n", "c", "d"].map((content) => frame(json({ content }))).join("");
   const events = reader.feed(new TextEncoder().encode(`: hello\n\n${said}${frame("[DONE]")}`));
-  expect(events.map((event) => (event.type === "text-delta" ? event.text : event.type))).toEqual([
+  expect(oneByOne(events).map((event) => (event.type === "text-delta" ? event.text : event.type))).toEqual([
     "start",
     "a",
     "b",

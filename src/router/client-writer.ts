@@ -21,21 +21,30 @@ export interface ClientWriter {
 export interface ClientEnd {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writer: ClientWriter;
+  /** It was not handed out: nobody waits for anything. */
+  discard(): void;
 }
 
-/**
- * Opens a stream towards the client; tells `cancellation` when it proves gone, and hears from it.
- * @param onTick is called every TICK_MS while the stream is open: one timer serves all that is not urgent.
- */
+/** One timer serves all that is not urgent. */
+export interface ClientTicks {
+  /** Every TICK_MS while the stream is open. */
+  onTick(): void;
+  /** A comment was due, and is on its way. */
+  onSilence(): void;
+}
+
+/** Stateless. */
+const encoder = new TextEncoder();
+
+/** Opens a stream towards the client; tells `cancellation` when it proves gone, and hears from it. */
 export function openClient(
   keepAlive: string,
   clock: Clock,
   cancellation: Pick<Cancellation, "leave" | "onLeave">,
-  onTick: () => void,
+  { onTick, onSilence }: ClientTicks,
 ): ClientEnd {
   const identity = new IdentityTransformStream();
   const writer = identity.writable.getWriter();
-  const encoder = new TextEncoder();
   let gone = false;
   let wroteAtMs: EpochMs = clock();
   let blockedSinceMs: EpochMs | null = null;
@@ -64,12 +73,16 @@ export function openClient(
     const nowMs = clock();
     if (blockedSinceMs !== null) {
       if (nowMs - blockedSinceMs >= STALL_MS) leave();
-    } else if (nowMs - wroteAtMs >= SILENCE_MS) void put(keepAlive);
+    } else if (nowMs - wroteAtMs >= SILENCE_MS) {
+      void put(keepAlive);
+      onSilence();
+    }
   }, TICK_MS);
   cancellation.onLeave(leave);
 
   return {
     readable: identity.readable,
+    discard: () => clearInterval(ticker),
     writer: {
       write: put,
       isGone: () => gone,

@@ -46,7 +46,7 @@ export function generate(given: GenerateInput, ports: RouterPorts): Promise<Gene
   const restored = withRestoredState(given, ports);
   const work = restored instanceof Promise ? restored.then((input) => walk(input, ports)) : walk(restored, ports);
   // What nobody waits for is dropped when the client leaves: a hold would be left, a drained answer never billed.
-  ports.waitUntil(work);
+  ports.waitUntil(work.then((generated) => (generated.kind === "stream" ? generated.served : undefined)));
   return work;
 }
 

@@ -63,6 +63,8 @@ export type Generated =
       readonly kind: "stream";
       readonly body: ReadableStream<Uint8Array>;
       readonly headers: Readonly<Record<string, string>>;
+      /** What goes on behind the headers, to the settlement; `generate` sees to it that it may. */
+      readonly served: Promise<void>;
     };
 
 /** What the two ways of serving share. */

@@ -4,7 +4,8 @@
  *
  * It ends in one of four ways: the answer is complete, it broke after its first content, the client left, or its credit
  * is used up. What then happens to the upstream is decided in cancellation.ts: it is aborted, which ends the loop, or
- * drained for its usage, and nothing more is shown or counted as delivered.
+ * drained for its usage, and nothing more is shown or counted as delivered. One whose answer is complete is left by the
+ * caller, once the client has its ending; any other is left at once.
  */
 import type { GenerationEvent } from "../core/event.ts";
 import type { UpstreamFailure } from "../core/error.ts";
@@ -42,6 +43,7 @@ export async function pump(
 ): Promise<PumpEnd> {
   const { stream, guard } = answered;
   let isExhausted = false;
+  let isComplete = false;
   let events: readonly GenerationEvent[] | null = answered.first;
   try {
     while (events !== null) {
@@ -53,7 +55,10 @@ export async function pump(
         const text = renderer.render(events);
         const isDue = meter.chars() >= steps.dueChars && failure === null;
         // One write less, and the client has its ending sooner.
-        if (stream.isOver() && failure === null && !isDue) return { kind: "completed", unsent: text };
+        if (stream.isOver() && failure === null && !isDue) {
+          isComplete = true;
+          return { kind: "completed", unsent: text };
+        }
         if (text !== "") {
           // A client that reads slowly is no upstream that stalls.
           guard.pause();
@@ -74,10 +79,11 @@ export async function pump(
       events = await stream.next();
     }
     if (isExhausted) return { kind: "exhausted", by: "drained" };
-    return client.isGone() ? { kind: "cancelled", by: "drained" } : { kind: "completed", unsent: "" };
+    isComplete = !client.isGone();
+    return isComplete ? { kind: "completed", unsent: "" } : { kind: "cancelled", by: "drained" };
   } finally {
     guard.end();
-    answered.leave();
+    if (!isComplete) answered.leave();
   }
 }
 

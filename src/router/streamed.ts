@@ -1,7 +1,7 @@
 /**
  * Serves one request whose answer is a stream.
- * As long as nothing was answered, errors have their own status. After COMMIT_MS without an answer the stream is opened
- * all the same, so that comments can keep the connection alive; from then on an error is the stream's one event.
+ * As long as nothing was answered, errors have their own status. When the first comment is due, the stream is opened all
+ * the same, so that comments can keep the connection alive; from then on an error is the stream's one event.
  */
 import type { AnswerHead, ErrorFace, StreamRenderer } from "../dialects/dialect.ts";
 import { malformedFailure } from "../providers/failure.ts";
@@ -16,30 +16,35 @@ import type { PlanRun } from "./run-plan.ts";
 import { abandon, meterOf, renewHold, runJob, unansweredError, warningComment, warningHeaders } from "./serve.ts";
 import { NO_BILL, type Bill } from "./settlement.ts";
 import { createSteps } from "./steps.ts";
-import { within } from "./within.ts";
-
-/** Well within the 15 s after which a comment is due. */
-export const COMMIT_MS = 8_000;
 
 /** The headers are long out when credit ends in the middle of an answer. */
 const CUT_COMMENT = "WAYPOST WARNING The answer was cut: no more credit could be held for it.";
 
-/** Answers as soon as the first content is there, or after COMMIT_MS. The pump goes on under `waitUntil`. */
+/** Answers as soon as the first content is there, or when a comment is due. The pump goes on behind the answer. */
 export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Generated> {
   const { input, route, cancellation } = job;
+  let commit = (): void => {};
+  // Before anything was answered: whoever counts the silence counts the wait for the answer as well.
+  const opened = openClient(input.dialect.keepAlive, ports.clock, cancellation, {
+    onTick: () => renewHold(job, ports),
+    onSilence: () => commit(),
+  });
   const running = runJob(job, ports);
-  const inTime = await within(running, COMMIT_MS);
-  const early = inTime === "late" ? null : inTime;
+  const early = await new Promise<PlanRun | null>((resolve, reject) => {
+    commit = () => resolve(null);
+    running.then(resolve, reject);
+  }).catch((bug: unknown) => {
+    opened.discard();
+    throw bug;
+  });
   if (early !== null && early.answer === null) {
+    opened.discard();
     const ended: HowEnded = { kind: "unanswered" };
     const meter = meterOf(job, early);
     ports.waitUntil(finish(job, early, meter, ended, billFor(job, early, meter, ended), ports));
     return refused(unansweredError(job, early), explain(input, route, early.attempts));
   }
-  const opened = openClient(input.dialect.keepAlive, ports.clock, cancellation, () => renewHold(job, ports));
   const client = copied(opened, input.copy ?? null);
-  // Whoever counts the silence has counted the wait until now as well.
-  if (early === null) void client.writer.write(input.dialect.keepAlive);
   const headers: Record<string, string> = {
     "Content-Type": input.dialect.streamType,
     "Cache-Control": "no-cache",
@@ -47,9 +52,8 @@ export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Gener
     ...warningHeaders(job, early),
   };
   if (early?.answer) headers["X-Provider-Name"] = early.answer.candidate.provider.name;
-  const serving = serve(job, early, running, client, ports).finally(() => abandon(job, ports));
-  ports.waitUntil(serving);
-  return { kind: "stream", body: client.readable, headers };
+  const served = serve(job, early, running, client, ports).finally(() => abandon(job, ports));
+  return { kind: "stream", body: client.readable, headers, served };
 }
 
 /** The client's end, with a copy of what is written to it. */
@@ -98,15 +102,28 @@ async function serve(
   const ended = await deliver(job, run, renderer, client, meter, exhaust, ports);
   const isCut = ended.kind === "exhausted";
   const bill = isCut ? billAfterCut(job, run, meter, atCut, ended.by) : billFor(job, run, meter, ended);
-  ports.waitUntil(finish(job, run, meter, ended, bill, ports));
-  if (isCut) return;
+  const settled = finish(job, run, meter, ended, bill, ports);
+  await Promise.all([settled, isCut ? null : conclude(job, run, renderer, client, ended, bill, ports)]);
+}
+
+/** The client's last words. An upstream that has ended has meanwhile come to the end of its body, as a rule. */
+async function conclude(
+  job: Job,
+  run: PlanRun,
+  renderer: StreamRenderer,
+  client: ClientEnd,
+  ended: HowEnded | PumpEnd,
+  bill: Bill,
+  ports: RouterPorts,
+): Promise<void> {
   try {
     const tail = tailOf(job, run, bill, ports);
     const face = faceOfEnd(job, run, ended);
     const ending = face === null ? renderer.end(tail) : renderer.fail(face, tail);
-    await client.writer.write(ended.kind === "completed" ? ended.unsent + ending : ending);
+    await client.writer.write("unsent" in ended ? ended.unsent + ending : ending);
   } finally {
     await client.writer.close();
+    run.answer?.answered.leave();
   }
 }
 

@@ -27,8 +27,9 @@ export interface UpstreamStream {
   /** The body was read to its end: there is nothing left to be aborted. */
   isSpent(): boolean;
   /**
-   * Reads what is left of a body whose upstream has said that nothing follows, so that its connection can serve again.
-   * Resolves within LINGER_MS to what `isSpent` says then; never rejects. Null: the upstream has said no such thing.
+   * Waits for the end of a body whose upstream has said that nothing follows, so that its connection can serve again: what
+   * is left of it is being read. Resolves within LINGER_MS to what `isSpent` says then; never rejects. Null: the upstream
+   * has said no such thing.
    */
   linger(): Promise<boolean> | null;
 }
@@ -56,8 +57,8 @@ export function createUpstreamStream(
   let pauseMs = 0;
   let isOver = false;
   let isSpent = false;
-  /** The upstream has said that nothing follows, nor does `last`; its body may go on, or stay open. */
-  let isDone = false;
+  /** Once the upstream has said that nothing follows, nor does `last`: the body's end. It may go on, or stay open. */
+  let ending: Promise<void> | null = null;
 
   const finish = (further: readonly SseFrame[]): GenerationEvent[] => {
     isOver = true;
@@ -68,8 +69,13 @@ export function createUpstreamStream(
     const decoded = events.feed(bytes);
     pauseMs = pauseAfter(events.frames(), pauseMs);
     isOver = events.isOver();
-    isDone = !isOver && last === undefined && decoder.isDone?.() === true;
-    if (isDone) decoded.push(...finish([]));
+    if (isOver || last !== undefined || decoder.isDone?.() !== true) return decoded;
+    ending = reader.rest().then(() => {
+      isSpent = true;
+    });
+    // Nobody need hear of it.
+    ending.catch(() => {});
+    decoded.push(...finish([]));
     return decoded;
   };
 
@@ -98,9 +104,9 @@ export function createUpstreamStream(
     isOver: () => isOver,
     isSpent: () => isSpent,
     linger() {
-      if (!isDone) return null;
-      return within(reader.rest(), LINGER_MS).then(
-        (end) => (isSpent = end !== "late"),
+      if (ending === null) return null;
+      return within(ending, LINGER_MS).then(
+        () => isSpent,
         () => false,
       );
     },

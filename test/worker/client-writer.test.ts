@@ -16,12 +16,11 @@ afterEach(() => {
 function clientOf(reads: boolean) {
   const cancellation = createCancellation(true);
   let ticks = 0;
-  const { readable, writer } = openClient(
-    COMMENT,
-    () => Date.now(),
-    cancellation,
-    () => void ticks++,
-  );
+  let silences = 0;
+  const { readable, writer, discard } = openClient(COMMENT, () => Date.now(), cancellation, {
+    onTick: () => void ticks++,
+    onSilence: () => void silences++,
+  });
   const read: { text: string; atMs: number }[] = [];
   const startedMs = Date.now();
   const done = reads
@@ -31,11 +30,11 @@ function clientOf(reads: boolean) {
         }
       })()
     : Promise.resolve();
-  return { cancellation, writer, read, done, ticks: () => ticks };
+  return { cancellation, writer, discard, read, done, ticks: () => ticks, silences: () => silences };
 }
 
 test("a silence is broken by a comment within 15 s, again and again", async () => {
-  const { writer, read, done, ticks } = clientOf(true);
+  const { writer, read, done, ticks, silences } = clientOf(true);
   await writer.write("data: one\n\n");
   await vi.advanceTimersByTimeAsync(61_000);
   await writer.write("data: two\n\n");
@@ -43,7 +42,17 @@ test("a silence is broken by a comment within 15 s, again and again", async () =
   await done;
   expect(read.map(({ text }) => text)).toEqual(["data: one\n\n", ...Array(6).fill(COMMENT), "data: two\n\n"]);
   for (const [at, { atMs }] of read.entries()) expect(atMs - (read[at - 1]?.atMs ?? 0)).toBeLessThanOrEqual(15_000);
-  expect(ticks()).toBe(12);
+  expect([ticks(), silences()]).toEqual([12, 6]);
+});
+
+test("a stream that is not handed out leaves no timer behind, and its first comment tells when it is time", async () => {
+  const { discard, silences } = clientOf(false);
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(silences()).toBe(0);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(silences()).toBe(1);
+  discard();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("an answer that keeps talking has no comments in it", async () => {

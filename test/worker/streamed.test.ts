@@ -9,7 +9,6 @@ import { openAiChat } from "../../src/dialects/openai-chat.ts";
 import { generate } from "../../src/router/generate.ts";
 import type { Generated } from "../../src/router/job.ts";
 import type { RouterPorts } from "../../src/router/ports.ts";
-import { COMMIT_MS } from "../../src/router/streamed.ts";
 import { inputOf, portsOf } from "../unit/router/spine.ts";
 import { entryOf } from "../unit/router/world.ts";
 
@@ -21,8 +20,11 @@ const FRAMES = [
 
 /** Ports whose one upstream answers after `waitMs`; what happens to the account goes to `log`. */
 function slowPortsOf(waitMs: number, log: string[]): RouterPorts {
+  const ports = portsOf(log);
+  const startMs = Date.now();
   return {
-    ...portsOf(log),
+    ...ports,
+    clock: () => ports.clock() + Date.now() - startMs,
     resolve: async () => {
       const entry = entryOf("test/m", [{ tag: "a" }]);
       return ok({ entry, version: "v1", thinking: false, isFree: false, warnings: ["The route has a warning."] });
@@ -63,11 +65,13 @@ test("a bug in the renderer ends the stream with one error event, settled and cl
 
 test("a stream opened before anybody answered names the route's warnings above and the endpoint's within", async () => {
   const log: string[] = [];
-  const generated = await generate(INPUT, slowPortsOf(COMMIT_MS + 500, log));
+  // The first comment is due after 10 s.
+  const generated = await generate(INPUT, slowPortsOf(10_500, log));
   expect(generated).toMatchObject({
     headers: { "X-Waypost-Warning": expect.stringContaining("The route has a warning.") },
   });
   const text = await textOf(generated);
+  expect(text.startsWith(openAiChat.keepAlive)).toBe(true);
   expect(text).toMatch(/^: WAYPOST WARNING .*top_k/m);
   expect(text).toContain('"content":"Hello"');
   expect(text).toContain("data: [DONE]");

@@ -24,6 +24,25 @@ const AHEAD_BYTES_MAX = 256 * 1024;
 const BACKLOG_READS = 2;
 /** A read that took no longer has found its bytes waiting. */
 const WAITING_MS = 1;
+/** Buffers kept of each size: of so many streams that end at once. */
+const SPARES_MAX = 32;
+
+/**
+ * Buffers of streams that have ended, for those that begin: a new one is cleared first, and hastens a full collection. What
+ * is left in one is never seen: a read gives a view of what it has read.
+ */
+function createSpares(bytes: number) {
+  const spares: ArrayBuffer[] = [];
+  return {
+    take: (): ArrayBuffer => spares.pop() ?? new ArrayBuffer(bytes),
+    give(buffer: ArrayBuffer): void {
+      if (spares.length < SPARES_MAX) spares.push(buffer);
+    },
+  };
+}
+
+const readSpares = createSpares(READ_BYTES);
+const drainSpares = createSpares(DRAIN_BYTES);
 
 export interface BacklogReader {
   /**
@@ -56,7 +75,7 @@ export function createBacklogReader(
 ): BacklogReader {
   let isFast = isKnownFast;
   let source = isFast ? split(body) : whole(body);
-  let buffer = new ArrayBuffer(READ_BYTES);
+  let buffer = readSpares.take();
   let backlogReads = 0;
   let isBehind = false;
 
@@ -82,8 +101,11 @@ export function createBacklogReader(
     read,
     isBehind: () => isBehind,
     async rest() {
-      if (source.drained !== null) await source.drained;
-      else while ((await read(0)) !== null);
+      if (source.drained === null) while ((await read(0)) !== null);
+      else {
+        readSpares.give(buffer);
+        await source.drained;
+      }
     },
   };
 }
@@ -104,12 +126,14 @@ function split(body: ReadableStream<Uint8Array>): Source {
   const piped = drained.pipeTo(identity.writable);
   const discard = async (): Promise<void> => {
     const sink = identity.readable.getReader({ mode: "byob" });
-    let view = new Uint8Array(DRAIN_BYTES);
+    let view = new Uint8Array(drainSpares.take());
     for (;;) {
       const { value, done } = await sink.readAtLeast(DRAIN_BYTES, view);
-      if (value !== undefined) drainedBytes += value.byteLength;
-      if (done || value === undefined) return;
-      view = new Uint8Array(value.buffer, 0, DRAIN_BYTES);
+      if (value === undefined) return;
+      drainedBytes += value.byteLength;
+      // Fewer than were asked for are the last: the platform says `done` only to the next read.
+      if (done || value.byteLength < DRAIN_BYTES) return drainSpares.give(value.buffer as ArrayBuffer);
+      view = new Uint8Array(value.buffer as ArrayBuffer);
       if (drainedBytes - readBytes > AHEAD_BYTES_MAX) {
         await new Promise<void>((resolve) => {
           wakeDrain = resolve;

@@ -13,14 +13,37 @@
  * client that reads nothing stops the upstream instead of filling the isolate.
  */
 import type { Clock } from "../core/clock.ts";
-import { BATCH_BYTES, batchBuffers, READ_BYTES, readBuffers } from "./spare-buffers.ts";
 
+/** Bytes taken at most by one read. */
+const READ_BYTES = 16 * 1024;
+/** Bytes drained natively in one go: each go is a wake. */
+const DRAIN_BYTES = 64 * 1024;
 /** How far the draining may be ahead of the reading. */
 const AHEAD_BYTES_MAX = 256 * 1024;
 /** Reads in a row that found a backlog, after which the body counts as fast. */
 const BACKLOG_READS = 2;
 /** A read that took no longer has found its bytes waiting. */
 const WAITING_MS = 1;
+/** Buffers kept of each size: of so many streams that end at once. */
+const SPARES_MAX = 32;
+
+/**
+ * Buffers of streams that have ended, for those that begin: a new one is cleared first, and hastens a full collection. What
+ * is left in one is never seen: a read gives a view of what it has read.
+ */
+function createSpares(bytes: number) {
+  const spares: ArrayBuffer[] = [];
+  return {
+    take: (): ArrayBuffer => spares.pop() ?? new ArrayBuffer(bytes),
+    give(buffer: ArrayBuffer): void {
+      if (spares.length < SPARES_MAX) spares.push(buffer);
+    },
+  };
+}
+
+const readSpares = createSpares(READ_BYTES);
+const drainSpares = createSpares(DRAIN_BYTES);
+
 export interface BacklogReader {
   /**
    * Takes what has arrived, after `pauseMs` if the body is fast; null at the end. The bytes are valid until the next
@@ -52,7 +75,7 @@ export function createBacklogReader(
 ): BacklogReader {
   let isFast = isKnownFast;
   let source = isFast ? split(body) : whole(body);
-  let buffer = readBuffers.take();
+  let buffer = readSpares.take();
   let backlogReads = 0;
   let isBehind = false;
 
@@ -80,7 +103,7 @@ export function createBacklogReader(
     async rest() {
       if (source.drained === null) while ((await read(0)) !== null);
       else {
-        readBuffers.give(buffer);
+        readSpares.give(buffer);
         await source.drained;
       }
     },
@@ -103,13 +126,13 @@ function split(body: ReadableStream<Uint8Array>): Source {
   const piped = drained.pipeTo(identity.writable);
   const discard = async (): Promise<void> => {
     const sink = identity.readable.getReader({ mode: "byob" });
-    let view = new Uint8Array(batchBuffers.take());
+    let view = new Uint8Array(drainSpares.take());
     for (;;) {
-      const { value, done } = await sink.readAtLeast(BATCH_BYTES, view);
+      const { value, done } = await sink.readAtLeast(DRAIN_BYTES, view);
       if (value === undefined) return;
       drainedBytes += value.byteLength;
       // Fewer than were asked for are the last: the platform says `done` only to the next read.
-      if (done || value.byteLength < BATCH_BYTES) return batchBuffers.give(value.buffer as ArrayBuffer);
+      if (done || value.byteLength < DRAIN_BYTES) return drainSpares.give(value.buffer as ArrayBuffer);
       view = new Uint8Array(value.buffer as ArrayBuffer);
       if (drainedBytes - readBytes > AHEAD_BYTES_MAX) {
         await new Promise<void>((resolve) => {

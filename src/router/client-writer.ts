@@ -4,7 +4,6 @@
  */
 import type { Clock, EpochMs } from "../core/clock.ts";
 import type { Cancellation } from "./cancellation.ts";
-import { BATCH_BYTES, batchBuffers } from "./spare-buffers.ts";
 
 /** How often silence and stalls are looked at. */
 const TICK_MS = 5_000;
@@ -36,8 +35,6 @@ export interface ClientTicks {
 
 /** Stateless. */
 const encoder = new TextEncoder();
-/** Characters that fit a spare buffer whatever they are: UTF-8 takes three bytes at most for each unit of UTF-16. */
-const SPARE_CHARS_MAX = Math.floor(BATCH_BYTES / 3);
 
 /** Opens a stream towards the client; tells `cancellation` when it proves gone, and hears from it. */
 export function openClient(
@@ -64,14 +61,7 @@ export function openClient(
     if (gone || text === "") return;
     blockedSinceMs ??= clock();
     try {
-      if (text.length > SPARE_CHARS_MAX) await writer.write(encoder.encode(text));
-      else {
-        const buffer = batchBuffers.take();
-        const { written } = encoder.encodeInto(text, new Uint8Array(buffer));
-        await writer.write(new Uint8Array(buffer, 0, written));
-        // Only now has the client's side taken it; of a write that fails nobody knows what is still looked at.
-        batchBuffers.give(buffer);
-      }
+      await writer.write(encoder.encode(text));
     } catch {
       leave();
     }

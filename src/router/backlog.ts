@@ -4,9 +4,9 @@
  * In a stream the price is the number of times JavaScript is woken. A plain body gives one upstream chunk a read, however
  * large the view: right for a model that thinks between its words, a wake each for a fast one. A tee'd branch buffers:
  * while the other branch is drained natively (`pipeTo` an identity stream whose readable is discarded in large reads), one
- * BYOB read of the buffered branch takes everything that has arrived, after a pause in which it gathers. (Measured on
- * workerd 2026-11-02, 16 streams of 200 small events: by chunk 0.25 of a bare pass-through, by backlog 0.6 with a pause
- * of 1 ms, 0.93 with 4 ms.) A tee costs memory and a hop per chunk, so a body is only split where its endpoint was measured
+ * BYOB read of the buffered branch takes everything that has arrived, after a pause in which it gathers and which the body's
+ * end cuts short. (Measured on workerd 2026-11-02, 16 streams of 200 small events: by chunk 0.25 of a bare pass-through, by
+ * backlog 0.6 with a pause of 1 ms, 0.93 with 4 ms.) A tee costs memory and a hop per chunk, so a body is only split where its endpoint was measured
  * as fast, or after BACKLOG_READS reads in a row found their bytes waiting; an event that comes alone is never delayed.
  *
  * A tee has no backpressure of its own: the draining stops while more than AHEAD_BYTES_MAX is unread here, so that a
@@ -46,8 +46,8 @@ const drainSpares = createSpares(DRAIN_BYTES);
 
 export interface BacklogReader {
   /**
-   * Takes what has arrived, after `pauseMs` if the body is fast; null at the end. The bytes are valid until the next
-   * read. Rejects when the body breaks or is aborted.
+   * Takes what has arrived, after `pauseMs` if the body is fast, or as soon as all of it has come; null at the end. The bytes
+   * are valid until the next read. Rejects when the body breaks or is aborted.
    */
   read(pauseMs: number): Promise<Uint8Array | null>;
   /** The last read took as much as one can: there may be more. */
@@ -60,6 +60,8 @@ interface Source {
   readonly reader: ReadableStreamBYOBReader;
   /** Hears of what was read. */
   onRead(bytes: number): void;
+  /** Resolves after `ms`, or at the body's end. */
+  pause(ms: number): Promise<void>;
   /** The body's end, where somebody else sees it. */
   readonly drained: Promise<unknown> | null;
 }
@@ -86,7 +88,7 @@ export function createBacklogReader(
       source.reader.releaseLock();
       source = split(body);
     }
-    if (isFast && pauseMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+    if (isFast && pauseMs > 0) await source.pause(pauseMs);
     const startMs = clock();
     const { value, done } = await source.reader.read(new Uint8Array(buffer));
     if (done || value === undefined) return null;
@@ -111,7 +113,7 @@ export function createBacklogReader(
 }
 
 function whole(body: ReadableStream<Uint8Array>): Source {
-  return { reader: body.getReader({ mode: "byob" }), onRead() {}, drained: null };
+  return { reader: body.getReader({ mode: "byob" }), onRead() {}, pause: () => Promise.resolve(), drained: null };
 }
 
 /** The body as a branch that buffers, its twin drained. */
@@ -121,6 +123,8 @@ function split(body: ReadableStream<Uint8Array>): Source {
   let readBytes = 0;
   let drainedBytes = 0;
   let wakeDrain: (() => void) | null = null;
+  let wakeReader: (() => void) | null = null;
+  let isWhole = false;
 
   const identity = new IdentityTransformStream();
   const piped = drained.pipeTo(identity.writable);
@@ -142,12 +146,25 @@ function split(body: ReadableStream<Uint8Array>): Source {
     }
   };
   const ended = Promise.all([piped, discard()]);
-  // The same failure reaches `read` through the other branch, where it is handled.
-  ended.catch(() => {});
+  const end = (): void => {
+    isWhole = true;
+    wakeReader?.();
+  };
+  // A failure reaches `read` through the other branch as well, where it is handled.
+  ended.then(end, end);
 
   return {
     reader: kept.getReader({ mode: "byob" }),
     drained: ended,
+    pause: (ms) =>
+      new Promise<void>((resolve) => {
+        if (isWhole) return resolve();
+        const timer = setTimeout(resolve, ms);
+        wakeReader = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
     onRead(bytes) {
       readBytes += bytes;
       if (wakeDrain === null || drainedBytes - readBytes > AHEAD_BYTES_MAX) return;

@@ -13,7 +13,7 @@ import { within } from "./within.ts";
 
 /** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
-const PAUSE_MS_MAX = 8;
+const PAUSE_MS_MAX = 20;
 /** So many events in one read are a torrent: nobody sees them come one by one. */
 const TORRENT_FRAMES = 4;
 /** How long the body's end is waited for once the upstream has said that nothing follows. */

@@ -23,13 +23,13 @@ const CUT_COMMENT = "WAYPOST WARNING The answer was cut: no more credit could be
 /** Answers as soon as the first content is there, or when a comment is due. The pump goes on behind the answer. */
 export async function serveStreamed(job: Job, ports: RouterPorts): Promise<Generated> {
   const { input, route, cancellation } = job;
+  const running = runJob(job, ports);
   let commit = (): void => {};
   // Before anything was answered: whoever counts the silence counts the wait for the answer as well.
   const opened = openClient(input.dialect.keepAlive, ports.clock, cancellation, {
     onTick: () => renewHold(job, ports),
     onSilence: () => commit(),
   });
-  const running = runJob(job, ports);
   const early = await new Promise<PlanRun | null>((resolve, reject) => {
     commit = () => resolve(null);
     running.then(resolve, reject);
@@ -103,10 +103,17 @@ async function serve(
   const isCut = ended.kind === "exhausted";
   const bill = isCut ? billAfterCut(job, run, meter, atCut, ended.by) : billFor(job, run, meter, ended);
   const settled = finish(job, run, meter, ended, bill, ports);
-  await Promise.all([settled, isCut ? null : conclude(job, run, renderer, client, ended, bill, ports)]);
+  try {
+    if (!isCut) await conclude(job, run, renderer, client, ended, bill, ports);
+  } finally {
+    await settled;
+  }
 }
 
-/** The client's last words. An upstream that has ended has meanwhile come to the end of its body, as a rule. */
+/**
+ * The client's last words. When it has taken them, an upstream that has ended has come to the end of its body, as a rule;
+ * where not, it is waited for no longer than a client is that takes nothing.
+ */
 async function conclude(
   job: Job,
   run: PlanRun,
@@ -122,8 +129,8 @@ async function conclude(
     const ending = face === null ? renderer.end(tail) : renderer.fail(face, tail);
     await client.writer.write("unsent" in ended ? ended.unsent + ending : ending);
   } finally {
-    await client.writer.close();
     run.answer?.answered.leave();
+    await client.writer.close();
   }
 }
 

@@ -36,7 +36,19 @@ export interface EndpointWish {
  * Providers beside `near` and `far`: nobody listens at `gone`, `bills` bills to the end, `stall1`... only stall, and for
  * `bare` the operator has no credential.
  */
-const PROVIDERS = ["near", "far", "gone", "bills", "dues", "denied", "stall1", "stall2", "stall3", "bare"] as const;
+const PROVIDERS = [
+  "near",
+  "far",
+  "gone",
+  "bills",
+  "dues",
+  "denied",
+  "stall1",
+  "stall2",
+  "stall3",
+  "stall4",
+  "bare",
+] as const;
 
 /** Starts upstreams and server, which gets `more` of an environment, and publishes `models`. */
 export async function startFaultWorld(

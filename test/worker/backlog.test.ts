@@ -37,5 +37,5 @@ test("so does a body that breaks", { timeout: 10_000 }, async () => {
   say("one");
   const reading = reader.read(FOREVER_MS);
   source?.error(new Error("cut"));
-  await expect(reading.then(() => reader.read(FOREVER_MS))).rejects.toThrow();
+  await expect(reading.then(() => reader.read(FOREVER_MS))).rejects.toThrow("cut");
 });

@@ -63,6 +63,38 @@ test("a bug in the renderer ends the stream with one error event, settled and cl
   expect(settledIn(log)).toBe(1);
 });
 
+test("a bug in the ending leaves the platform waiting for the settlement", async () => {
+  const log: string[] = [];
+  const broken: Dialect = {
+    ...openAiChat,
+    createStreamRenderer: (head) => ({
+      ...openAiChat.createStreamRenderer(head),
+      end() {
+        throw new Error("a bug");
+      },
+    }),
+  };
+  const ports = slowPortsOf(0, log);
+  const works: Promise<unknown>[] = [];
+  const generated = await generate(
+    { ...INPUT, dialect: broken },
+    {
+      ...ports,
+      waitUntil: (work) => void works.push(work.catch(() => undefined)),
+      accounts: {
+        ...ports.accounts,
+        settle: async (account, settlement) => {
+          await new Promise<void>((resolve) => setTimeout(resolve, 100));
+          return ports.accounts.settle(account, settlement);
+        },
+      },
+    },
+  );
+  await textOf(generated);
+  await Promise.all(works);
+  expect(settledIn(log)).toBe(1);
+});
+
 test("a stream opened before anybody answered names the route's warnings above and the endpoint's within", async () => {
   const log: string[] = [];
   // The first comment is due after 10 s.

@@ -41,6 +41,19 @@ function slowPortsOf(waitMs: number, log: string[]): RouterPorts {
 const INPUT = inputOf({ stream: true, top_k: 5 });
 const settledIn = (log: readonly string[]): number => log.filter((line) => line.startsWith("settle ")).length;
 
+/** The dialect with a bug in one part of its renderer. */
+function brokenAt(part: "render" | "end"): Dialect {
+  return {
+    ...openAiChat,
+    createStreamRenderer: (head) => ({
+      ...openAiChat.createStreamRenderer(head),
+      [part]() {
+        throw new Error("a bug");
+      },
+    }),
+  };
+}
+
 async function textOf(generated: Generated): Promise<string> {
   if (generated.kind !== "stream") throw new Error(`no stream but ${generated.kind}`);
   return await new Response(generated.body).text();
@@ -48,16 +61,7 @@ async function textOf(generated: Generated): Promise<string> {
 
 test("a bug in the renderer ends the stream with one error event, settled and closed", async () => {
   const log: string[] = [];
-  const broken: Dialect = {
-    ...openAiChat,
-    createStreamRenderer: (head) => ({
-      ...openAiChat.createStreamRenderer(head),
-      render() {
-        throw new Error("a bug");
-      },
-    }),
-  };
-  const text = await textOf(await generate({ ...INPUT, dialect: broken }, slowPortsOf(0, log)));
+  const text = await textOf(await generate({ ...INPUT, dialect: brokenAt("render") }, slowPortsOf(0, log)));
   expect(text.match(/"finish_reason":"error"/g)).toHaveLength(1);
   expect(text).not.toContain("a bug");
   expect(settledIn(log)).toBe(1);
@@ -65,19 +69,10 @@ test("a bug in the renderer ends the stream with one error event, settled and cl
 
 test("a bug in the ending leaves the platform waiting for the settlement", async () => {
   const log: string[] = [];
-  const broken: Dialect = {
-    ...openAiChat,
-    createStreamRenderer: (head) => ({
-      ...openAiChat.createStreamRenderer(head),
-      end() {
-        throw new Error("a bug");
-      },
-    }),
-  };
   const ports = slowPortsOf(0, log);
   const works: Promise<unknown>[] = [];
   const generated = await generate(
-    { ...INPUT, dialect: broken },
+    { ...INPUT, dialect: brokenAt("end") },
     {
       ...ports,
       waitUntil: (work) => void works.push(work.catch(() => undefined)),

@@ -4,7 +4,7 @@
 // oxlint-disable-next-line no-control-regex -- control characters are the point: JSON escapes them
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-/** True for a text that is no JSON string by being put in quotes; most are. */
+/** True for a text that takes more than quotes to be a JSON string; most do not. */
 export function needsEscape(text: string): boolean {
   return ESCAPED.test(text);
 }

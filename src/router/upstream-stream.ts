@@ -9,7 +9,6 @@ import type { SseFrame } from "../core/sse.ts";
 import type { Framing, StreamDecoder } from "../providers/adapter.ts";
 import { createBacklogReader } from "./backlog.ts";
 import { createEventReader } from "./event-reader.ts";
-import { within } from "./within.ts";
 
 /** Bounds of the pause before a read; backlog.ts and docs/benchmark.md say what they buy. */
 const PAUSE_MS_MIN = 1;
@@ -111,6 +110,19 @@ export function createUpstreamStream(
       );
     },
   };
+}
+
+/** What `work` gives within `limitMs`, else "late"; rejects as it does. The work itself goes on. */
+async function within<T>(work: Promise<T>, limitMs: number): Promise<T | "late"> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Longer while several events come per pause, at once where many do; back to the least as soon as one comes alone. */
